@@ -1,0 +1,1 @@
+"""Networks: the contract every text-prompted method follows, and one file per method."""

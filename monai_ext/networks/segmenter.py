@@ -1,0 +1,106 @@
+"""The one contract of all text-prompted methods in this package."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor, nn
+
+Features = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """What to segment, in words.
+
+    Args:
+        texts: one sentence, or an ensemble whose normalised embeddings are averaged.
+        target: the label this prompt stands for, where one is known.
+        oracle: True when the wording was made with ground truth (a size, a true subtype).
+    """
+
+    texts: tuple[str, ...]
+    target: str | None = None
+    oracle: bool = False
+
+    def __post_init__(self) -> None:
+        if isinstance(self.texts, str) or not self.texts:
+            raise ValueError(f"Prompt.texts is a non-empty tuple of strings, got {self.texts!r}.")
+
+    @classmethod
+    def of(cls, value: Prompt | str) -> Prompt:
+        """A plain string is accepted wherever a prompt is."""
+        return value if isinstance(value, Prompt) else cls((value,))
+
+    @property
+    def name(self) -> str:
+        """The target if there is one, else the first text."""
+        return self.target or self.texts[0]
+
+
+@dataclass
+class Segmentation:
+    """What a method returns for a batch of B images with one prompt each.
+
+    Attributes:
+        logits: (B, 1, H, W) float32, not gated by presence.
+        presence: (B,) logit that the prompted structure is in the image.
+        stages: intermediate results for explanation and tests: saliency, coarse mask, boxes,
+            points, candidates, answer text.
+        aux: what losses need beside the logits: predicted IoU, class logits, low-resolution logits.
+    """
+
+    logits: Tensor
+    presence: Tensor
+    stages: dict[str, Any] = field(default_factory=dict)
+    aux: dict[str, Any] = field(default_factory=dict)
+
+
+class PromptedSegmenter(nn.Module):
+    """A network that segments what a text names.
+
+    Images are (B, 3, H, W), float, display range [0, 1]. Normalisation, resizing and padding are
+    the network's own business and are undone by it: logits come back at H x W. Presence never gates
+    the logits here, since a gate inside the network would cut off its gradient; the inferer gates.
+    """
+
+    default_prompt: Prompt = Prompt(("",))
+
+    @abstractmethod
+    def encode(self, image: Tensor) -> Features:
+        """Features of (B, 3, H, W) images, computed once whatever the number of prompts."""
+
+    @abstractmethod
+    def segment(self, features: Features, prompts: Sequence[Prompt]) -> Segmentation:
+        """Segment B encoded images by B prompts, one prompt per image."""
+
+    def forward(
+        self,
+        image: Tensor,
+        prompt: Prompt | str | Sequence[Prompt | str] | None = None,
+        full: bool = False,
+    ) -> Tensor | Segmentation:
+        """Encode and segment in one call, the only path that training takes.
+
+        Args:
+            image: (B, 3, H, W) in [0, 1].
+            prompt: one prompt for all images, or one per image; the default prompt if None.
+            full: return the whole :class:`Segmentation` instead of its logits.
+
+        Returns:
+            (B, 1, H, W) float32 logits, or the :class:`Segmentation`.
+
+        Raises:
+            ValueError: when the number of prompts is not the number of images.
+        """
+        if prompt is None:
+            prompt = self.default_prompt
+        if isinstance(prompt, (str, Prompt)):
+            prompt = [prompt] * image.shape[0]
+        if len(prompt) != image.shape[0]:
+            raise ValueError(f"{len(prompt)} prompts for {image.shape[0]} images; one per image is needed.")
+        result = self.segment(self.encode(image), [Prompt.of(p) for p in prompt])
+        return result if full else result.logits
