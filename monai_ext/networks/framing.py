@@ -1,0 +1,64 @@
+"""Frame the part of an image that shows something, and put the answer back where it was.
+
+Scans and films often lie on a wide black surround. Cropping to the content gives every image about
+the same scale at the network's small input size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+Box = tuple[int, int, int, int]
+
+OUTSIDE_LOGIT = -10.0  # where the network did not look there is nothing
+
+
+def _span(profile: Tensor, least: int) -> tuple[int, int]:
+    """First and one past the last True, widened to `least`; everything if there is none."""
+    size = profile.numel()
+    on = profile.nonzero()
+    if on.numel() == 0:
+        return 0, size
+    start, stop = int(on[0]), int(on[-1]) + 1
+    missing = max(least - (stop - start), 0)
+    start = max(0, min(start - missing // 2, size - least))
+    return start, max(stop, min(size, start + least))
+
+
+def content_boxes(image: Tensor, level: float = 0.06, share: float = 0.01) -> list[Box]:
+    """Boxes (y0, y1, x0, x1) in pixels around the content of (B, C, H, W) images in [0, 1].
+
+    A row or column counts as content when more than `share` of its pixels are brighter than `level`.
+    A box is never smaller than a quarter of the image along either side.
+    """
+    bright = image.amax(1) > level
+    rows, columns = bright.float().mean(2) > share, bright.float().mean(1) > share
+    height, width = image.shape[-2:]
+    boxes = []
+    for row, column in zip(rows, columns, strict=True):
+        boxes.append((*_span(row, -(-height // 4)), *_span(column, -(-width // 4))))
+    return boxes
+
+
+def frame(image: Tensor, boxes: Sequence[Box], size: int) -> Tensor:
+    """Crop each of (B, C, H, W) to its box and resize, anti-aliased, to (B, C, size, size)."""
+    crops = []
+    for one, (y0, y1, x0, x1) in zip(image, boxes, strict=True):
+        crop = one[None, :, y0:y1, x0:x1]
+        if crop.shape[-2:] != (size, size):
+            crop = F.interpolate(crop, (size, size), mode="bilinear", antialias=True)
+        crops.append(crop)
+    return torch.cat(crops)
+
+
+def unframe(logits: Tensor, boxes: Sequence[Box], height: int, width: int) -> Tensor:
+    """Resize (B, 1, h, w) logits to their boxes inside (B, 1, height, width)."""
+    placed = []
+    for one, (y0, y1, x0, x1) in zip(logits, boxes, strict=True):
+        patch = F.interpolate(one[None], (y1 - y0, x1 - x0), mode="bilinear")
+        placed.append(F.pad(patch, (x0, width - x1, y0, height - y1), value=OUTSIDE_LOGIT))
+    return torch.cat(placed)
