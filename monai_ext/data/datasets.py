@@ -1,0 +1,219 @@
+"""Reader of data sets described by a ``dataset.json`` (Decathlon's layout, with patients and unions)."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from monai_ext.errors import InputError
+
+DESCRIPTION = "dataset.json"
+FACTS = ("pathology", "tumour_type", "finding", "empty_mask")  # what an item says of itself beside its mask
+FAMILIES = {  # family: how a set's modality text names it
+    "ct": r"ct|computed tomography",
+    "xray": r"x-?ray|radiograph|cxr",
+    "us": r"us|ultrasound|sonograph\w*",
+    "endoscopy": r"endoscop\w*|colonoscop\w*",
+    "dermoscopy": r"dermoscop\w*|dermatoscop\w*",
+    "mri": r"mri?|magnetic resonance",
+}
+
+
+def modality_family(text: str) -> str | None:
+    """"xray", "us", "endoscopy", "dermoscopy", "ct" or "mri" as `text` names it, None if it names none."""
+    for family, pattern in FAMILIES.items():
+        if re.search(rf"\b({pattern})\b", text.replace("_", " ").lower()):
+            return family
+    return None
+
+
+def find_sets(folder: str | Path, sets: Sequence[str] | None = None) -> list[Path]:
+    """The folders with a ``dataset.json``: `folder` itself, or those directly under it, by name.
+
+    Args:
+        folder: one set, or a parent of several.
+        sets: names of the folders to keep, in this order; all of them if None or empty.
+
+    Raises:
+        InputError: when there is none, or when a name of `sets` is not among them.
+    """
+    folder = Path(folder)
+    if (folder / DESCRIPTION).is_file():
+        found = {folder.resolve().name: folder}
+    else:
+        found = {p.parent.name: p.parent for p in sorted(folder.glob(f"*/{DESCRIPTION}"))}
+    if not found:
+        raise InputError(f"{folder}: no {DESCRIPTION} in it or one level below; give a data set's folder.")
+    unknown = [name for name in sets or () if name not in found]
+    if unknown:
+        raise InputError(f"{folder}: no set {', '.join(unknown)}; choose from {', '.join(found)}.")
+    return [found[name] for name in sets or found]
+
+
+def read_split(
+    folder: str | Path,
+    split: str,
+    sets: Sequence[str] | None = None,
+    unions: Mapping[str, Sequence[str]] | None = None,
+) -> list[dict[str, Any]]:
+    """The items of one list of one data set, or of several pooled.
+
+    Args:
+        folder: one set, or a parent of several (then sets without this list are passed over).
+        split: name of a list in ``dataset.json``: training, validation, test, images, demo, …
+        sets: names of the sets to pool; all of them if None.
+        unions: targets to add where all their parts are annotated, as ``{"lungs": ["left lung", "right lung"]}``.
+
+    Returns:
+        one dict per image: ``image`` (a path, or a list of paths, one per sequence), ``label`` (a path; left
+        out where there is none), ``case``, ``group`` (patient), ``set``, ``modality`` (a family of
+        :data:`FAMILIES`, or "other" for pictures without labels), ``facts`` (those of :data:`FACTS` that the
+        item states) and ``targets``: label values by name, only those annotated in this item. A target is
+        called as in the label table, a union of labels by its first prompt.
+
+    Raises:
+        InputError: all problems of all sets at once: lists or files that are missing, labels that the table
+            does not know, ids or images that stand twice, patients who are in two lists.
+    """
+    folders = find_sets(folder, sets)
+    items: list[dict[str, Any]] = []
+    problems: list[str] = []
+    lists: dict[str, None] = {}
+    found = False
+    for path in folders:
+        try:
+            reader = _Set(path)
+        except InputError as error:
+            problems.append(str(error))
+            continue
+        lists.update(dict.fromkeys(reader.lists))
+        if split in reader.lists:
+            found = True
+            items += reader.items(split, unions or {})
+            problems += reader.problems
+    if not found and not problems:
+        raise InputError(f"{folder}: no list '{split}' in {DESCRIPTION}; choose from {', '.join(lists)}.")
+    if problems:
+        shown = "; ".join(problems[:20]) + ("; …" if len(problems) > 20 else "")
+        raise InputError(f"{folder}: {len(problems)} problem(s) in the data: {shown}. Correct {DESCRIPTION}.")
+    if not items:
+        raise InputError(f"{folder}: the list '{split}' is empty; choose from {', '.join(lists)}.")
+    return items
+
+
+class _Set:
+    """One ``dataset.json``; what is wrong with it is gathered in `problems`, never raised one by one."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.name = folder, folder.resolve().name
+        try:
+            self.table = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise InputError(f"{self.name}/{DESCRIPTION} cannot be read ({error})") from error
+        if not isinstance(self.table, dict):
+            raise InputError(f"{self.name}/{DESCRIPTION} is not a JSON object")
+        self.problems: list[str] = []
+        self.lists = {key: value for key, value in self.table.items() if isinstance(value, list)}
+        self.labels = {str(k): str(v) for k, v in self.table.get("labels", {}).items()}
+        self.targets = self._targets()
+        # The lists of ids, such as "demo", only repeat items; the others must not share a patient.
+        self.by_id = {self._id(e): e for key in self.lists for e in self.lists[key] if isinstance(e, dict)}
+        self._check_lists()
+
+    def _say(self, text: str) -> None:
+        self.problems.append(f"{self.name}: {text}")
+
+    @staticmethod
+    def _id(entry: Mapping[str, Any]) -> str:
+        image = entry.get("image", "")
+        first = image[0] if isinstance(image, list) and image else image
+        return str(entry.get("id") or Path(str(first)).name.split(".")[0])
+
+    def _targets(self) -> dict[str, tuple[int, ...]]:
+        """Label values by target name, from the prompts table, or from the labels where there is none."""
+        prompts = self.table.get("prompts") or {k: [v] for k, v in self.labels.items() if v != "background"}
+        targets = {}
+        for key, texts in prompts.items():
+            parts = str(key).split("+")
+            unknown = [p for p in parts if p not in self.labels]
+            if unknown or not all(p.isdigit() for p in parts):
+                self._say(f"prompts '{key}': label {', '.join(unknown) or key} is not in the label table")
+            elif not texts:
+                self._say(f"prompts '{key}': the list is empty")
+            else:
+                name = self.labels[key] if len(parts) == 1 else str(texts[0])
+                targets[name] = tuple(int(p) for p in parts)
+        return targets
+
+    def _check_lists(self) -> None:
+        lists_of: dict[str, set[str]] = defaultdict(set)
+        seen: dict[str, set[str]] = {"id": set(), "image": set()}
+        for key, entries in self.lists.items():
+            for entry in (e for e in entries if isinstance(e, dict)):
+                case = self._id(entry)
+                lists_of[str(entry.get("group", case))].add(key)
+                for what, value in (("id", case), ("image", str(entry.get("image")))):
+                    if value in seen[what]:
+                        self._say(f"{what} {value} stands twice")
+                    seen[what].add(value)
+        for group, keys in lists_of.items():
+            if len(keys) > 1:
+                self._say(f"group {group} is in {' and '.join(sorted(keys))}")
+
+    def _modality(self) -> str:
+        given = self.table.get("modality", "")
+        text = " ".join(map(str, given.values())) if isinstance(given, dict) else str(given)
+        family = modality_family(text) or modality_family(self.name)
+        if family is None and self.targets:
+            self._say(f"modality '{text}' is none of {', '.join(FAMILIES)}")
+        return family or "other"
+
+    def _file(self, case: str, what: str, name: Any) -> str:
+        path = self.folder / str(name)
+        if not isinstance(name, str) or not path.is_file():
+            self._say(f"{case}: {what} {name} is missing")
+        return str(path)
+
+    def items(self, split: str, unions: Mapping[str, Sequence[str]]) -> list[dict[str, Any]]:
+        modality = self._modality()
+        return [self._item(entry, modality, unions) for entry in self.lists[split]]
+
+    def _item(self, entry: Any, modality: str, unions: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+        if isinstance(entry, str):
+            entry = self.by_id.get(entry, {"image": entry})
+        if not isinstance(entry, dict):
+            self._say(f"entry {entry!r} is neither a file, nor an id, nor an object")
+            return {}
+        case = self._id(entry)
+        image = entry.get("image")
+        item: dict[str, Any] = {
+            "image": [self._file(case, "image", i) for i in image]
+            if isinstance(image, list)
+            else self._file(case, "image", image),
+            "case": case,
+            "group": str(entry.get("group", case)),
+            "set": self.name,
+            "modality": modality,
+            "facts": {key: entry[key] for key in FACTS if key in entry},
+            "targets": {},
+        }
+        if entry.get("label") is not None:
+            item["label"] = self._file(case, "label", entry["label"])
+            item["targets"] = self._annotated(case, entry.get("annotated_labels"), unions)
+        return item
+
+    def _annotated(
+        self, case: str, annotated: Iterable[Any] | None, unions: Mapping[str, Sequence[str]]
+    ) -> dict[str, tuple[int, ...]]:
+        values = {str(v) for v in (self.labels if annotated is None else annotated)}
+        for value in sorted(values - set(self.labels)):
+            self._say(f"{case}: annotated label {value} is not in the label table")
+        targets = {n: v for n, v in self.targets.items() if values.issuperset(map(str, v))}
+        for name, parts in unions.items():
+            if name not in targets and all(part in targets for part in parts):
+                targets[name] = tuple(sorted({v for part in parts for v in targets[part]}))
+        return targets
