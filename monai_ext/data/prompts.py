@@ -1,0 +1,156 @@
+"""The words for each target: canonical prompts, paraphrases, and words for what is not there.
+
+The sentences are this project's own and lie in ``data/prompts``: ``targets.json`` by target and
+modality, ``nonsense.json`` (not medical) and ``absent.json`` (medical, in none of our images).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError
+from .resources import resource_path
+
+MODALITIES = ("xray", "us", "endoscopy", "dermoscopy", "ct", "mri")
+
+_MODALITY_WORDS = {
+    "xray": r"x-?ray|radiograph|\bcxr\b|\bcr\b|\bdx\b",
+    "endoscopy": r"endoscop|colonoscop",
+    "dermoscopy": r"dermo|dermato",
+    "mri": r"\bmri?\b|magnetic resonance",
+    "ct": r"\bct\b|computed tomography",
+    "us": r"\bus\b|ultraso",
+}
+_SIDES = {"left": "left", "lt": "left", "right": "right", "rt": "right"}
+
+
+def split_prompts(text: str) -> list[str]:
+    """Several prompts in one string, separated by ``;``; blanks around them and empty ones are dropped."""
+    return [part for part in (" ".join(piece.split()) for piece in text.split(";")) if part]
+
+
+def names_side(text: str) -> str | None:
+    """``"left"`` or ``"right"`` if the text names exactly one side (of the patient), else None.
+
+    An image must not be mirrored while such a text is its prompt.
+    """
+    sides = {_SIDES[word] for word in re.findall(r"[a-z]+", text.casefold()) if word in _SIDES}
+    return sides.pop() if len(sides) == 1 else None
+
+
+def modality_key(text: str) -> str:
+    """The library's name (one of ``MODALITIES``) of a modality written in words, as in a ``dataset.json``.
+
+    Raises:
+        InputError: when the text names none of them.
+    """
+    for key, pattern in _MODALITY_WORDS.items():
+        if re.search(pattern, text, re.IGNORECASE):
+            return key
+    raise InputError(f"modality {text!r} is unknown; known are {', '.join(MODALITIES)}.")
+
+
+class PromptLibrary:
+    """Sentences by target and modality.
+
+    Args:
+        targets: ``{target: {modality: {"canonical": str, "train": [str], "heldout": [str], "facts":
+            {"name=value": {"train", "heldout"}}, "aliases": {label: {fact: value}}, "also": [target]}}}``.
+            ``also`` lists wider targets whose sentences are true as well (a metastasis is a tumour).
+        nonsense: ``{"train": [str], "heldout": [str]}``, nothing medical.
+        absent: ``{"train": [str], "heldout": [str]}``, medical, but in none of our images.
+    """
+
+    def __init__(
+        self,
+        targets: Mapping[str, Mapping[str, Mapping[str, Any]]],
+        nonsense: Mapping[str, list[str]],
+        absent: Mapping[str, list[str]],
+    ) -> None:
+        self._targets = targets
+        self._nonsense = nonsense
+        self._absent = absent
+
+    @classmethod
+    def load(cls, path: str | Path | None = None) -> PromptLibrary:
+        """Read the three files of a folder; the folder that comes with the package if None.
+
+        Raises:
+            InputError: when a file is missing or is not JSON.
+        """
+        folder = resource_path("prompts") if path is None else Path(path)
+        contents = []
+        for name in ("targets.json", "nonsense.json", "absent.json"):
+            try:
+                contents.append(json.loads((folder / name).read_text(encoding="utf-8")))
+            except FileNotFoundError:
+                raise InputError(f"{name} is missing in the prompt folder {folder.name}/.") from None
+            except json.JSONDecodeError as error:
+                raise InputError(f"{name}, line {error.lineno}: not JSON ({error.msg}).") from None
+        return cls(*contents)
+
+    def targets(self, modality: str) -> list[str]:
+        """The targets that have sentences for this modality."""
+        return [name for name, entries in self._targets.items() if modality in entries]
+
+    def resolve(self, label: str, modality: str) -> tuple[str, dict[str, str]]:
+        """The library's target for a label name of a dataset, and the facts that the label states.
+
+        ``("brain tumour (glioma)", "mri")`` gives ``("brain tumour", {"tumour_type": "glioma"})``.
+
+        Raises:
+            InputError: when no target of this modality has the name or the alias.
+        """
+        if modality in self._targets.get(label, {}):
+            return label, {}
+        for name, entries in self._targets.items():
+            aliases = entries.get(modality, {}).get("aliases", {})
+            if label in aliases:
+                return name, dict(aliases[label])
+        known = ", ".join(self.targets(modality)) or "none"
+        raise InputError(f"no sentences for target {label!r} in {modality!r}; targets there: {known}.")
+
+    def canonical(self, target: str, modality: str) -> str:
+        """The one sentence that figures are reported with."""
+        return self._entry(target, modality)["canonical"]
+
+    def training(self, target: str, modality: str, facts: Mapping[str, Any] | None = None) -> list[str]:
+        """Sentences for training that are true of an item with these facts, the canonical one first.
+
+        Args:
+            facts: what is known of the item, such as ``{"pathology": "benign"}``; keys without
+                sentences are ignored, so the whole item may be given.
+        """
+        entry = self._entry(target, modality)
+        sentences = list(dict.fromkeys([entry["canonical"], *self._true(entry, "train", facts)]))
+        for wider in entry.get("also", ()):
+            sentences += self._true(self._entry(wider, modality), "train", facts)
+        return sentences
+
+    def heldout(self, target: str, modality: str, facts: Mapping[str, Any] | None = None) -> list[str]:
+        """Sentences that no training list holds, true of an item with these facts."""
+        return self._true(self._entry(target, modality), "heldout", facts)
+
+    def nonsense(self, split: str = "train") -> list[str]:
+        """Texts that name nothing medical; ``split`` is ``"train"`` or ``"heldout"``."""
+        return list(self._nonsense[split])
+
+    def absent(self, split: str = "train") -> list[str]:
+        """Medical texts that are true of none of our images; ``split`` as in :meth:`nonsense`."""
+        return list(self._absent[split])
+
+    def _entry(self, target: str, modality: str) -> Mapping[str, Any]:
+        return self._targets[self.resolve(target, modality)[0]][modality]
+
+    @staticmethod
+    def _true(entry: Mapping[str, Any], split: str, facts: Mapping[str, Any] | None) -> list[str]:
+        sentences = list(entry[split])
+        for condition, lists in entry.get("facts", {}).items():
+            name, value = condition.split("=", 1)
+            if facts is not None and facts.get(name) == value:
+                sentences += lists[split]
+        return sentences
