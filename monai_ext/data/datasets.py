@@ -3,32 +3,16 @@
 from __future__ import annotations
 
 import json
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from monai_ext.errors import InputError
+from ..errors import InputError
+from .prompts import modality_key
 
 DESCRIPTION = "dataset.json"
 FACTS = ("pathology", "tumour_type", "finding", "empty_mask")  # what an item says of itself beside its mask
-FAMILIES = {  # family: how a set's modality text names it
-    "ct": r"ct|computed tomography",
-    "xray": r"x-?ray|radiograph|cxr",
-    "us": r"us|ultrasound|sonograph\w*",
-    "endoscopy": r"endoscop\w*|colonoscop\w*",
-    "dermoscopy": r"dermoscop\w*|dermatoscop\w*",
-    "mri": r"mri?|magnetic resonance",
-}
-
-
-def modality_family(text: str) -> str | None:
-    """"xray", "us", "endoscopy", "dermoscopy", "ct" or "mri" as `text` names it, None if it names none."""
-    for family, pattern in FAMILIES.items():
-        if re.search(rf"\b({pattern})\b", text.replace("_", " ").lower()):
-            return family
-    return None
 
 
 def find_sets(folder: str | Path, sets: Sequence[str] | None = None) -> list[Path]:
@@ -70,10 +54,10 @@ def read_split(
 
     Returns:
         one dict per image: ``image`` (a path, or a list of paths, one per sequence), ``label`` (a path; left
-        out where there is none), ``case``, ``group`` (patient), ``set``, ``modality`` (a family of
-        :data:`FAMILIES`, or "other" for pictures without labels), ``facts`` (those of :data:`FACTS` that the
-        item states) and ``targets``: label values by name, only those annotated in this item. A target is
-        called as in the label table, a union of labels by its first prompt.
+        out where there is none), ``case``, ``group`` (patient), ``set``, ``modality`` (one of
+        ``prompts.MODALITIES``, or "other" for pictures without labels), ``facts`` (those of :data:`FACTS`
+        that the item states) and ``targets``: label values by name, only those annotated in this item. A
+        target is called as in the label table, a union of labels by its first prompt.
 
     Raises:
         InputError: all problems of all sets at once: lists or files that are missing, labels that the table
@@ -167,10 +151,12 @@ class _Set:
     def _modality(self) -> str:
         given = self.table.get("modality", "")
         text = " ".join(map(str, given.values())) if isinstance(given, dict) else str(given)
-        family = modality_family(text) or modality_family(self.name)
-        if family is None and self.targets:
-            self._say(f"modality '{text}' is none of {', '.join(FAMILIES)}")
-        return family or "other"
+        try:
+            return modality_key(text or self.name.replace("_", " "))
+        except InputError as error:
+            if self.targets:
+                self._say(str(error).rstrip("."))
+            return "other"
 
     def _file(self, case: str, what: str, name: Any) -> str:
         path = self.folder / str(name)
