@@ -56,8 +56,9 @@ def read_split(
         one dict per image: ``image`` (a path, or a list of paths, one per sequence), ``label`` (a path; left
         out where there is none), ``case``, ``group`` (patient), ``set``, ``modality`` (one of
         ``prompts.MODALITIES``, or "other" for pictures without labels), ``facts`` (those of :data:`FACTS`
-        that the item states) and ``targets``: label values by name, only those annotated in this item. A
-        target is called as in the label table, a union of labels by its first prompt.
+        that the item states), ``targets`` (label values by name, only those annotated in this item) and
+        ``prompts`` (the set's own sentences by name). A target is called as in the label table, a union of
+        labels by its first prompt.
 
     Raises:
         InputError: all problems of all sets at once: lists or files that are missing, labels that the table
@@ -103,7 +104,9 @@ class _Set:
         self.problems: list[str] = []
         self.lists = {key: value for key, value in self.table.items() if isinstance(value, list)}
         self.labels = {str(k): str(v) for k, v in self.table.get("labels", {}).items()}
-        self.targets = self._targets()
+        self.targets: dict[str, tuple[int, ...]] = {}
+        self.prompts: dict[str, list[str]] = {}
+        self._read_targets()
         # The lists of ids, such as "demo", only repeat items; the others must not share a patient.
         self.by_id = {self._id(e): e for key in self.lists for e in self.lists[key] if isinstance(e, dict)}
         self._check_lists()
@@ -117,21 +120,20 @@ class _Set:
         first = image[0] if isinstance(image, list) and image else image
         return str(entry.get("id") or Path(str(first)).name.split(".")[0])
 
-    def _targets(self) -> dict[str, tuple[int, ...]]:
-        """Label values by target name, from the prompts table, or from the labels where there is none."""
-        prompts = self.table.get("prompts") or {k: [v] for k, v in self.labels.items() if v != "background"}
-        targets = {}
-        for key, texts in prompts.items():
+    def _read_targets(self) -> None:
+        """Values and sentences by target, from the prompts table, or from the labels where there is none."""
+        table = self.table.get("prompts") or {k: [v] for k, v in self.labels.items() if v != "background"}
+        for key, texts in table.items():
             parts = str(key).split("+")
             unknown = [p for p in parts if p not in self.labels]
             if unknown or not all(p.isdigit() for p in parts):
                 self._say(f"prompts '{key}': label {', '.join(unknown) or key} is not in the label table")
-            elif not texts:
-                self._say(f"prompts '{key}': the list is empty")
+            elif not isinstance(texts, list) or not texts:
+                self._say(f"prompts '{key}': a list of sentences is needed")
             else:
                 name = self.labels[key] if len(parts) == 1 else str(texts[0])
-                targets[name] = tuple(int(p) for p in parts)
-        return targets
+                self.targets[name] = tuple(int(p) for p in parts)
+                self.prompts[name] = [str(text) for text in texts]
 
     def _check_lists(self) -> None:
         lists_of: dict[str, set[str]] = defaultdict(set)
@@ -186,6 +188,7 @@ class _Set:
             "modality": modality,
             "facts": {key: entry[key] for key in FACTS if key in entry},
             "targets": {},
+            "prompts": self.prompts,
         }
         if entry.get("label") is not None:
             item["label"] = self._file(case, "label", entry["label"])

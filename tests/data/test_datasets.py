@@ -48,6 +48,11 @@ def test_an_item_has_its_targets_facts_and_modality(chest):
             "modality": "xray",
             "facts": {"finding": "normal"},
             "targets": {"left lung": (1,), "both lungs": (1, 2), "heart": (3,)},
+            "prompts": {
+                "left lung": ["left lung"],
+                "both lungs": ["both lungs", "lung fields"],
+                "heart": ["heart"],
+            },
         }
     ]
 

@@ -1,0 +1,129 @@
+"""Which prompts an evaluation asks of an image."""
+
+import json
+
+import pytest
+
+from monai_ext.data.evaluation import evaluation_items
+from monai_ext.data.prompts import PromptLibrary
+from monai_ext.errors import InputError
+
+LIBRARY = PromptLibrary(
+    targets={
+        "lungs": {"xray": {"canonical": "lungs in an X-ray", "train": ["lung"], "heldout": ["airy part", "both"]}},
+        "liver": {"ct": {"canonical": "liver in CT", "train": ["liver"], "heldout": ["hepatic organ"]}},
+        "polyp": {"endoscopy": {"canonical": "polyp", "train": ["polyp"], "heldout": ["mucosal growth"]}},
+        "brain tumour": {
+            "mri": {
+                "canonical": "tumour in a brain MRI",
+                "train": ["tumour"],
+                "heldout": ["brain mass"],
+                "aliases": {"brain tumour (glioma)": {"tumour_type": "glioma"}},
+            }
+        },
+    },
+    nonsense={"train": ["asdf"], "heldout": ["ljashdb", "sitting on a chair"]},
+    absent={"train": ["wrist"], "heldout": ["prostate", "optic disc"]},
+)
+
+
+@pytest.fixture
+def sets(tmp_path):
+    def write(name, modality, labels, ids=("a", "b", "c"), prompts=None):
+        folder = tmp_path / name
+        folder.mkdir()
+        entries = [{"id": i, "image": f"{i}.png", "label": f"{i}_mask.png"} for i in ids]
+        table = {"modality": modality, "labels": labels, "validation": entries, "images": ["a.png"]}
+        if prompts:
+            table["prompts"] = prompts
+        (folder / "dataset.json").write_text(json.dumps(table))
+        for i in ids:
+            (folder / f"{i}.png").touch()
+            (folder / f"{i}_mask.png").touch()
+        return folder
+
+    return write
+
+
+def test_an_item_asks_for_its_targets_and_for_absent_things(sets):
+    folder = sets("chest", "X-ray", {"0": "background", "1": "lungs"})
+    item = evaluation_items(folder, "validation", LIBRARY)[0]
+    assert item["prompt"][0] == "lungs in an X-ray"
+    assert item["prompt"][1] in ("polyp", "tumour in a brain MRI")  # never an organ that a chest film shows too
+    assert item["prompt"][2] in ("prostate", "optic disc")
+    assert item["target"] == ["lungs", "", ""]
+    assert item["values"] == ["1", "", ""]
+    assert {k: item[k] for k in ("case", "group", "set", "modality")} == {
+        "case": "a",
+        "group": "a",
+        "set": "chest",
+        "modality": "xray",
+    }
+    assert item["image"] == str(folder / "a.png") and item["label"] == str(folder / "a_mask.png")
+
+
+def test_the_choice_of_absent_prompts_depends_on_case_and_seed_only(sets):
+    folder = sets("chest", "X-ray", {"1": "lungs"}, ids=[f"c{n:02d}" for n in range(20)])
+    first = evaluation_items(folder, "validation", LIBRARY)
+    assert first == evaluation_items(folder, "validation", LIBRARY)
+    assert first != evaluation_items(folder, "validation", LIBRARY, seed=1)
+    assert len({tuple(item["prompt"]) for item in first}) == 4
+
+
+def test_labels_are_called_as_the_library_calls_them(sets):
+    folder = sets("brain", "MRI", {"1": "brain tumour (glioma)"})
+    item = evaluation_items(folder, "validation", LIBRARY, absent=0)[0]
+    assert (item["prompt"], item["target"]) == (["tumour in a brain MRI"], ["brain tumour"])
+
+
+def test_a_target_without_words_in_the_library_is_asked_for_by_its_own_prompt(sets):
+    labels = {"0": "background", "1": "wall", "2": "cavity"}
+    folder = sets("heart", "MRI", labels, prompts={"1+2": ["left ventricle", "LV"], "2": ["LV cavity"]})
+    item = evaluation_items(folder, "validation", LIBRARY, absent=0)[0]
+    assert item["prompt"] == ["left ventricle", "LV cavity"]
+    assert item["target"] == ["left ventricle", "cavity"]
+    assert item["values"] == ["1+2", "2"]
+    with pytest.raises(InputError, match="heart: no sentences for target 'left ventricle'.*Only the canonical"):
+        evaluation_items(folder, "validation", LIBRARY, wording="heldout")
+
+
+def test_heldout_wording_asks_for_every_paraphrase(sets):
+    folder = sets("chest", "X-ray", {"1": "lungs"})
+    item = evaluation_items(folder, "validation", LIBRARY, wording="heldout", absent=1)[0]
+    assert item["prompt"][:2] == ["airy part", "both"]
+    assert item["prompt"][2] in ("mucosal growth", "brain mass")
+    assert item["target"] == ["lungs", "lungs", ""]
+
+
+def test_nonsense_has_no_target(sets):
+    folder = sets("chest", "X-ray", {"1": "lungs"})
+    item = evaluation_items(folder, "validation", LIBRARY, wording="nonsense")[0]
+    assert item["prompt"] == ["ljashdb", "sitting on a chair"]
+    assert item["target"] == item["values"] == ["", ""]
+
+
+def test_pictures_without_labels_are_asked_for_everything(sets):
+    folder = sets("control", "", {})
+    (item,) = evaluation_items(folder, "images", LIBRARY)
+    assert item["prompt"] == ["lungs in an X-ray", "polyp", "liver in CT", "tumour in a brain MRI"]
+    assert set(item["target"]) == {""} and "label" not in item
+
+
+def test_what_cannot_be_asked_is_said(sets):
+    folder = sets("chest", "X-ray", {"1": "lungs"})
+    with pytest.raises(InputError, match="wording is 'free'; choose from canonical, heldout, nonsense"):
+        evaluation_items(folder, "validation", LIBRARY, wording="free")
+    with pytest.raises(InputError, match="absent is 5; there are words for only 4 on xray images"):
+        evaluation_items(folder, "validation", LIBRARY, absent=5)
+    with pytest.raises(InputError, match="list 'images': no label to score chest/a by"):
+        evaluation_items(folder, "images", LIBRARY)
+
+
+def test_the_shared_data_asks_for_library_targets_only(shared_data):
+    library = PromptLibrary.load()
+    items = evaluation_items(shared_data, "validation", library)
+    assert {target for item in items for target in item["target"]} == {
+        *("", "lungs", "breast tumour", "polyp", "skin lesion", "brain tumour", "brain metastasis with oedema"),
+        *("liver", "kidneys", "pancreas"),
+    }
+    assert all(item["values"][-2:] == ["", ""] for item in items)
