@@ -1,0 +1,221 @@
+"""A compact text-conditioned segmenter: convolutional encoder, FiLM decoder, presence head.
+
+It follows the plan of CLIPSeg (Lueddecke and Ecker 2022), a light decoder conditioned on a text vector by
+feature-wise modulation (FiLM, Perez et al. 2018), with a convolutional encoder that learns from few images.
+All heavy work is prompt-free, so ten prompts cost little more than one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from monai_ext.data.prompts import names_side
+from monai_ext.transforms.framing import content_boxes, frame, unframe
+from monai_ext.networks.segmenter import Features, Prompt, PromptedSegmenter, Segmentation
+from monai_ext.networks.text import TextTower
+from monai_ext.networks.tokenizer import WordPieceTokenizer
+
+
+def conv(in_channels: int, out_channels: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(in_channels, out_channels, kernel, stride, kernel // 2, bias=False),
+        nn.BatchNorm2d(out_channels),
+        nn.SiLU(inplace=True),
+    )
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions and a skip; (B, C, H, W) in and out."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            conv(channels, channels),
+            nn.Conv2d(channels, channels, 3, padding=1, bias=False),
+            nn.BatchNorm2d(channels),
+        )
+        self.act = nn.SiLU(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.act(x + self.body(x))
+
+
+class ContextBlock(nn.Module):
+    """A wide depthwise convolution and a pointwise MLP (ConvNeXt, Liu et al. 2022), optionally under FiLM.
+
+    Args:
+        channels: of input and output.
+        condition: length of the vector that scales and shifts the mixed features; 0 for none.
+        kernel: side of the depthwise convolution.
+    """
+
+    def __init__(self, channels: int, condition: int = 0, kernel: int = 7) -> None:
+        super().__init__()
+        self.mix = nn.Sequential(
+            nn.Conv2d(channels, channels, kernel, padding=kernel // 2, groups=channels, bias=False),
+            nn.BatchNorm2d(channels),
+        )
+        self.film = nn.Linear(condition, 2 * channels) if condition else None
+        self.mlp = nn.Sequential(
+            nn.Conv2d(channels, 2 * channels, 1), nn.GELU(), nn.Conv2d(2 * channels, channels, 1)
+        )
+
+    def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
+        y = self.mix(x)
+        if self.film is not None and condition is not None:
+            y = modulate(y, self.film(condition))
+        return x + self.mlp(y)
+
+
+def modulate(x: Tensor, scale_and_shift: Tensor) -> Tensor:
+    """FiLM: (B, C, H, W) times one plus scale, plus shift, both from (B, 2C)."""
+    scale, shift = scale_and_shift[..., None, None].chunk(2, dim=1)
+    return x * (1 + scale) + shift
+
+
+class Encoder(nn.Module):
+    """Image pyramid: (B, 3, S, S) to maps at strides 2, 4, 8 and 16, fused top-down.
+
+    Args:
+        channels: at strides 2, 4, 8 and 16.
+        context: number of context blocks at stride 16.
+        dropout: of whole channels at stride 16.
+    """
+
+    def __init__(self, channels: Sequence[int], context: int, dropout: float) -> None:
+        super().__init__()
+        c2, c4, c8, c16 = channels
+        self.down2 = nn.Sequential(conv(3, c2, stride=2), conv(c2, c2))
+        self.down4 = nn.Sequential(conv(c2, c4, stride=2), ResidualBlock(c4))
+        self.down8 = nn.Sequential(conv(c4, c8, stride=2), ResidualBlock(c8))
+        self.down16 = nn.Sequential(
+            conv(c8, c16, stride=2), *(ContextBlock(c16) for _ in range(context)), nn.Dropout2d(dropout)
+        )
+        self.lateral8, self.lateral4 = nn.Conv2d(c16, c8, 1), nn.Conv2d(c8, c4, 1)
+        self.lateral2 = nn.Conv2d(c4, c2, 1)
+        self.fuse8, self.fuse4, self.fuse2 = conv(c8, c8), conv(c4, c4), conv(c2, c2)
+        self.up = nn.Upsample(scale_factor=2, mode="bilinear")
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        x2 = self.down2(x)
+        x4 = self.down4(x2)
+        x8 = self.down8(x4)
+        x16 = self.down16(x8)
+        x8 = self.fuse8(x8 + self.up(self.lateral8(x16)))
+        x4 = self.fuse4(x4 + self.up(self.lateral4(x8)))
+        x2 = self.fuse2(x2 + self.up(self.lateral2(x4)))
+        return {"2": x2, "4": x4, "8": x8, "16": x16}
+
+
+class Decoder(nn.Module):
+    """Prompt-conditioned part, an eighth of the encoder's work: pyramid and sentence vector to logits.
+
+    Args:
+        channels: at strides 2, 4, 8 and 16.
+        condition: length of the sentence vector.
+        blocks: conditioned context blocks at stride 16.
+        dropout: of whole channels below stride 16.
+    """
+
+    def __init__(self, channels: Sequence[int], condition: int, blocks: int, dropout: float) -> None:
+        super().__init__()
+        c2, c4, c8, c16 = channels
+        self.enter = nn.Linear(condition, 2 * c16)
+        self.blocks = nn.ModuleList(ContextBlock(c16, condition) for _ in range(blocks))
+        self.lateral8, self.lateral4 = nn.Conv2d(c16, c8, 1), nn.Conv2d(c8, c4, 1)
+        self.lateral2 = nn.Conv2d(c4, c2, 1)
+        self.films = nn.ModuleList(nn.Linear(condition, 2 * c) for c in (c8, c4, c2))
+        self.fuse8, self.fuse4 = ContextBlock(c8, kernel=5), ContextBlock(c4, kernel=3)
+        self.coarse = nn.Conv2d(c16, 1, 1)
+        self.fine = nn.Sequential(nn.SiLU(), nn.Conv2d(c2, 1, 1))
+        self.dropout = nn.Dropout2d(dropout)
+        self.presence = nn.Sequential(
+            nn.Linear(2 * c16 + condition, 64), nn.SiLU(), nn.Dropout(dropout), nn.Linear(64, 1)
+        )
+        self.up = nn.Upsample(scale_factor=2, mode="bilinear")
+
+    def forward(self, maps: Features, text: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Maps of B images and (B, C) sentence vectors to logits at stride 2, at stride 16, and presence."""
+        x = modulate(maps["16"], self.enter(text))
+        for block in self.blocks:
+            x = block(x, text)
+        coarse = self.coarse(x)
+        presence = self.presence(torch.cat([x.mean((2, 3)), x.amax((2, 3)), text], dim=1))
+        film8, film4, film2 = (film(text) for film in self.films)
+        x = self.fuse8(modulate(maps["8"], film8) + self.up(self.lateral8(self.dropout(x))))
+        x = self.fuse4(modulate(maps["4"], film4) + self.up(self.lateral4(x)))
+        x = modulate(maps["2"], film2) + self.up(self.lateral2(x))
+        return self.fine(x), coarse, presence[:, 0]
+
+
+class VLSM(PromptedSegmenter):
+    """Compact vision-language segmentation model.
+
+    Args:
+        image_size: side in pixels of the square that the framed image is resized to.
+        channels: of the pyramid at strides 2, 4, 8 and 16.
+        context: context blocks of the encoder at stride 16.
+        blocks: text-conditioned blocks of the decoder at stride 16.
+        condition: length of the sentence vector.
+        text_width: token width of the text tower.
+        text_depth: its transformer layers.
+        dropout: of channels in encoder and decoder, in training.
+        flip_average: average over the mirrored image in evaluation, except for prompts that name a side.
+    """
+
+    default_prompt = Prompt(("lungs in a chest X-ray",), "lungs")
+
+    def __init__(
+        self,
+        image_size: int = 160,
+        channels: Sequence[int] = (24, 48, 80, 120),
+        context: int = 3,
+        blocks: int = 2,
+        condition: int = 128,
+        text_width: int = 96,
+        text_depth: int = 2,
+        dropout: float = 0.1,
+        flip_average: bool = True,
+    ) -> None:
+        super().__init__()
+        self.image_size = image_size
+        self.flip_average = flip_average
+        self.text = TextTower(WordPieceTokenizer(), text_width, text_depth, out_channels=condition)
+        self.sharpen = nn.Sequential(nn.Linear(condition, condition), nn.SiLU())
+        self.encoder = Encoder(channels, context, dropout)
+        self.decoder = Decoder(channels, condition, blocks, dropout)
+
+    def encode(self, image: Tensor) -> Features:
+        """Pyramids of (B, 3, H, W) images in [0, 1]; in evaluation also of the mirrored images."""
+        boxes = content_boxes(image)
+        x = frame(image, boxes, self.image_size)
+        mean, std = x.mean((1, 2, 3), keepdim=True), x.std((1, 2, 3), keepdim=True)
+        x = (x - mean) / std.clamp_min(0.05)
+        views = {"plain": self.encoder(x)}
+        if self.flip_average and not self.training:
+            views["mirrored"] = self.encoder(x.flip(-1))
+        return {**views, "boxes": boxes, "size": tuple(image.shape[-2:])}
+
+    def segment(self, features: Features, prompts: Sequence[Prompt]) -> Segmentation:
+        """See :class:`PromptedSegmenter`; `aux["coarse"]` holds (B, 1, S/16, S/16) logits for deep supervision.
+
+        The coarse logits and the fine ones in `aux["fine"]` (B, 1, S/2, S/2) lie in the frame of the
+        boxes in `stages["boxes"]`, pixels (y0, y1, x0, x1) of the image.
+        """
+        vector = self.sharpen(self.text(prompts) * self.text.project.out_features**0.5)
+        fine, coarse, presence = self.decoder(features["plain"], vector)
+        if "mirrored" in features:
+            fine_m, _, presence_m = self.decoder(features["mirrored"], vector)
+            sided = torch.tensor([any(map(names_side, p.texts)) for p in prompts], device=fine.device)
+            weight = torch.where(sided, 0.0, 0.5)
+            fine = torch.lerp(fine, fine_m.flip(-1), weight[:, None, None, None])
+            presence = torch.lerp(presence, presence_m, weight)
+        height, width = features["size"]
+        boxes = features["boxes"]
+        logits = unframe(fine.float(), boxes, height, width)
+        return Segmentation(
+            logits, presence.float(), {"boxes": boxes}, {"coarse": coarse.float(), "fine": fine.float()}
+        )
