@@ -22,7 +22,7 @@ _STORED = np.array([[0, 1], [1, 1], [2, 1]], dtype=float)
 
 def stored_as(volume: np.ndarray, affine: np.ndarray, orientation: np.ndarray) -> MetaTensor:
     """(1, 3, ...) batch of a (X, Y, Z) volume stored in another orientation: same voxels, same places."""
-    array = np.ascontiguousarray(apply_orientation(volume, orientation))
+    array = apply_orientation(volume, orientation).copy()
     new_affine = affine @ inv_ornt_aff(orientation, volume.shape)
     image = torch.from_numpy(array).float().expand(1, 3, *array.shape)
     return MetaTensor(image, affine=torch.from_numpy(new_affine))
@@ -30,7 +30,7 @@ def stored_as(volume: np.ndarray, affine: np.ndarray, orientation: np.ndarray) -
 
 def as_before(volume: np.ndarray, orientation: np.ndarray) -> np.ndarray:
     """A (X', Y', Z') volume in the order it had before ``stored_as``."""
-    return np.ascontiguousarray(apply_orientation(volume, ornt_transform(orientation, _STORED)))
+    return apply_orientation(volume, ornt_transform(_STORED, orientation)).copy()
 
 
 def rotation(*degrees: float) -> np.ndarray:

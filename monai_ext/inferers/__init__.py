@@ -1,0 +1,7 @@
+"""Inferers: from a batch of images and a network to probabilities in the images' own geometry."""
+
+from __future__ import annotations
+
+from monai_ext.inferers.prompt import PromptInferer
+
+__all__ = ["PromptInferer"]

@@ -1,0 +1,96 @@
+"""From a collated batch to what MONAI's engines pass to the inferer and the network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from monai.engines import PrepareBatch, default_prepare_batch
+from torch import Tensor
+
+from monai_ext.errors import InputError
+
+
+def prepare_prompted_batch(
+    batchdata: Mapping[str, Any],
+    device: str | torch.device | None = None,
+    non_blocking: bool = False,
+    **kwargs: Any,
+) -> tuple[Tensor, Tensor, tuple, dict[str, Any]]:
+    """For training with :class:`monai.inferers.SimpleInferer`: one prompt and one label per image.
+
+    Args:
+        batchdata: ``image`` (B, 3, H, W), ``label`` (B, 1, H, W), and ``prompt``: one string, or a
+            list that holds one, for each of the B items.
+        device: where image and label move.
+        non_blocking: see :meth:`torch.Tensor.to`.
+        kwargs: other arguments of :meth:`torch.Tensor.to`.
+
+    Returns:
+        image, label, () and ``{"prompt": [B strings], "full": True}``: the network returns a
+        :class:`~monai_ext.networks.segmenter.Segmentation`, which the loss reads. It cannot be
+        decollated: build the trainer with ``decollate=False``.
+
+    Raises:
+        InputError: when an item has no prompt or several, or there is no label.
+    """
+    images, labels = default_prepare_batch(dict(batchdata), device, non_blocking, **kwargs)
+    if labels is None:
+        raise InputError("training batch without the key 'label'; every training item needs one.")
+    prompts = item_prompts(batchdata, len(images))
+    if any(len(one) != 1 for one in prompts):
+        raise InputError(
+            f"training items with {sorted({len(one) for one in prompts})} prompts; make one item of each."
+        )
+    return images, labels, (), {"prompt": [one[0] for one in prompts], "full": True}
+
+
+class PreparePromptedCase(PrepareBatch):
+    """For evaluation with :class:`monai_ext.inferers.PromptInferer`: the item's own prompts, if it has any.
+
+    Image and label stay where they are, since the inferer moves slices to the network's device batch by
+    batch: ``device`` and the arguments of :meth:`torch.Tensor.to` are not used.
+
+    Returns image, label (None where there is none), () and ``{"prompts": [...]}``, or no keywords for
+    items without the key ``prompt``, which the inferer then segments by its own prompts.
+
+    Raises:
+        InputError: when the items of a batch ask for different prompts.
+    """
+
+    def __call__(
+        self,
+        batchdata: Mapping[str, Any],
+        device: str | torch.device | None = None,
+        non_blocking: bool = False,
+        **kwargs: Any,
+    ) -> tuple[Tensor, Tensor | None, tuple, dict[str, Any]]:
+        images, labels = batchdata["image"], batchdata.get("label")
+        if "prompt" not in batchdata:
+            return images, labels, (), {}
+        first, *others = item_prompts(batchdata, len(images))
+        if any(other != first for other in others):
+            raise InputError("items of one batch with different prompts: use a batch size of 1.")
+        return images, labels, (), {"prompts": first}
+
+
+def item_prompts(batchdata: Mapping[str, Any], items: int) -> list[list[str]]:
+    """The prompts of each item of a collated batch.
+
+    Collation leaves strings in a list, one per item, but turns equally long lists of strings over: the
+    first entry then holds the first prompt of every item.
+
+    Raises:
+        InputError: when there is no key ``prompt`` or it does not fit the number of items.
+    """
+    collated: Sequence[str | Sequence[str]] = batchdata.get("prompt", ())
+    if isinstance(collated, str):
+        raise InputError(f"the key 'prompt' of a batch holds {collated!r}; one prompt per item is needed.")
+    if collated and all(isinstance(entry, str) for entry in collated):
+        prompts = [[str(entry)] for entry in collated]
+    else:
+        prompts = [list(one) for one in zip(*collated)]
+    if len(prompts) != items:
+        raise InputError(f"prompts for {len(prompts)} of {items} items in the key 'prompt' of a batch.")
+    return prompts

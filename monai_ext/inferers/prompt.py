@@ -1,0 +1,228 @@
+"""Segment pictures and volumes by text: slices in display orientation, one encoding, many prompts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import chain
+from typing import Any
+
+import torch
+from monai.data import MetaTensor
+from monai.inferers import Inferer
+from torch import Tensor, nn
+
+from monai_ext.data.prompts import split_prompts
+from monai_ext.data.slices import SliceView, slice_view
+from monai_ext.errors import InputError
+from monai_ext.networks.segmenter import Prompt
+
+
+class PromptInferer(Inferer):
+    """Probabilities of one or several prompts for a batch of pictures or volumes.
+
+    Each case is cut into slices in radiological display orientation (see
+    :func:`monai_ext.data.slices.slice_view`; a picture is one slice, shown as it is). A batch of slices
+    is encoded once and segmented by every prompt; batches never mix cases. Only one batch of slices at
+    a time is on the network's device; the result stays on the device of the input. No gradient flows
+    through the inferer (networks that need gradients at test time turn them on themselves): training
+    uses :class:`monai.inferers.SimpleInferer`.
+
+    Presence gates the result: a slice is zero where its presence is below the threshold, a case where
+    its presence is. Presence of a case of D slices is the mean of its ``ceil(case_fraction * D)``
+    highest slice presences, since the highest of hundreds of slices would nearly always pass.
+
+    Args:
+        prompt: prompts of every case; a string may hold several, separated by ";". The empty
+            string is one prompt without words.
+        batch_size: slices per encoder call.
+        presence_threshold: lowest presence, in [0, 1], that keeps a slice and a case.
+        case_fraction: share of the slices, in (0, 1], that the presence of a case looks at.
+        slice_axis: spatial array axis (0, 1, 2) to cut volumes across; chosen by geometry if None.
+        gate: False leaves absent structures in the result.
+
+    Raises:
+        InputError: when a value is out of its range or there is no prompt.
+    """
+
+    def __init__(
+        self,
+        prompt: str | Sequence[str | Prompt] = "",
+        batch_size: int = 8,
+        presence_threshold: float = 0.5,
+        case_fraction: float = 0.1,
+        slice_axis: int | None = None,
+        gate: bool = True,
+    ) -> None:
+        if batch_size < 1:
+            raise InputError(f"batch_size is {batch_size}; at least one slice per encoder call is needed.")
+        if not 0 <= presence_threshold <= 1:
+            raise InputError(f"presence_threshold is {presence_threshold}; it lies in [0, 1].")
+        if not 0 < case_fraction <= 1:
+            raise InputError(f"case_fraction is {case_fraction}; it lies in (0, 1].")
+        if slice_axis not in (None, 0, 1, 2):
+            raise InputError(f"slice_axis is {slice_axis}; it is 0, 1, 2 or null.")
+        self.prompts = as_prompts(prompt)
+        self.batch_size = batch_size
+        self.presence_threshold = presence_threshold
+        self.case_fraction = case_fraction
+        self.slice_axis = slice_axis
+        self.gate = gate
+
+    def __call__(
+        self,
+        inputs: Tensor,
+        network: Any,
+        prompts: str | Sequence[str | Prompt] | None = None,
+        *args: Any,
+        **kwargs: Any,
+    ) -> MetaTensor:
+        """Segment a batch of B cases by P prompts.
+
+        Args:
+            inputs: (B, 3, H, W) pictures or (B, 3, X, Y, Z) volumes, float in [0, 1], any device.
+                Volumes are read along their affine, (4, 4) or (B, 4, 4) from voxel index to RAS.
+            network: a :class:`~monai_ext.networks.segmenter.PromptedSegmenter`, wrapped or not.
+            prompts: what to segment here instead of the prompts of the constructor.
+
+        Returns:
+            (B, P, H, W) or (B, P, X, Y, Z) float32 probabilities in array order, with the input's
+            metadata and ``meta["presence"]`` (B, P) and ``meta["slice_presence"]`` (B, P, D), both
+            float32 in [0, 1], D in array order along the slice axis (padded with NaN where the cases of
+            a batch have different numbers of slices).
+
+        Raises:
+            InputError: when the shape, the channels, the affine or the prompts cannot be used.
+        """
+        if args or kwargs:
+            raise TypeError(f"PromptInferer takes prompts and nothing else, got {args} {sorted(kwargs)}.")
+        asked = self.prompts if prompts is None else as_prompts(prompts)
+        segmenter = _unwrap(network)
+        _check_images(inputs)
+        images = inputs.as_tensor() if isinstance(inputs, MetaTensor) else inputs
+        picture = images.ndim == 4
+        volumes = images[..., None] if picture else images
+
+        # Leaving inference mode lets test-time gradients be turned on again inside a network.
+        with torch.inference_mode(False), torch.no_grad():
+            result = torch.empty(
+                (volumes.shape[0], len(asked), *volumes.shape[2:]), dtype=torch.float32, device=images.device
+            )
+            presences = []
+            for case in range(volumes.shape[0]):
+                view = SliceView(2, 0, 1) if picture else self._view(inputs, case)
+                presences.append(self._run_case(volumes[case], view, segmenter, asked, result[case]))
+            case_presence = torch.stack([self._case_presence(p) for p in presences])
+            if self.gate:
+                for probabilities, absent in zip(result, case_presence < self.presence_threshold):
+                    probabilities[absent.to(result.device)] = 0
+
+        output = MetaTensor(result[..., 0] if picture else result)
+        if isinstance(inputs, MetaTensor):
+            output.copy_meta_from(inputs)
+        output.meta["presence"] = case_presence
+        output.meta["slice_presence"] = _stack_padded(presences)
+        return output
+
+    def _view(self, inputs: Tensor, case: int) -> SliceView:
+        shape = inputs.shape[2:]
+        if not isinstance(inputs, MetaTensor):
+            return slice_view(shape, None, self.slice_axis)
+        affine = torch.as_tensor(inputs.affine).cpu()
+        if affine.ndim == 3 and len(affine) != len(inputs):
+            raise InputError(f"{len(affine)} affines for {len(inputs)} volumes; give one per volume.")
+        try:
+            one = affine[case] if affine.ndim == 3 else affine
+            return slice_view(shape, one.numpy(), self.slice_axis)
+        except InputError as error:
+            raise InputError(f"volume {case + 1} of {len(inputs)}: {error}") from None
+
+    def _run_case(
+        self, volume: Tensor, view: SliceView, segmenter: Any, prompts: Sequence[Prompt], result: Tensor
+    ) -> Tensor:
+        """Fill ``result`` (P, X, Y, Z) from ``volume`` (3, X, Y, Z); returns slice presences (P, D), CPU."""
+        device = _device_of(segmenter, volume.device)
+        depth = volume.shape[1 + view.axis]
+        presence = torch.empty((len(prompts), depth), dtype=torch.float32)
+        for start in range(0, depth, self.batch_size):
+            stop = min(start + self.batch_size, depth)
+            # A copy: the network may write into it, and may need it in a graph of its own.
+            slices = view.show(volume, start, stop).to(
+                device, torch.float32, copy=True, memory_format=torch.contiguous_format
+            )
+            features = segmenter.encode(slices)
+            for p, prompt in enumerate(prompts):
+                found = segmenter.segment(features, [prompt] * (stop - start))
+                if found.logits.shape != (stop - start, 1, *slices.shape[2:]):
+                    raise ValueError(
+                        f"{type(segmenter).__name__} returned logits {tuple(found.logits.shape)} "
+                        f"for slices {tuple(slices.shape)}; (slices, 1, H, W) is the contract."
+                    )
+                probability = found.logits.float().sigmoid()
+                present = found.presence.float().sigmoid()
+                if self.gate:
+                    probability[present < self.presence_threshold] = 0
+                view.restore(probability, result[p : p + 1], start)
+                presence[p, start:stop] = present.cpu()
+        return presence
+
+    def _case_presence(self, slice_presence: Tensor) -> Tensor:
+        """(P, D) presences of slices to (P,) presences of the case."""
+        # 0.07 * 100 is 7.000000000000001, and means 7 slices.
+        count = max(1, math.ceil(self.case_fraction * slice_presence.shape[1] - 1e-9))
+        return slice_presence.topk(count, dim=1).values.mean(dim=1)
+
+
+def as_prompts(prompts: str | Prompt | Sequence[str | Prompt]) -> list[Prompt]:
+    """Prompts from a string (several separated by ";"), a prompt, or a sequence of either.
+
+    Raises:
+        InputError: when there is none.
+    """
+    if isinstance(prompts, str):
+        prompts = split_prompts(prompts) if prompts.strip() else [""]
+    elif isinstance(prompts, Prompt):
+        prompts = [prompts]
+    if not prompts:
+        raise InputError("no prompt: say what to segment, such as 'lungs', or several as 'lungs; heart'.")
+    return [Prompt.of(prompt) for prompt in prompts]
+
+
+def _check_images(inputs: Tensor) -> None:
+    if inputs.ndim not in (4, 5):
+        raise InputError(
+            f"images of shape {tuple(inputs.shape)}: a batch of pictures (B, 3, H, W) "
+            "or of volumes (B, 3, X, Y, Z) is needed."
+        )
+    if inputs.shape[1] != 3:
+        raise InputError(
+            f"images of {inputs.shape[1]} channels, shape {tuple(inputs.shape)}: 3 are needed; repeat a "
+            "single one, or choose three."
+        )
+    if 0 in inputs.shape:
+        raise InputError(f"images of shape {tuple(inputs.shape)} hold no voxels.")
+
+
+def _unwrap(network: Any) -> Any:
+    """The segmenter inside DistributedDataParallel and its like, whose wrappers only know ``forward``."""
+    inner = network
+    while not hasattr(inner, "encode") and isinstance(getattr(inner, "module", None), nn.Module):
+        inner = inner.module
+    if not (hasattr(inner, "encode") and hasattr(inner, "segment")):
+        raise InputError(
+            f"network {type(network).__name__} has no encode and segment; use a PromptedSegmenter."
+        )
+    return inner
+
+
+def _device_of(network: nn.Module, default: torch.device) -> torch.device:
+    tensor = next(chain(network.parameters(), network.buffers()), None)
+    return default if tensor is None else tensor.device
+
+
+def _stack_padded(rows: Sequence[Tensor]) -> Tensor:
+    """(P, D_i) tensors as (B, P, max D), NaN behind the shorter ones."""
+    stacked = torch.full((len(rows), rows[0].shape[0], max(r.shape[1] for r in rows)), torch.nan)
+    for target, row in zip(stacked, rows):
+        target[:, : row.shape[1]] = row
+    return stacked
