@@ -33,6 +33,17 @@ def split_prompts(text: str) -> list[str]:
     return [part for part in (" ".join(piece.split()) for piece in text.split(";")) if part]
 
 
+def plain_text(text: str) -> str:
+    """The text, if MONAI takes it for text in a configuration.
+
+    Raises:
+        InputError: when it begins with ``$`` (MONAI would run it as code), ``@`` or ``%`` (a reference).
+    """
+    if text.startswith(("$", "@", "%")):
+        raise InputError(f"prompt {text!r} begins with {text[0]!r}, which configurations reserve; use words.")
+    return text
+
+
 def names_side(text: str) -> str | None:
     """``"left"`` or ``"right"`` if the text names exactly one side (of the patient), else None.
 
