@@ -1,0 +1,128 @@
+"""What many scored prompts say together: means with intervals, presence, false positives."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from monai.metrics import compute_roc_auc
+
+from .agreement import METRICS
+
+Row = Mapping[str, Any]
+"""One prompt of one image: ``set``, ``case``, ``group``, ``target`` ("" if none), ``present`` (bool: it is in the
+image), ``presence`` ([0, 1], what the method says), ``voxels`` (of the mask), ``unit`` ("px" or "mm") and the
+metrics of :func:`monai_ext.metrics.agreement.mask_agreement`."""
+
+
+def summarise(rows: Sequence[Row], samples: int = 1000, seed: int = 0) -> dict[str, Any]:
+    """Figures of all rows, and of each data set by itself.
+
+    Args:
+        rows: one per image and prompt.
+        samples: of the bootstrap, which draws patients (``set`` and ``group``) with replacement.
+        seed: of the bootstrap.
+
+    Returns:
+        ``targets``: by name, for each metric ``mean``, ``std`` (of the sample), ``ci95`` and ``n``, over the
+        prompts whose target is in the image; ``pooled``: the same over all targets, so a mean over pairs of
+        image and target; ``presence``: ``auc``, ``ci95``, ``n`` over true and absent prompts, how many are
+        ``present`` and ``absent``, ``false_positive_rate`` (share of the absent ones with a mask that is not
+        empty) and ``miss_rate`` (share of the present ones with an empty mask); ``sets``: the three by set.
+        ``hd95`` also says its ``unit`` and how many were ``undefined`` for want of a mask. None stands for
+        what cannot be computed: the interval of a single patient, the AUC of one class.
+    """
+    result = _figures(rows, samples, seed)
+    names = sorted({row["set"] for row in rows})
+    result["sets"] = {n: _figures([r for r in rows if r["set"] == n], samples, seed) for n in names}
+    return result
+
+
+def _figures(rows: Sequence[Row], samples: int, seed: int) -> dict[str, Any]:
+    present = [row for row in rows if row["present"]]
+    targets = sorted({row["target"] for row in present})
+    return {
+        "targets": {
+            t: _agreement([r for r in present if r["target"] == t], samples, seed) for t in targets
+        },
+        "pooled": _agreement(present, samples, seed),
+        "presence": _presence(rows, samples, seed),
+    }
+
+
+def _agreement(rows: Sequence[Row], samples: int, seed: int) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    for name in (m for m in METRICS if rows and m in rows[0]):
+        defined = [row for row in rows if not math.isnan(row[name])]
+        values = np.array([row[name] for row in defined], dtype=np.float64)
+        result[name] = {
+            "mean": float(values.mean()) if len(values) else None,
+            "std": float(values.std(ddof=1)) if len(values) > 1 else None,
+            "ci95": bootstrap_interval(values, _patients(defined), samples, seed),
+            "n": len(values),
+        }
+        if name == "hd95":
+            units = sorted({row["unit"] for row in rows})
+            result[name] |= {"undefined": len(rows) - len(values), "unit": " and ".join(units)}
+    return result
+
+
+def _presence(rows: Sequence[Row], samples: int, seed: int) -> dict[str, Any]:
+    present = np.array([bool(row["present"]) for row in rows])
+    score = np.array([float(row["presence"]) for row in rows])
+    empty = np.array([row["voxels"] == 0 for row in rows])
+    draws = _draws(_patients(rows), samples, seed)
+    resampled = [value for pick in draws if (value := _auc(score[pick], present[pick])) is not None]
+    return {
+        "auc": _auc(score, present),
+        "ci95": _percentiles(np.array(resampled)),
+        "n": len(rows),
+        "present": int(present.sum()),
+        "absent": int((~present).sum()),
+        "false_positive_rate": float((~empty[~present]).mean()) if (~present).any() else None,
+        "miss_rate": float(empty[present].mean()) if present.any() else None,
+    }
+
+
+def _auc(score: np.ndarray, present: np.ndarray) -> float | None:
+    if present.all() or not present.any():
+        return None
+    return float(np.asarray(compute_roc_auc(torch.from_numpy(score), torch.from_numpy(present.astype(int)))))
+
+
+def _patients(rows: Sequence[Row]) -> list[tuple[str, str]]:
+    return [(row["set"], row["group"]) for row in rows]
+
+
+def bootstrap_interval(
+    values: np.ndarray, groups: Sequence[Any], samples: int = 1000, seed: int = 0
+) -> list[float] | None:
+    """95 % percentile interval of the mean of `values`, resampling whole groups (patients).
+
+    Args:
+        values: (N,).
+        groups: N names; values of one group stay together.
+
+    Returns:
+        [low, high], or None for fewer than two groups, which say nothing of how patients differ.
+    """
+    return _percentiles(np.array([values[pick].mean() for pick in _draws(groups, samples, seed)]))
+
+
+def _draws(groups: Sequence[Any], samples: int, seed: int) -> list[np.ndarray]:
+    """Indices of `samples` draws of as many groups as there are, with replacement; none for a single group."""
+    members: dict[Any, list[int]] = {}
+    for index, group in enumerate(groups):
+        members.setdefault(group, []).append(index)
+    if len(members) < 2:
+        return []
+    parts = [np.array(indices) for indices in members.values()]
+    picks = np.random.default_rng(seed).integers(len(parts), size=(samples, len(parts)))
+    return [np.concatenate([parts[i] for i in pick]) for pick in picks]
+
+
+def _percentiles(values: np.ndarray) -> list[float] | None:
+    return [float(v) for v in np.percentile(values, [2.5, 97.5])] if len(values) else None
