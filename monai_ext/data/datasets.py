@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
+from .datalists import stem
 from .prompts import modality_key
 
 DESCRIPTION = "dataset.json"
@@ -56,9 +57,9 @@ def read_split(
         one dict per image: ``image`` (a path, or a list of paths, one per sequence), ``label`` (a path; left
         out where there is none), ``case``, ``group`` (patient), ``set``, ``modality`` (one of
         ``prompts.MODALITIES``, or "other" for pictures without labels), ``facts`` (those of :data:`FACTS`
-        that the item states), ``targets`` (label values by name, only those annotated in this item) and
-        ``prompts`` (the set's own sentences by name). A target is called as in the label table, a union of
-        labels by its first prompt.
+        that the item states), ``targets`` (label values by name, only those annotated in this item),
+        ``prompts`` (the set's own sentences by name) and ``table`` ("0+1+2": all values of the label table). A
+        target is called as in the label table, a union of labels by its first prompt.
 
     Raises:
         InputError: all problems of all sets at once: lists or files that are missing, labels that the table
@@ -104,6 +105,9 @@ class _Set:
         self.problems: list[str] = []
         self.lists = {key: value for key, value in self.table.items() if isinstance(value, list)}
         self.labels = {str(k): str(v) for k, v in self.table.get("labels", {}).items()}
+        for value in [value for value in self.labels if not value.isdigit()]:
+            self._say(f"labels '{value}': the keys are label values, the entries their names")
+            del self.labels[value]
         self.targets: dict[str, tuple[int, ...]] = {}
         self.prompts: dict[str, list[str]] = {}
         self._read_targets()
@@ -118,7 +122,7 @@ class _Set:
     def _id(entry: Mapping[str, Any]) -> str:
         image = entry.get("image", "")
         first = image[0] if isinstance(image, list) and image else image
-        return str(entry.get("id") or Path(str(first)).name.split(".")[0])
+        return str(entry.get("id") or stem(str(first)))
 
     def _read_targets(self) -> None:
         """Values and sentences by target, from the prompts table, or from the labels where there is none."""
@@ -189,6 +193,7 @@ class _Set:
             "facts": {key: entry[key] for key in FACTS if key in entry},
             "targets": {},
             "prompts": self.prompts,
+            "table": "+".join(sorted(self.labels | {"0": ""}, key=int)),
         }
         if entry.get("label") is not None:
             item["label"] = self._file(case, "label", entry["label"])

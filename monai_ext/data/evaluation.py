@@ -26,6 +26,19 @@ _ABSENT_FROM_OTHERS = {
 _SAME_BODY = {"xray": ("ct",), "ct": ("xray",)}
 
 
+def absent_targets(modality: str) -> list[tuple[str, str]]:
+    """Pairs of a target and its modality that an image of this `modality` surely does not show.
+
+    ``absent_targets("other")``, of a picture that is not medical, is all of them.
+    """
+    return [
+        (target, other)
+        for other, targets in _ABSENT_FROM_OTHERS.items()
+        if other != modality and other not in _SAME_BODY.get(modality, ())
+        for target in targets
+    ]
+
+
 def evaluation_items(
     folder: str | Path,
     split: str,
@@ -33,6 +46,7 @@ def evaluation_items(
     absent: int = 2,
     wording: str = "canonical",
     sets: Sequence[str] | None = None,
+    sequence: int = 0,
     seed: int = 0,
 ) -> list[dict[str, Any]]:
     """One item per image, with all the prompts that it is scored by.
@@ -49,12 +63,14 @@ def evaluation_items(
         wording: "canonical": the one sentence of each target; "heldout": every paraphrase kept out of training
             (none of which states a fact of the image); "nonsense": texts that mean nothing medical, and no
             target.
+        sequence: which one is shown of an image that has several.
         seed: of the choice of absent prompts.
 
     Returns:
-        dicts with ``image``, ``label`` (where there is one), ``case``, ``group``, ``set``, ``modality``, and
-        three lists of one string per prompt: ``prompt``, ``target`` ("" if not one of the set's) and
-        ``values`` ("1+2+4": the label values of the target, "" if none).
+        dicts with ``image``, ``label`` (where there is one), ``case``, ``group``, ``set``, ``modality``,
+        ``table`` ("0+1+2": all values that a label map of this set may hold) and three lists of one string per
+        prompt: ``prompt``, ``target`` ("" if not one of the set's) and ``values`` ("1+2": the label values of
+        the target, "" if none). All are strings, which pass through a DataLoader unharmed.
 
     Raises:
         InputError: for an unknown wording, an image without label in a set that has targets, a target without
@@ -70,6 +86,13 @@ def evaluation_items(
         raise InputError(
             f"{folder}, list '{split}': no label to score {', '.join(blind[:5])} by; choose a list with labels."
         )
+    for case in cases:
+        if isinstance(case["image"], list):
+            if not 0 <= sequence < len(case["image"]):
+                raise InputError(
+                    f"sequence is {sequence}; {case['set']}/{case['case']} has {len(case['image'])}, from 0."
+                )
+            case["image"] = case["image"][sequence]
     return [_item(case, library, absent, wording, seed) for case in cases]
 
 
@@ -90,7 +113,7 @@ def _item(case: dict[str, Any], library: PromptLibrary, absent: int, wording: st
     if not asked:
         name = f"{case['set']}/{case['case']}"
         raise InputError(f"{name}: nothing to ask for; annotate a target, or set absent above 0.")
-    kept = ("image", "label", "case", "group", "set", "modality")
+    kept = ("image", "label", "case", "group", "set", "modality", "table")
     item: dict[str, Any] = {key: case[key] for key in kept if key in case}
     item["prompt"], item["target"], item["values"] = (list(column) for column in zip(*asked))
     return item
@@ -118,13 +141,7 @@ def _elsewhere(
     modality: str, library: PromptLibrary, count: int, wording: str, chance: random.Random
 ) -> list[str]:
     """`count` prompts of things that an image of this modality does not show."""
-    others = [
-        (target, other)
-        for other, targets in _ABSENT_FROM_OTHERS.items()
-        if other != modality and other not in _SAME_BODY.get(modality, ())
-        for target in targets
-        if target in library.targets(other)
-    ]
+    others = [pair for pair in absent_targets(modality) if pair[0] in library.targets(pair[1])]
     strangers = library.absent("heldout")
     chance.shuffle(others)
     chance.shuffle(strangers)

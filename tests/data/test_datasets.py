@@ -53,6 +53,7 @@ def test_an_item_has_its_targets_facts_and_modality(chest):
                 "both lungs": ["both lungs", "lung fields"],
                 "heart": ["heart"],
             },
+            "table": "0+1+2+3",
         }
     ]
 
@@ -135,6 +136,13 @@ def test_everything_wrong_is_reported_at_once(tmp_path):
         "b: annotated label 7 is not in the label table",
     ):
         assert problem in message
+
+
+def test_a_label_table_the_wrong_way_round_is_said(tmp_path):
+    table = {"modality": "CT", "labels": {"background": 0, "liver": 1}, "training": [entry("a", "p")]}
+    folder = write_set(tmp_path / "liver", table, ("a.png", "a_mask.png"))
+    with pytest.raises(InputError, match="labels 'liver': the keys are label values"):
+        read_split(folder, "training")
 
 
 def test_a_missing_list_and_an_empty_one_name_the_choices(tmp_path, chest):

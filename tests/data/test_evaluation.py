@@ -53,11 +53,12 @@ def test_an_item_asks_for_its_targets_and_for_absent_things(sets):
     assert item["prompt"][2] in ("prostate", "optic disc")
     assert item["target"] == ["lungs", "", ""]
     assert item["values"] == ["1", "", ""]
-    assert {k: item[k] for k in ("case", "group", "set", "modality")} == {
+    assert {k: item[k] for k in ("case", "group", "set", "modality", "table")} == {
         "case": "a",
         "group": "a",
         "set": "chest",
         "modality": "xray",
+        "table": "0+1",
     }
     assert item["image"] == str(folder / "a.png") and item["label"] == str(folder / "a_mask.png")
 
@@ -107,6 +108,16 @@ def test_pictures_without_labels_are_asked_for_everything(sets):
     (item,) = evaluation_items(folder, "images", LIBRARY)
     assert item["prompt"] == ["lungs in an X-ray", "polyp", "liver in CT", "tumour in a brain MRI"]
     assert set(item["target"]) == {""} and "label" not in item
+
+
+def test_one_of_several_sequences_is_shown(sets):
+    folder = sets("brain", {"0": "MRI FLAIR", "1": "MRI T1"}, {"1": "brain tumour"})
+    table = json.loads((folder / "dataset.json").read_text())
+    table["validation"] = [{"id": "p", "image": ["a.png", "b.png"], "label": "a_mask.png"}]
+    (folder / "dataset.json").write_text(json.dumps(table))
+    assert evaluation_items(folder, "validation", LIBRARY, sequence=1)[0]["image"] == str(folder / "b.png")
+    with pytest.raises(InputError, match="sequence is 2; brain/p has 2, from 0"):
+        evaluation_items(folder, "validation", LIBRARY, sequence=2)
 
 
 def test_what_cannot_be_asked_is_said(sets):
