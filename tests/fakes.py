@@ -176,13 +176,13 @@ def mask_loss(result: Segmentation, label: Tensor) -> Tensor:
 
 
 def preference_loss(result: Segmentation, label: Tensor, beta: float = 0.1) -> Tensor:
-    """DPO: the label is preferred to its mirror image, measured against the frozen reference."""
+    """DPO: the label is preferred to its inverse, measured against the frozen reference."""
 
     def log_likelihood(logits: Tensor, mask: Tensor) -> Tensor:
         return -F.binary_cross_entropy_with_logits(logits, mask, reduction="none").sum((1, 2, 3))
 
     def margin(logits: Tensor) -> Tensor:
-        return log_likelihood(logits, label) - log_likelihood(logits, label.flip(3))
+        return log_likelihood(logits, label) - log_likelihood(logits, 1 - label)
 
     gain = margin(result.logits) - margin(result.aux["reference_logits"])
     present = F.binary_cross_entropy_with_logits(result.presence, label.flatten(1).amax(1))
