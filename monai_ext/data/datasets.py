@@ -16,17 +16,20 @@ DESCRIPTION = "dataset.json"
 FACTS = ("pathology", "tumour_type", "finding", "empty_mask")  # what an item says of itself beside its mask
 
 
-def find_sets(folder: str | Path, sets: Sequence[str] | None = None) -> list[Path]:
+def find_sets(folder: str | Path, sets: str | Sequence[str] | None = None) -> list[Path]:
     """The folders with a ``dataset.json``: `folder` itself, or those directly under it, by name.
 
     Args:
         folder: one set, or a parent of several.
-        sets: names of the folders to keep, in this order; all of them if None or empty.
+        sets: names of the folders to keep, in this order (a string: separated by commas); all of them if None
+            or empty.
 
     Raises:
         InputError: when there is none, or when a name of `sets` is not among them.
     """
-    folder = Path(folder)
+    folder = Path(folder).expanduser()
+    if isinstance(sets, str):
+        sets = [name.strip() for name in sets.split(",")]
     if (folder / DESCRIPTION).is_file():
         found = {folder.resolve().name: folder}
     else:
@@ -42,7 +45,7 @@ def find_sets(folder: str | Path, sets: Sequence[str] | None = None) -> list[Pat
 def read_split(
     folder: str | Path,
     split: str,
-    sets: Sequence[str] | None = None,
+    sets: str | Sequence[str] | None = None,
     unions: Mapping[str, Sequence[str]] | None = None,
 ) -> list[dict[str, Any]]:
     """The items of one list of one data set, or of several pooled.
@@ -50,7 +53,7 @@ def read_split(
     Args:
         folder: one set, or a parent of several (then sets without this list are passed over).
         split: name of a list in ``dataset.json``: training, validation, test, images, demo, …
-        sets: names of the sets to pool; all of them if None.
+        sets: names of the sets to pool, as in :func:`find_sets`.
         unions: targets to add where all their parts are annotated, as ``{"lungs": ["left lung", "right lung"]}``.
 
     Returns:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
+from .datalists import unique_names
 from .datasets import read_split
 from .prompts import MODALITIES, PromptLibrary
 
@@ -45,7 +46,7 @@ def evaluation_items(
     library: PromptLibrary,
     absent: int = 2,
     wording: str = "canonical",
-    sets: Sequence[str] | None = None,
+    sets: str | Sequence[str] | None = None,
     sequence: int = 0,
     seed: int = 0,
 ) -> list[dict[str, Any]]:
@@ -86,7 +87,9 @@ def evaluation_items(
         raise InputError(
             f"{folder}, list '{split}': no label to score {', '.join(blind[:5])} by; choose a list with labels."
         )
-    for case in cases:
+    # Names as files would have them, if masks are saved: two sets may each have a case "001".
+    for case, name in zip(cases, unique_names([case["case"] for case in cases]), strict=True):
+        case["case"] = name
         if isinstance(case["image"], list):
             if not 0 <= sequence < len(case["image"]):
                 raise InputError(

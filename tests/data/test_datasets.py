@@ -109,6 +109,7 @@ def test_a_parent_folder_pools_its_sets_and_passes_over_those_without_the_list(c
     assert [path.name for path in find_sets(chest.parent)] == ["chest", "control"]
     assert [item["set"] for item in read_split(chest.parent, "training")] == ["chest"]
     assert [item["set"] for item in read_split(chest.parent, "images", sets=["control"])] == ["control"]
+    assert [path.name for path in find_sets(chest.parent, "control, chest")] == ["control", "chest"]
     with pytest.raises(InputError, match="no set abdomen; choose from chest, control"):
         find_sets(chest.parent, ["abdomen"])
 

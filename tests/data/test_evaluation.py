@@ -120,6 +120,13 @@ def test_one_of_several_sequences_is_shown(sets):
         evaluation_items(folder, "validation", LIBRARY, sequence=2)
 
 
+def test_cases_of_two_sets_have_names_of_their_own(sets):
+    sets("chest", "X-ray", {"1": "lungs"}, ids=["001"])
+    folder = sets("brain", "MRI", {"1": "brain tumour"}, ids=["001"])
+    items = evaluation_items(folder.parent, "validation", LIBRARY)
+    assert [(i["set"], i["case"], i["group"]) for i in items] == [("brain", "001", "001"), ("chest", "001-2", "001")]
+
+
 def test_what_cannot_be_asked_is_said(sets):
     folder = sets("chest", "X-ray", {"1": "lungs"})
     with pytest.raises(InputError, match="wording is 'free'; choose from canonical, heldout, nonsense"):

@@ -1,0 +1,193 @@
+"""Score every prompt of every case while an evaluator runs, and write the figures at its end."""
+
+from __future__ import annotations
+
+import csv
+import json
+import logging
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from ignite.engine import Engine, Events
+from ignite.metrics import Metric
+from monai.data import MetaTensor
+from monai.data.utils import affine_to_spacing
+from torch import Tensor
+
+from ..errors import InputError
+from ..files import whole_file
+from ..metrics.agreement import mask_agreement
+from ..metrics.summary import summarise
+
+
+def score_case(data: Mapping[str, Any], tolerance: float = 2.0, surface: bool = True) -> list[dict[str, Any]]:
+    """One row per prompt of a case, as :func:`monai_ext.metrics.summary.summarise` takes them.
+
+    Args:
+        data: ``masks`` (P, H, W) or (P, X, Y, Z) in {0, 1}, ``presence`` (P,), ``label`` (1, ...) with label
+            values (may be missing where nothing has a target), and what
+            :func:`monai_ext.data.evaluation.evaluation_items` gives beside the image.
+        tolerance: of the normalised surface Dice: mm for volumes, pixels for pictures.
+        surface: False leaves out the surface metrics.
+
+    Raises:
+        InputError: when the label does not fit the image, or holds a value that its set does not know.
+    """
+    name = f"{data['set']}/{data['case']}"
+    masks = data["masks"]
+    label = _checked_label(data, name)
+    volume = masks.ndim == 4
+    spacing = affine_to_spacing(torch.as_tensor(masks.affine)).tolist() if volume else None
+    plain = torch.as_tensor(masks).cpu()
+    presence = torch.as_tensor(data["presence"]).reshape(-1).tolist()
+    if not len(plain) == len(presence) == len(data["prompt"]):
+        raise ValueError(f"{name}: {len(plain)} masks and {len(presence)} presences of {len(data['prompt'])} prompts.")
+    rows = []
+    for mask, shown, prompt, target, values in zip(
+        plain, presence, data["prompt"], data["target"], data["values"], strict=True
+    ):
+        if values and label is None:
+            raise InputError(f"{name}: no label to score '{target}' by.")
+        reference = torch.zeros_like(mask)
+        if values and label is not None:
+            reference = torch.isin(label, torch.tensor([float(v) for v in values.split("+")]))
+        rows.append(
+            {
+                **{key: data[key] for key in ("set", "case", "group", "modality")},
+                "target": target,
+                "prompt": prompt,
+                "present": bool(reference.any()),
+                "presence": shown,
+                "voxels": int(mask.count_nonzero()),
+                "reference_voxels": int(reference.count_nonzero()),
+                "unit": "mm" if volume else "px",
+                **mask_agreement(mask, reference, spacing, tolerance, surface),
+            }
+        )
+    return rows
+
+
+def _checked_label(data: Mapping[str, Any], name: str) -> Tensor | None:
+    """The label without its channel, float32 on the CPU, or None where the case has none."""
+    label, masks = data.get("label"), data["masks"]
+    if label is None:
+        return None
+    if label.shape[1:] != masks.shape[1:] or len(label) != 1:
+        raise InputError(
+            f"{name}: label of shape {tuple(label.shape)} for an image of {tuple(masks.shape[1:])}; "
+            "one label value per pixel of the image is needed."
+        )
+    located = masks.ndim == 4 and isinstance(label, MetaTensor)
+    if located and not torch.allclose(label.affine.double(), masks.affine.double(), atol=1e-3):
+        raise InputError(f"{name}: label and image lie differently in space; give them one affine.")
+    plain = torch.as_tensor(label).float().cpu()[0]
+    unknown = set(plain.unique().tolist()) - {float(v) for v in data["table"].split("+")}
+    if unknown:
+        shown = ", ".join(f"{value:g}" for value in sorted(unknown)[:5])
+        raise InputError(f"{name}: the label holds {shown}, which the label table does not name.")
+    return plain
+
+
+class PooledDice(Metric):
+    """Mean Dice over all pairs of image and target; `rows` keeps the scores of every prompt.
+
+    A metric for MONAI's evaluators, whose state it reads after decollation and post-processing.
+
+    Args:
+        tolerance, surface: see :func:`score_case`. Validation while training needs no surface metrics.
+    """
+
+    def __init__(self, tolerance: float = 2.0, surface: bool = True) -> None:
+        self.tolerance = tolerance
+        self.surface = surface
+        self.rows: list[dict[str, Any]] = []
+        super().__init__()
+
+    def reset(self) -> None:
+        """Forget all rows."""
+        self.rows = []
+
+    def iteration_completed(self, engine: Engine) -> None:
+        """Take the item with the batch and the output of one iteration, both lists of dicts."""
+        state: Any = engine.state
+        for batch, output in zip(state.batch, state.output, strict=True):
+            self.update({**batch, **output})
+
+    def update(self, output: Mapping[str, Any]) -> None:
+        """Score one case."""
+        self.rows += score_case(output, self.tolerance, self.surface)
+
+    def compute(self) -> float:
+        """The mean, NaN where no target is in any image; `rows` then holds those of all processes."""
+        self.rows = _gather(self.rows)
+        values = [row["dice"] for row in self.rows if row["present"]]
+        return sum(values) / len(values) if values else math.nan
+
+
+def _gather(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of all processes, each once though samplers repeat items, in an order that does not depend on them."""
+    if dist.is_available() and dist.is_initialized():
+        parts: list[Any] = [None] * dist.get_world_size()
+        dist.all_gather_object(parts, rows)
+        rows = [row for part in parts for row in part]
+    once = {(row["set"], row["case"], row["target"], row["prompt"]): row for row in rows}
+    return [once[key] for key in sorted(once)]
+
+
+class MetricsWriter:
+    """Write ``metrics.json`` (see :func:`monai_ext.metrics.summary.summarise`) and ``cases.csv`` at the end.
+
+    ``cases.csv`` has a row per image and prompt; an empty cell is an undefined value.
+
+    Args:
+        metric: attached to the same evaluator.
+        output_dir: made if it is missing.
+        samples, seed: of the bootstrap.
+    """
+
+    def __init__(
+        self, metric: PooledDice, output_dir: str | Path, samples: int = 1000, seed: int = 0
+    ) -> None:
+        self.metric = metric
+        self.output_dir = Path(output_dir)
+        self.samples = samples
+        self.seed = seed
+
+    def attach(self, engine: Engine) -> None:
+        """Write when the evaluator has seen all cases."""
+        engine.add_event_handler(Events.COMPLETED, self)
+
+    def __call__(self, engine: Engine) -> None:
+        """Write both files, each whole or not at all; only the first of several processes does.
+
+        Raises:
+            InputError: when the folder cannot be written.
+        """
+        if dist.is_available() and dist.is_initialized() and dist.get_rank() != 0:
+            return
+        rows = self.metric.rows
+        figures = summarise(rows, self.samples, self.seed)
+        try:
+            self.output_dir.mkdir(parents=True, exist_ok=True)
+            with whole_file(self.output_dir / "cases.csv") as path, path.open("w", newline="", encoding="utf-8") as file:
+                writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+                writer.writeheader()
+                writer.writerows({key: _cell(value) for key, value in row.items()} for row in rows)
+            with whole_file(self.output_dir / "metrics.json") as path:
+                path.write_text(json.dumps(figures, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise InputError(f"{self.output_dir}: cannot be written ({error.strerror}).") from error
+        pooled, presence = figures["pooled"].get("dice", {}), figures["presence"]
+        logging.getLogger(__name__).info(
+            "Dice %s over %s, presence AUC %s over %s", pooled.get("mean"), pooled.get("n"), presence["auc"], presence["n"]
+        )
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, float):
+        return "" if math.isnan(value) else f"{value:.6g}"
+    return value
