@@ -1,0 +1,21 @@
+"""Transforms: from files to displayed images, and from probabilities to files."""
+
+from __future__ import annotations
+
+from monai_ext.transforms.display import DisplayRange, DisplayRanged
+from monai_ext.transforms.load import MedicalLoadImage, MedicalLoadImaged
+from monai_ext.transforms.masks import LabelMap, LabelMapd, PopPresenced, PromptMasks, PromptMasksd
+from monai_ext.transforms.save import MaskSaveImaged
+
+__all__ = [
+    "DisplayRange",
+    "DisplayRanged",
+    "LabelMap",
+    "LabelMapd",
+    "MaskSaveImaged",
+    "MedicalLoadImage",
+    "MedicalLoadImaged",
+    "PopPresenced",
+    "PromptMasks",
+    "PromptMasksd",
+]

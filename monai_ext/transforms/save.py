@@ -1,0 +1,229 @@
+"""Write one mask per prompt, a label map and a picture of them, and note what was written."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import torch
+from monai.config import KeysCollection
+from monai.data import MetaTensor
+from monai.transforms import SaveImaged
+from PIL import Image
+
+from monai_ext.data.datalists import stem, unique_names
+from monai_ext.data.prompts import split_prompts
+from monai_ext.errors import InputError
+from monai_ext.transforms.overlay import overlay_picture
+
+LABELS, OVERLAY = "labels", "overlay"
+
+
+class MaskSaveImaged(SaveImaged):
+    """Write the masks of one case into ``output_dir/<case>/`` and add a record of each.
+
+    One file per prompt, named after it, and ``labels`` (label i + 1 for prompt i), in the geometry of the
+    input: PNG for pictures (masks 0 and 255, label map 0, 1, 2, …), uint8 ``.nii.gz`` for volumes and DICOM
+    folders, of the same shape, affine and geometry header as the file that was read. Each file appears
+    whole, under a temporary name first.
+
+    The record, a list of one dict per prompt under ``record_key``, holds ``case``, ``prompt``, ``mask``
+    (path relative to ``output_dir``), ``presence`` (of the case, in [0, 1]), ``threshold`` (of the mask),
+    ``voxels``, one of ``volume_ml``, ``area_mm2`` (a volume of one slice) and ``area_px`` (a picture), and
+    ``warnings`` (sentences).
+
+    MONAI Label and MONAI Deploy leave this transform out: they write results themselves.
+
+    Args:
+        keys: key of the (P, ...) uint8 masks.
+        output_dir: folder for all cases.
+        prompt: the prompts of every case, several separated by ";", or a list. An item's own key ``prompt``
+            goes before it.
+        threshold: probability above which the masks were set, for the record.
+        presence_threshold: presence below which the inferer emptied a mask, for the warning.
+        preview: also write ``overlay.png``, the masks drawn on the image.
+        label_key, presence_key, image_key, record_key: data keys of the (1, ...) label map, of the (P,)
+            presence, of the (3, ...) displayed image, and for the record.
+        allow_missing_keys: do not raise when the key is missing.
+
+    Raises:
+        InputError: when a folder cannot be written, or the case's name is no folder name.
+        ValueError: when masks and prompts differ in number.
+    """
+
+    def __init__(
+        self,
+        keys: KeysCollection = "masks",
+        output_dir: str | Path = "./",
+        prompt: str | Sequence[str] = "",
+        threshold: float = 0.5,
+        presence_threshold: float = 0.5,
+        preview: bool = False,
+        label_key: str = "pred",
+        presence_key: str = "presence",
+        image_key: str = "image",
+        record_key: str = "record",
+        allow_missing_keys: bool = False,
+    ) -> None:
+        super().__init__(keys, allow_missing_keys=allow_missing_keys)
+        if len(self.keys) != 1:
+            raise ValueError(f"the masks of a case lie under one key, got {self.keys}.")
+        self.output_dir = Path(output_dir)
+        self.prompts = _as_list(prompt)
+        self.threshold = threshold
+        self.presence_threshold = presence_threshold
+        self.preview = preview
+        self.label_key = label_key
+        self.presence_key = presence_key
+        self.image_key = image_key
+        self.record_key = record_key
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Write the files of one case and add its record to `data`."""
+        d = dict(data)
+        for key in self.key_iterator(d):
+            masks = d[key]
+            prompts = _as_list(d["prompt"]) if "prompt" in d else self.prompts
+            if len(prompts) != len(masks):
+                raise ValueError(f"{len(masks)} masks for {len(prompts)} prompts {prompts}.")
+            meta = masks.meta if isinstance(masks, MetaTensor) else {}
+            case = case_name(d, meta)
+            suffix, write = file_writer(meta)
+            slugs = unique_names([slug(p) for p in prompts], taken=(LABELS, OVERLAY))
+            folder = self.output_dir / case
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                planes = _array(masks)
+                for name, plane in zip(slugs, planes, strict=True):
+                    write(folder / f"{name}{suffix}", plane * 255 if suffix == ".png" else plane)
+                write(folder / f"{LABELS}{suffix}", _array(d[self.label_key])[0])
+                if self.preview:
+                    picture = overlay_picture(
+                        d[self.image_key], masks, prompts, d[self.presence_key].tolist()
+                    )
+                    write_picture(folder / f"{OVERLAY}.png", np.asarray(picture))
+            except OSError as error:
+                raise InputError(
+                    f"{case}: cannot write into the output folder ({error.strerror})."
+                ) from error
+            d[self.record_key] = [
+                self._record(case, prompt, f"{case}/{name}{suffix}", float(presence), plane, meta)
+                for prompt, name, presence, plane in zip(
+                    prompts, slugs, d[self.presence_key], planes, strict=True
+                )
+            ]
+        return d
+
+    def _record(
+        self, case: str, prompt: str, file: str, presence: float, mask: np.ndarray, meta: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        voxels = int(np.count_nonzero(mask))
+        warnings = [line for line in str(meta.get("warnings", "")).split("\n") if line]
+        if presence < self.presence_threshold:
+            warnings.append(
+                f"judged absent: presence {presence:.2f} is below {self.presence_threshold:.2f},"
+                f" so the mask of '{prompt}' is empty"
+            )
+        elif not voxels:
+            warnings.append(f"judged present ({presence:.2f}), but no pixel is above {self.threshold:.2f}")
+        return {
+            "case": case,
+            "prompt": prompt,
+            "mask": file,
+            "presence": presence,
+            "threshold": self.threshold,
+            "voxels": voxels,
+            **extent(voxels, mask.shape, meta),
+            "warnings": warnings,
+        }
+
+
+def extent(voxels: int, shape: Sequence[int], meta: Mapping[str, Any]) -> dict[str, float]:
+    """Size of a mask: ``area_px`` of a picture, ``area_mm2`` of one slice, ``volume_ml`` of several."""
+    if len(shape) == 2:
+        return {"area_px": voxels}
+    columns = np.asarray(meta["affine"], dtype=np.float64)[:3, :3]
+    single = [axis for axis in range(3) if shape[axis] == 1]
+    if single:
+        rows, cols = np.delete(columns, single[-1], axis=1).T
+        return {"area_mm2": voxels * float(np.linalg.norm(np.cross(rows, cols)))}
+    return {"volume_ml": voxels * abs(float(np.linalg.det(columns))) / 1000}
+
+
+def slug(prompt: str) -> str:
+    """A file name made of a prompt: lower case, letters and digits of any script, "-" for all else."""
+    return re.sub(r"[\W_]+", "-", prompt.casefold())[:60].strip("-") or "prompt"
+
+
+def case_name(data: Mapping[Hashable, Any], meta: Mapping[str, Any]) -> str:
+    """The item's ``case``, else the name of its file; one folder name, never a path."""
+    case = str(data.get("case") or stem(str(meta.get("filename_or_obj", "image"))))
+    if case in (".", "..") or re.search(r"[/\\\x00]", case):
+        raise InputError(f"case {case!r}: a case id is one folder name; take out the slashes.")
+    return case
+
+
+def file_writer(meta: Mapping[str, Any]) -> tuple[str, Callable[[Path, np.ndarray], None]]:
+    """Extension and writer that fit the file an image was read from."""
+    if meta.get("kind") == "picture":
+        return ".png", write_picture
+    return ".nii.gz", lambda path, array: write_nifti(path, array, meta)
+
+
+def write_picture(path: Path, array: np.ndarray) -> None:
+    """(H, W) or (H, W, 3) uint8 as PNG, row 0 on top."""
+    with _whole(path) as temporary:
+        Image.fromarray(np.ascontiguousarray(array, dtype=np.uint8)).save(temporary)
+
+
+def write_nifti(path: Path, array: np.ndarray, meta: Mapping[str, Any]) -> None:
+    """(X, Y, Z) uint8 as NIfTI with the stored geometry header where the input had one, else its affine."""
+    array = np.ascontiguousarray(array, dtype=np.uint8)
+    block = np.asarray(meta.get("nifti_header", np.zeros(0)), dtype=np.uint8).tobytes()
+    if block:
+        kind = nib.Nifti1Image if len(block) == nib.Nifti1Header.template_dtype.itemsize else nib.Nifti2Image
+        header = kind.header_class(binaryblock=block)
+        header.set_data_dtype(np.uint8)
+        header["scl_slope"], header["scl_inter"], header["cal_min"], header["cal_max"] = 1, 0, 0, 0
+        header.set_intent("none")
+        header.set_data_offset(0)  # extensions of the input are not written
+        # no affine: NIfTI's own codes and numbers stay as they were, to the last bit
+        image = kind(array.reshape(header.get_data_shape()), None, header)
+    else:
+        affine = np.asarray(meta["affine"], dtype=np.float64)
+        image = nib.Nifti1Image(array, affine)
+        image.set_sform(affine, code=1)
+        image.set_qform(affine, code=1)
+        image.header.set_xyzt_units("mm")
+    with _whole(path) as temporary:
+        nib.save(image, temporary)
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[Path]:
+    """A name beside `path` to write to, renamed to `path` when all went well, removed otherwise."""
+    temporary = path.with_name(f".{os.getpid()}-{path.name}")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _as_list(prompt: str | Sequence[str]) -> list[str]:
+    if isinstance(prompt, str):
+        return split_prompts(prompt) or [""]  # no words are one prompt, as in the inferer
+    return [str(p) for p in prompt]
+
+
+def _array(image: torch.Tensor | np.ndarray) -> np.ndarray:
+    return image.detach().cpu().numpy() if isinstance(image, torch.Tensor) else np.asarray(image)
+
+
+MaskSaveImageD = MaskSaveImageDict = MaskSaveImaged
