@@ -1,0 +1,151 @@
+"""Scores of prompts gathered from an evaluator, and the files at its end."""
+
+import csv
+import json
+import math
+
+import pytest
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+from ignite.engine import Engine
+from monai.data import MetaTensor
+
+from monai_ext.errors import InputError
+from monai_ext.handlers.metrics import MetricsWriter, PooledDice, score_case
+
+
+def scored(case="a", **more):
+    """Prompts: label 1, found with one pixel of two; labels 2 and 3, found; label 4, absent; a thing, claimed."""
+    label = torch.tensor([[1.0, 1.0, 2.0, 3.0]])[None]
+    masks = torch.tensor([[1, 0, 0, 0], [0, 0, 1, 1], [0, 0, 0, 0], [1, 1, 1, 1]], dtype=torch.uint8)[:, None]
+    return {
+        "set": "tiny",
+        "case": case,
+        "group": f"patient {case}",
+        "modality": "us",
+        "table": "0+1+2+3+4",
+        "prompt": ["one", "two or three", "four", "a spoon"],
+        "target": ["first", "pair", "fourth", ""],
+        "values": ["1", "2+3", "4", ""],
+        "label": label,
+        "masks": masks,
+        "presence": torch.tensor([0.75, 0.5, 0.25, 0.125]),
+        **more,
+    }
+
+
+def volume(spacing=(1.0, 1.0, 3.0), label_shift=0.0):
+    affine = torch.diag(torch.tensor([*spacing, 1.0], dtype=torch.float64))
+    moved = affine.clone()
+    moved[0, 3] = label_shift
+    cube = torch.zeros(1, 8, 8, 8)
+    cube[:, 2:6, 2:6, 2:6] = 1
+    return scored(
+        prompt=["one"],
+        target=["first"],
+        values=["1"],
+        presence=torch.ones(1),
+        masks=MetaTensor(cube.roll(1, dims=3).to(torch.uint8), affine=affine),
+        label=MetaTensor(cube, affine=moved),
+    )
+
+
+def test_a_case_gives_one_row_per_prompt():
+    rows = score_case(scored())
+    assert [row["target"] for row in rows] == ["first", "pair", "fourth", ""]
+    assert [row["present"] for row in rows] == [True, True, False, False]
+    assert [row["presence"] for row in rows] == [0.75, 0.5, 0.25, 0.125]
+    assert [row["voxels"] for row in rows] == [1, 2, 0, 4]
+    assert [row["reference_voxels"] for row in rows] == [2, 2, 0, 0]
+    assert rows[0]["dice"] == pytest.approx(2 / 3) and rows[1]["dice"] == 1.0
+    assert math.isnan(rows[2]["dice"]) and math.isnan(rows[3]["dice"])
+    assert (rows[0]["set"], rows[0]["case"], rows[0]["group"], rows[0]["unit"]) == ("tiny", "a", "patient a", "px")
+
+
+def test_volumes_are_measured_in_millimetres():
+    (row,) = score_case(volume())
+    assert row["unit"] == "mm"
+    assert row["hd95"] == pytest.approx(3.0)
+
+
+def test_a_picture_without_label_can_only_be_absent():
+    (row,) = score_case(scored(label=None, prompt=["a spoon"], target=[""], values=[""],
+                               masks=torch.ones(1, 1, 4, dtype=torch.uint8), presence=torch.ones(1)))  # fmt: skip
+    assert (row["present"], row["voxels"]) == (False, 4)
+    with pytest.raises(InputError, match="tiny/a: no label to score 'first' by"):
+        score_case(scored(label=None))
+
+
+def test_labels_that_do_not_fit_are_refused():
+    with pytest.raises(InputError, match=r"tiny/a: label of shape \(1, 2, 2\) for an image of \(1, 4\)"):
+        score_case(scored(label=torch.zeros(1, 2, 2)))
+    with pytest.raises(InputError, match="tiny/a: the label holds 255, which the label table does not name"):
+        score_case(scored(label=255 * torch.ones(1, 1, 4)))
+    with pytest.raises(InputError, match="label and image lie differently in space"):
+        score_case(volume(label_shift=2.0))
+
+
+def evaluate(cases, *handlers):
+    """An engine that goes through scored cases as an evaluator does after post-processing."""
+
+    def step(engine, case):
+        engine.state.batch = [{key: case[key] for key in case if key != "masks"}]
+        return [{"masks": case["masks"]}]
+
+    engine = Engine(step)
+    metric = PooledDice()
+    metric.attach(engine, "dice")
+    for handler in handlers:
+        handler(metric).attach(engine)
+    engine.run(cases)
+    return engine.state.metrics["dice"], metric
+
+
+def test_the_metric_is_the_mean_over_pairs_of_image_and_target():
+    dice, metric = evaluate([scored("a"), scored("b")])
+    assert dice == pytest.approx((2 / 3 + 1) / 2)
+    assert [row["case"] for row in metric.rows] == ["a"] * 4 + ["b"] * 4
+
+
+def test_without_any_target_the_metric_is_undefined():
+    dice, _ = evaluate([scored(values=[""] * 4, target=[""] * 4)])
+    assert math.isnan(dice)
+
+
+def test_figures_and_cases_are_written_at_the_end(tmp_path):
+    evaluate([scored("a"), scored("b")], lambda metric: MetricsWriter(metric, tmp_path / "new" / "out"))
+    written = tmp_path / "new" / "out"
+    assert sorted(path.name for path in written.iterdir()) == ["cases.csv", "metrics.json"]
+    figures = json.loads((written / "metrics.json").read_text())
+    assert list(figures["targets"]) == ["first", "pair"]
+    assert figures["presence"]["false_positive_rate"] == 0.5
+    with (written / "cases.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["case"], row["target"], row["dice"], row["present"]) for row in rows[:4]] == [
+        ("a", "", "", "False"),
+        ("a", "first", "0.666667", "True"),
+        ("a", "fourth", "", "False"),
+        ("a", "pair", "1", "True"),
+    ]
+
+
+def test_a_folder_that_cannot_be_written_is_said(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="cannot be written"):
+        evaluate([scored()], lambda metric: MetricsWriter(metric, tmp_path / "file" / "out"))
+
+
+def _score_in_process(rank, folder):
+    dist.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=2)
+    names = [["a", "c"], ["b", "a"]][rank]  # a sampler repeats a case to give every process as many
+    dice, metric = evaluate([scored(n) for n in names], lambda m: MetricsWriter(m, folder / "out"))
+    (folder / f"{rank}.json").write_text(json.dumps([dice, [row["case"] for row in metric.rows]]))
+    dist.destroy_process_group()
+
+
+def test_processes_share_their_rows_once(tmp_path):
+    mp.spawn(_score_in_process, (tmp_path,), nprocs=2)
+    results = [json.loads((tmp_path / f"{rank}.json").read_text()) for rank in (0, 1)]
+    assert results[0] == results[1] == [pytest.approx((2 / 3 + 1) / 2), ["a"] * 4 + ["b"] * 4 + ["c"] * 4]
+    assert json.loads((tmp_path / "out" / "metrics.json").read_text())["pooled"]["dice"]["n"] == 6

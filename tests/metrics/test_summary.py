@@ -1,0 +1,96 @@
+"""Means, intervals and presence of scored prompts, against numbers worked out by hand."""
+
+import math
+
+import numpy as np
+import pytest
+
+from monai_ext.metrics.summary import bootstrap_interval, summarise
+
+NAN = math.nan
+
+
+def row(group, target="", dice=NAN, presence=0.5, voxels=1, present=None, **more):
+    return {
+        "set": "one",
+        "case": group,
+        "group": group,
+        "target": target,
+        "present": bool(target) if present is None else present,
+        "presence": presence,
+        "voxels": voxels,
+        "unit": "px",
+        "dice": dice,
+        "hd95": 4 * (1 - dice) if dice else NAN,
+        **more,
+    }
+
+
+def test_means_are_over_pairs_of_image_and_target():
+    figures = summarise([row("a", "liver", 0.5), row("b", "liver", 1.0), row("a", "spleen", 0.9)])
+    liver = figures["targets"]["liver"]["dice"]
+    assert liver == {"mean": 0.75, "std": pytest.approx(0.5 / 2**0.5), "ci95": [0.5, 1.0], "n": 2}
+    assert figures["targets"]["spleen"]["dice"] == {"mean": 0.9, "std": None, "ci95": None, "n": 1}
+    assert figures["pooled"]["dice"]["mean"] == pytest.approx(0.8)
+    assert figures["pooled"]["dice"]["n"] == 3
+    assert figures["sets"]["one"]["pooled"] == figures["pooled"]
+
+
+def test_absent_targets_count_in_presence_and_not_in_dice():
+    figures = summarise(
+        [
+            row("a", "liver", 0.8, presence=0.9),
+            row("b", "liver", presence=0.2, voxels=0, present=False),
+            row("c", presence=0.9, voxels=3),
+            row("d", "liver", 0.0, presence=0.4, voxels=0),
+        ]
+    )
+    assert figures["targets"]["liver"]["dice"]["n"] == 2
+    presence = figures["presence"]
+    # of the four pairs of a present and an absent prompt: .9 > .2, .9 = .9 (half), .4 > .2, .4 < .9
+    assert presence["auc"] == 2.5 / 4
+    assert (presence["n"], presence["present"], presence["absent"]) == (4, 2, 2)
+    assert presence["false_positive_rate"] == 0.5
+    assert presence["miss_rate"] == 0.5
+
+
+def test_missed_masks_have_no_distance_and_are_counted():
+    figures = summarise([row("a", "liver", 0.5), row("b", "liver", 0.0, voxels=0)])
+    assert figures["targets"]["liver"]["dice"]["mean"] == 0.25
+    distance = figures["targets"]["liver"]["hd95"]
+    assert distance == {"mean": 2.0, "std": None, "ci95": None, "n": 1, "undefined": 1, "unit": "px"}
+
+
+def test_pixels_and_millimetres_are_not_passed_off_as_one():
+    figures = summarise([row("a", "liver", 0.5), row("b", "liver", 0.5, unit="mm", set="two")])
+    assert figures["pooled"]["hd95"]["unit"] == "mm and px"
+    assert figures["sets"]["two"]["pooled"]["hd95"]["unit"] == "mm"
+
+
+def test_one_class_has_no_auc():
+    presence = summarise([row("a", presence=0.1, voxels=0), row("b", presence=0.2, voxels=0)])["presence"]
+    assert (presence["auc"], presence["ci95"], presence["miss_rate"]) == (None, None, None)
+    assert presence["false_positive_rate"] == 0.0
+
+
+def test_intervals_resample_patients_and_not_images():
+    # two patients: whatever is drawn, the mean is 0, 0.5 or 1, though there are twenty images
+    values = np.array([0.0] * 10 + [1.0] * 10)
+    assert bootstrap_interval(values, ["a"] * 10 + ["b"] * 10) == [0.0, 1.0]
+    low, high = bootstrap_interval(values, list(range(20)))
+    assert 0.2 <= low < 0.5 < high <= 0.8
+
+
+def test_patients_of_two_sets_are_two_patients():
+    rows = [row("1", "liver", 0.2), row("1", "liver", 0.6, set="two")]
+    assert summarise(rows)["pooled"]["dice"]["ci95"] == pytest.approx([0.2, 0.6])
+
+
+def test_the_seed_decides_the_interval():
+    values, groups = np.linspace(0, 1, 30) ** 3, list(range(30))
+    assert bootstrap_interval(values, groups, seed=3) == bootstrap_interval(values, groups, seed=3)
+    assert bootstrap_interval(values, groups, seed=3) != bootstrap_interval(values, groups, seed=4)
+
+
+def test_a_single_patient_has_no_interval():
+    assert bootstrap_interval(np.array([0.1, 0.9]), ["a", "a"]) is None
