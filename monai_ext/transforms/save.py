@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +18,7 @@ from PIL import Image
 from monai_ext.data.datalists import stem, unique_names
 from monai_ext.data.prompts import split_prompts
 from monai_ext.errors import InputError
+from monai_ext.files import whole_file
 from monai_ext.transforms.overlay import overlay_picture
 
 LABELS, OVERLAY = "labels", "overlay"
@@ -178,7 +177,7 @@ def file_writer(meta: Mapping[str, Any]) -> tuple[str, Callable[[Path, np.ndarra
 
 def write_picture(path: Path, array: np.ndarray) -> None:
     """(H, W) or (H, W, 3) uint8 as PNG, row 0 on top."""
-    with _whole(path) as temporary:
+    with whole_file(path) as temporary:
         Image.fromarray(np.ascontiguousarray(array, dtype=np.uint8)).save(temporary)
 
 
@@ -201,19 +200,8 @@ def write_nifti(path: Path, array: np.ndarray, meta: Mapping[str, Any]) -> None:
         image.set_sform(affine, code=1)
         image.set_qform(affine, code=1)
         image.header.set_xyzt_units("mm")
-    with _whole(path) as temporary:
+    with whole_file(path) as temporary:
         nib.save(image, temporary)
-
-
-@contextmanager
-def _whole(path: Path) -> Iterator[Path]:
-    """A name beside `path` to write to, renamed to `path` when all went well, removed otherwise."""
-    temporary = path.with_name(f".{os.getpid()}-{path.name}")
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _as_list(prompt: str | Sequence[str]) -> list[str]:
