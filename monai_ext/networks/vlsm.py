@@ -200,10 +200,9 @@ class VLSM(PromptedSegmenter):
         return {**views, "boxes": boxes, "size": tuple(image.shape[-2:])}
 
     def segment(self, features: Features, prompts: Sequence[Prompt]) -> Segmentation:
-        """See :class:`PromptedSegmenter`; `aux["coarse"]` holds (B, 1, S/16, S/16) logits for deep supervision.
+        """See :class:`PromptedSegmenter`; `stages["boxes"]` are the frames (y0, y1, x0, x1) in pixels.
 
-        The coarse logits and the fine ones in `aux["fine"]` (B, 1, S/2, S/2) lie in the frame of the
-        boxes in `stages["boxes"]`, pixels (y0, y1, x0, x1) of the image.
+        In training `aux["coarse"]` holds (B, 1, H, W) logits of stride 16, for deep supervision.
         """
         vector = self.sharpen(self.text(prompts) * self.text.project.out_features**0.5)
         fine, coarse, presence = self.decoder(features["plain"], vector)
@@ -216,6 +215,5 @@ class VLSM(PromptedSegmenter):
         height, width = features["size"]
         boxes = features["boxes"]
         logits = unframe(fine.float(), boxes, height, width)
-        return Segmentation(
-            logits, presence.float(), {"boxes": boxes}, {"coarse": coarse.float(), "fine": fine.float()}
-        )
+        aux = {"coarse": unframe(coarse.float(), boxes, height, width)} if self.training else {}
+        return Segmentation(logits, presence.float(), {"boxes": boxes}, aux)

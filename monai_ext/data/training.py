@@ -1,0 +1,203 @@
+"""Training material: labelled slices in memory, each asked for with a sentence that is true of it or is not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from monai.data import Dataset
+from monai.transforms import Randomizable
+from monai.utils import convert_to_tensor
+from skimage.measure import label as components
+from torch import Tensor
+
+from monai_ext.data.evaluation import absent_targets
+from monai_ext.data.prompts import PromptLibrary, names_side
+from monai_ext.data.slices import slice_view
+
+SIDED = {"lungs": ("left lung", "right lung"), "kidneys": ("left kidney", "right kidney")}
+
+
+def load_slices(
+    items: Iterable[Mapping[str, Any]],
+    library: PromptLibrary,
+    preprocessing: Callable[[dict[str, Any]], Mapping[str, Any]],
+    size: int = 192,
+    step: int = 2,
+) -> list[dict[str, Any]]:
+    """Read images and labels once and keep them small.
+
+    Args:
+        items: of :func:`monai_ext.data.datasets.read_split`; an item of several sequences becomes one
+            image per sequence.
+        library: gives each target its name.
+        preprocessing: loads the keys `image` and `label`; `image` comes as (3, ...) in [0, 1].
+        size: side in pixels that pictures and slices are resized to, whatever their shape.
+        step: every how many slices of a volume are taken; slices without content are left out.
+
+    Returns:
+        dicts with `image` (3, size, size) uint8, `masks` (K, size, size) uint8 in {0, 1}, `targets` (K names),
+        `set`, `modality` and `facts`. Paired organs seen as two parts are also given side by side.
+    """
+    slices = []
+    for item in items:
+        sequences = item["image"] if isinstance(item["image"], list) else [item["image"]]
+        for sequence in sequences:
+            data = preprocessing({**item, "image": sequence})
+            image = convert_to_tensor(data["image"])
+            label = convert_to_tensor(data["label"]) if "label" in data else torch.zeros_like(image[:1])
+            for shown, values in _as_shown(image, label, getattr(data["image"], "affine", None), step):
+                slices.append(_small(shown, values, item, library, size))
+    return slices
+
+
+def _as_shown(
+    image: Tensor, label: Tensor, affine: Tensor | None, step: int
+) -> Iterable[tuple[Tensor, Tensor]]:
+    if image.ndim == 3:
+        yield image, label
+        return
+    view = slice_view(image.shape[1:], None if affine is None else np.asarray(affine))
+    for one, values in zip(view.show(image)[::step], view.show(label)[::step], strict=True):
+        if float((one > 0.06).float().mean()) > 0.05:
+            yield one, values
+
+
+def _small(
+    image: Tensor, label: Tensor, item: Mapping[str, Any], library: PromptLibrary, size: int
+) -> dict[str, Any]:
+    masks: dict[str, Tensor] = {}
+    for name, values in item.get("targets", {}).items():
+        mask = torch.isin(label[0], torch.tensor([float(v) for v in values])).float()
+        target, _ = library.resolve(name, item["modality"])
+        masks[target] = F.interpolate(mask[None, None], (size, size), mode="area")[0, 0] >= 0.5
+    for name, (left, right) in SIDED.items():
+        if name in masks and left not in masks:
+            halves = split_sides(masks[name].numpy())
+            if halves is not None:
+                masks[left], masks[right] = map(torch.from_numpy, halves)
+    small = F.interpolate(image[None].float(), (size, size), mode="bilinear", antialias=True)[0]
+    stacked = torch.stack(list(masks.values())) if masks else torch.zeros(0, size, size)
+    return {
+        "image": (small * 255).round().clamp(0, 255).to(torch.uint8),
+        "masks": stacked.to(torch.uint8),
+        "targets": list(masks),
+        "set": item["set"],
+        "modality": item["modality"],
+        "facts": dict(item.get("facts", {})),
+    }
+
+
+def split_sides(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """The patient's left and right part of a paired organ in radiological display (left is on the image's right).
+
+    Args:
+        mask: (H, W) bool.
+
+    Returns:
+        two (H, W) bool masks, or None unless the organ is seen as two large parts on either side of the middle
+        of their extent.
+    """
+    labels = components(mask)
+    sizes = np.bincount(labels.ravel())[1:]
+    if len(sizes) < 2:
+        return None
+    first, second = np.argsort(sizes)[::-1][:2] + 1
+    if sizes[second - 1] < 0.3 * sizes[first - 1]:
+        return None
+    columns = np.nonzero(mask.any(0))[0]
+    middle = (columns[0] + columns[-1]) / 2
+    centres = {int(k): float(np.nonzero(labels == k)[1].mean()) for k in (first, second)}
+    right, left = sorted(centres, key=lambda k: centres[k])
+    if not centres[right] < middle < centres[left]:
+        return None
+    return labels == left, labels == right
+
+
+class PromptedTrainingData(Randomizable, Dataset):
+    """One item per (image, target), asked for with a random sentence.
+
+    With chance `absent` the sentence names something that is not there, and the label is empty: a target of
+    the same set that is missing from the image, a target of another modality, a medical structure that none
+    of the images show, or words that are not medical at all. Images without any target always ask so.
+
+    Args:
+        slices: of :func:`load_slices`.
+        library: the sentences; only those true of an image are drawn for it.
+        transform: random augmentation of `image` (3, H, W) float in [0, 1] and `label` (1, H, W) in {0, 1};
+            the item also holds `prompt`, `sided` (the prompt names a side) and `modality`.
+        absent: chance of an absent prompt.
+        canonical: chance that a present target is asked for by its canonical sentence.
+        seed: of the draws.
+    """
+
+    def __init__(
+        self,
+        slices: Sequence[Mapping[str, Any]],
+        library: PromptLibrary,
+        transform: Callable | None = None,
+        absent: float = 0.25,
+        canonical: float = 0.25,
+        seed: int = 0,
+    ) -> None:
+        self.library = library
+        self.absent, self.canonical = absent, canonical
+        pairs: list[dict[str, Any]] = []
+        for one in slices:
+            shown = [k for k, mask in enumerate(one["masks"]) if bool(mask.any())]
+            pairs += [{"slice": one, "target": k} for k in shown or [None]]
+        super().__init__(pairs, transform)
+        self.set_random_state(seed)
+
+    def weights(self, by_set: Mapping[str, float] | None = None, default: float = 1.0) -> Tensor:
+        """Sampling weights of the items: each set as a whole gets its own, spread evenly over its targets."""
+        keys = [(p["slice"]["set"], p["target"] and p["slice"]["targets"][p["target"]]) for p in self.data]
+        names = {name: len({k for k in keys if k[0] == name}) for name, _ in keys}
+        count: dict[Any, int] = {}
+        for key in keys:
+            count[key] = count.get(key, 0) + 1
+        return torch.tensor([(by_set or {}).get(k[0], default) / names[k[0]] / count[k] for k in keys])
+
+    def _absent_prompt(self, one: Mapping[str, Any]) -> str:
+        missing = [t for t, mask in zip(one["targets"], one["masks"], strict=True) if not mask.any()]
+        draw = self.R.rand()
+        if missing and (draw < 0.45 or (draw < 0.7 and len(missing) == len(one["targets"]))):
+            target = missing[self.R.randint(len(missing))]
+            return self._any(self.library.training(target, one["modality"]))
+        if draw < 0.7 and one["modality"] != "other":
+            others = absent_targets(one["modality"])
+            return self._any(self.library.training(*others[self.R.randint(len(others))]))
+        if draw < 0.85:
+            return self._any(self.library.absent("train") + self._medical(one["modality"]))
+        return self._any(self.library.nonsense("train"))
+
+    def _medical(self, modality: str) -> list[str]:
+        """Nothing medical is to be seen in a picture that is not medical."""
+        if modality != "other":
+            return []
+        return [text for t, m in absent_targets("other") for text in self.library.training(t, m)]
+
+    def _any(self, texts: Sequence[str]) -> str:
+        return texts[self.R.randint(len(texts))]
+
+    def _transform(self, index: int) -> Any:
+        one, k = self.data[index]["slice"], self.data[index]["target"]
+        if k is None or self.R.rand() < self.absent:
+            prompt, label = self._absent_prompt(one), torch.zeros_like(one["image"][:1])
+        else:
+            name, modality = one["targets"][k], one["modality"]
+            canonical = self.R.rand() < self.canonical
+            texts = self.library.training(name, modality, one["facts"])
+            prompt = self.library.canonical(name, modality) if canonical else self._any(texts)
+            label = one["masks"][k][None]
+        item = {
+            "image": one["image"].float() / 255,
+            "label": label.float(),
+            "prompt": prompt,
+            "sided": names_side(prompt) is not None,
+            "modality": one["modality"],
+        }
+        return self.transform(item) if self.transform is not None else item

@@ -1,0 +1,55 @@
+"""Loss of a text-prompted segmenter: mask where the target is, presence everywhere."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from monai.losses import DiceLoss
+from torch import Tensor, nn
+
+from monai_ext.networks.segmenter import Segmentation
+
+
+class PromptedLoss(nn.Module):
+    """Dice and cross-entropy of the mask, cross-entropy of the presence, and deep supervision.
+
+    Dice is taken over the images whose target is there, since an empty label makes it a mere count of false
+    positives; cross-entropy is taken over all, weighted less where the target is absent.
+
+    Args:
+        dice: weight of the soft Dice loss.
+        cross_entropy: weight of the mask's cross-entropy.
+        presence: weight of the presence logit's cross-entropy.
+        coarse: weight of Dice and cross-entropy of the logits (B, 1, H, W) in `aux["coarse"]`, where the network
+            returns such (deep supervision).
+        absent: weight of the mask's cross-entropy on images whose target is absent.
+    """
+
+    def __init__(
+        self,
+        dice: float = 1.0,
+        cross_entropy: float = 1.0,
+        presence: float = 0.3,
+        coarse: float = 0.3,
+        absent: float = 0.3,
+    ) -> None:
+        super().__init__()
+        self.dice = DiceLoss(sigmoid=True, smooth_nr=1.0, smooth_dr=1.0, reduction="none")
+        self.weights = {"dice": dice, "cross_entropy": cross_entropy, "presence": presence, "coarse": coarse}
+        self.absent = absent
+
+    def forward(self, result: Segmentation, label: Tensor) -> Tensor:
+        """Scalar loss of B results against (B, 1, H, W) labels in {0, 1}."""
+        there = label.flatten(1).amax(1)
+        total = self.weights["presence"] * F.binary_cross_entropy_with_logits(result.presence, there)
+        total = total + self._mask(result.logits, label, there)
+        coarse = result.aux.get("coarse")
+        if coarse is not None and self.weights["coarse"]:
+            total = total + self.weights["coarse"] * self._mask(coarse, label, there)
+        return total
+
+    def _mask(self, logits: Tensor, label: Tensor, there: Tensor) -> Tensor:
+        weight = there + self.absent * (1 - there)
+        entropy = F.binary_cross_entropy_with_logits(logits, label, reduction="none").flatten(1).mean(1)
+        dice = self.dice(logits, label).flatten(1).mean(1)
+        loss = self.weights["cross_entropy"] * (weight * entropy).mean()
+        return loss + self.weights["dice"] * (there * dice).sum() / there.sum().clamp_min(1)
