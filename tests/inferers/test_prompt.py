@@ -104,6 +104,17 @@ class TestFakes:
         assert torch.allclose(result, exact, atol=0.05)
 
 
+def test_half_precision_logits_become_probabilities_in_float32():
+    class Half(Scripted):
+        def segment(self, features, prompts):
+            image = features["image"].bfloat16()
+            return Segmentation(torch.full_like(image[:, :1], 6.0), torch.full_like(image[:, 0, 0, 0], 7.0))
+
+    result = PromptInferer("lungs")(torch.rand(1, 3, 4, 4), Half())
+    assert result[0, 0, 0, 0].item() == pytest.approx(0.9975274, abs=1e-6)  # 0.996 in bfloat16
+    assert result.meta["presence"].item() == pytest.approx(0.9990889, abs=1e-6)  # 1 in bfloat16
+
+
 class TestOrientation:
     """A slice must be shown the same way, and its mask put back in place, however the file stores it."""
 
