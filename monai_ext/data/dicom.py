@@ -113,12 +113,18 @@ def _ordered(folder: Path, images: list[tuple[Path, Any]], modality: str) -> Ser
             f"{folder.name}: slices of different orientations; give one folder per stack of slices."
         )
     normal = np.cross(directions[0, :3], directions[0, 3:])
-    depth = np.array([h.ImagePositionPatient for _, h in images], dtype=float) @ normal
+    positions = np.array([h.ImagePositionPatient for _, h in images], dtype=float)
+    depth = positions @ normal
     order = np.argsort(depth, kind="stable")
     gaps = np.diff(depth[order])
     if gaps.min() < 1e-3:
         raise InputError(
             f"{folder.name}: two slices at one position; give one folder per time point or echo."
+        )
+    way = positions[order[-1]] - positions[order[0]]
+    if np.linalg.norm(way - (way @ normal) * normal) > 0.01 * np.linalg.norm(way):
+        raise InputError(
+            f"{folder.name}: the slices are stacked aslant (gantry tilt); resample the series first."
         )
     uneven = gaps.max() - gaps.min() > 0.02 * float(np.median(gaps))
     note = f"slice distances vary from {gaps.min():.2f} to {gaps.max():.2f} mm, a slice may be missing"

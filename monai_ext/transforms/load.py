@@ -6,7 +6,7 @@ import os
 import zlib
 from collections.abc import Hashable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import nibabel as nib
 import numpy as np
@@ -17,6 +17,8 @@ from monai.data.image_reader import ImageReader, ITKReader, NibabelReader
 from monai.data.utils import affine_to_spacing
 from monai.transforms import LoadImage, LoadImaged, MapTransform
 from monai.utils import ensure_tuple, ensure_tuple_rep
+from nibabel.filebasedimages import ImageFileError
+from nibabel.spatialimages import HeaderDataError, SpatialImage
 from PIL import Image, ImageOps
 
 from monai_ext.data.datalists import PICTURES, READABLE, VOLUMES
@@ -137,11 +139,11 @@ def _label_plane(path: Path, picture: Image.Image) -> np.ndarray:
 def load_nifti(path: Path) -> tuple[np.ndarray, dict[str, Any]]:
     """(1, X, Y, Z) of a 2D or 3D NIfTI file in its own order, with its ``meta``."""
     try:
-        stored_affine = nib.nifti1.load(path).affine
+        stored = cast(SpatialImage, nib.load(path))
         reader = NibabelReader()
         volume = reader.read(str(path))
         array, meta = reader.get_data(volume)
-    except (OSError, EOFError, ValueError, zlib.error, nib.filebasedimages.ImageFileError) as error:
+    except (OSError, EOFError, ValueError, zlib.error, ImageFileError, HeaderDataError) as error:
         raise InputError(
             f"{path.name}: not a readable NIfTI file ({type(error).__name__}); export it again."
         ) from error
@@ -159,9 +161,10 @@ def load_nifti(path: Path) -> tuple[np.ndarray, dict[str, Any]]:
     except InputError as error:
         raise InputError(f"{path.name}: {error}") from None
     notes = []
-    if not np.allclose(affine, stored_affine, atol=1e-3):
+    header = stored.header.copy()
+    if not np.allclose(affine, stored.affine, atol=1e-3):
         notes.append("the header's sform, qform and pixdim disagree; the one that fits pixdim was used")
-    header = volume.header.copy()
+        header = volume.header.copy()
     for field in PRIVATE:
         if field in header:
             header[field] = b""
@@ -187,6 +190,7 @@ def load_dicom(folder: Path) -> tuple[np.ndarray, dict[str, Any]]:
         raise InputError(
             f"{folder.name}: the DICOM pixels cannot be decoded; export them uncompressed."
         ) from error
+    array = array.reshape(meta["spatial_shape"])  # ITK drops axes of size 1
     affine = check_affine(meta["affine"])
     empty = np.zeros(0, np.uint8)
     return array[None], {

@@ -44,7 +44,8 @@ def overlay_picture(
         colour = np.array(COLOURS[index % len(COLOURS)], dtype=np.float32)
         large = np.asarray(Image.fromarray(mask).resize((width, height), Image.Resampling.NEAREST))
         canvas = np.where(large[..., None], (1 - FILL) * canvas + FILL * colour, canvas)
-        canvas = np.where(find_boundaries(large, mode="thick")[..., None], colour, canvas)
+        outline = find_boundaries(np.pad(large, 1), mode="thick")[1:-1, 1:-1]  # also along the picture's edge
+        canvas = np.where(outline[..., None], colour, canvas)
     return _with_legend(Image.fromarray(canvas.round().astype(np.uint8)), drawn, prompts, presence)
 
 

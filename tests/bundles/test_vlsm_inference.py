@@ -1,0 +1,215 @@
+"""The inference configuration of the VLSM bundle, run through MONAI's ConfigWorkflow with a tiny network."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pytest
+import torch
+from monai.bundle import ConfigWorkflow
+from monai.data import MetaTensor
+from PIL import Image
+from torch import Tensor
+
+from monai_ext import __version__
+from monai_ext.networks.segmenter import Features, Prompt, PromptedSegmenter, Segmentation
+from tests.orientations import ALL_48, IDS, affine_of, as_before, stored_as
+from tests.transforms.dicom_files import write_series
+from tests.transforms.test_load import F
+
+CONFIGS = Path(__file__).resolve().parents[2] / "bundles" / "vlsm" / "configs"
+
+
+class TopLeft(PromptedSegmenter):
+    """Finds what is bright; of it "left" is the left half of the slice as shown, "nothing" is absent."""
+
+    default_prompt = Prompt(("bright",))
+
+    def encode(self, image: Tensor) -> Features:
+        return {"image": image}
+
+    def segment(self, features: Features, prompts: Any) -> Segmentation:
+        logits = (features["image"][:, :1] - 0.5) * 20
+        width = logits.shape[-1]
+        presence = torch.full((len(logits),), 3.0)
+        for row, prompt in enumerate(prompts):
+            if prompt.texts[0] == "left":
+                logits[row, :, :, width // 2 :] = -10
+            if prompt.texts[0] == "nothing":
+                presence[row] = -3
+        return Segmentation(logits, presence)
+
+
+def workflow(data: Path, out: Path, prompt: str, **override: Any) -> ConfigWorkflow:
+    settings = {
+        "dataset_dir": str(data),
+        "output_dir": str(out),
+        "displayable_configs#text_prompt": prompt,
+        "network_def": {"_target_": f"{__name__}.TopLeft"},
+        "device": "cpu",
+        "initialize": [],
+        "handlers": [],
+        **override,
+    }
+    flow = ConfigWorkflow(
+        str(CONFIGS / "inference.json"), workflow_type="infer", logging_file=False, **settings
+    )
+    flow.initialize()
+    return flow
+
+
+def run(data: Path, out: Path, prompt: str, **override: Any) -> list[dict[str, Any]]:
+    """Run it on `data` and return the record of the last case."""
+    flow = workflow(data, out, prompt, **override)
+    flow.run()
+    return flow.evaluator.state.output[0]["record"]
+
+
+def mask(out: Path, row: dict[str, Any]) -> np.ndarray:
+    path = out / row["mask"]
+    if path.suffix == ".png":
+        with Image.open(path) as picture:
+            return np.asarray(picture)
+    return np.asanyarray(nib.load(path).dataobj)
+
+
+def test_a_folder_of_pictures_gets_upright_masks_of_every_prompt(tmp_path: Path) -> None:
+    data = tmp_path / "in"
+    data.mkdir()
+    Image.fromarray(F).save(data / "a.png")
+    Image.fromarray(F.T).save(data / "b.png")
+    record = run(data, tmp_path / "out", "bright; left ;nothing", preview=True)
+    assert [(r["case"], r["prompt"], r["voxels"]) for r in record] == [
+        ("b", "bright", 11),
+        ("b", "left", 8),
+        ("b", "nothing", 0),
+    ]
+    np.testing.assert_array_equal(mask(tmp_path / "out", record[0]), F.T)
+    with Image.open(tmp_path / "out/a/bright.png") as picture:
+        np.testing.assert_array_equal(np.asarray(picture), F)
+    assert record[2]["warnings"] == [
+        "judged absent: presence 0.05 is below 0.50, so the mask of 'nothing' is empty"
+    ]
+    names = ["bright.png", "labels.png", "left.png", "nothing.png", "overlay.png"]
+    assert sorted(p.name for p in (tmp_path / "out/b").iterdir()) == names
+
+
+@pytest.mark.parametrize("spacing", [(1.0, 1.0, 5.0), (2.0, 2.0, 2.0)], ids=["anisotropic", "isotropic"])
+@pytest.mark.parametrize("orientation", ALL_48, ids=IDS)
+def test_the_same_patient_gets_the_same_mask_in_whatever_order_the_file_is(
+    tmp_path: Path, orientation: np.ndarray, spacing: tuple[float, float, float]
+) -> None:
+    volume = np.zeros((6, 7, 3))
+    volume[:, 2, :] = 200.0  # a bright sheet across the body
+    volume[1, 5, 2] = 150.0
+    image = stored_as(volume, affine_of(spacing), orientation)
+    nib.save(nib.Nifti1Image(image[0, 0].numpy(), image.affine.numpy()), tmp_path / "v.nii.gz")
+    record = run(tmp_path / "v.nii.gz", tmp_path / "out", "bright;left", modality="US")
+    result = nib.load(tmp_path / "out" / record[0]["mask"])
+    np.testing.assert_allclose(result.affine, image.affine, atol=1e-5)
+    np.testing.assert_array_equal(as_before(mask(tmp_path / "out", record[0]), orientation), volume > 100)
+    expected = volume > 100
+    expected[:3] = False  # shown on the left is the patient's right, the high end of R
+    np.testing.assert_array_equal(as_before(mask(tmp_path / "out", record[1]), orientation), expected)
+
+
+def test_a_slice_in_nifti_stays_two_dimensional(tmp_path: Path) -> None:
+    nib.save(
+        nib.Nifti1Image(np.array([[0, 100, 100], [0, 0, 100]], np.int16), np.diag([-2.0, -2, 1, 1])),
+        tmp_path / "s.nii",
+    )
+    record = run(tmp_path / "s.nii", tmp_path / "out", "bright", modality="US")
+    np.testing.assert_array_equal(mask(tmp_path / "out", record[0]), [[0, 1, 1], [0, 0, 1]])
+    assert record[0]["area_mm2"] == pytest.approx(12)
+
+
+def test_a_dicom_folder_is_windowed_in_hu(tmp_path: Path) -> None:
+    hu = np.array([[[-1000, 39]], [[41, 2000]]])  # the window's middle is 40 HU
+    write_series(tmp_path / "ct", hu + 1024)
+    record = run(tmp_path / "ct", tmp_path / "out", "bright")
+    np.testing.assert_array_equal(mask(tmp_path / "out", record[0]), [[[0, 0]], [[1, 1]]])
+    assert record[0]["volume_ml"] == pytest.approx(2 * 10 / 1000)
+
+
+def test_prompts_of_one_run_equal_those_of_single_runs(tmp_path: Path) -> None:
+    Image.fromarray(F).save(tmp_path / "f.png")
+    both = run(tmp_path / "f.png", tmp_path / "both", "bright;left")
+    for row in both:
+        single = run(tmp_path / "f.png", tmp_path / row["prompt"], row["prompt"])
+        np.testing.assert_array_equal(mask(tmp_path / "both", row), mask(tmp_path / row["prompt"], single[0]))
+
+
+def test_thresholds_reach_inferer_masks_and_record(tmp_path: Path) -> None:
+    Image.fromarray(np.full((4, 4), 140, np.uint8)).save(tmp_path / "f.png")  # probability 0.73
+    data = tmp_path / "f.png"
+    assert run(data, tmp_path / "1", "bright", mask_threshold=0.7)[0]["voxels"] == 16
+    high = run(data, tmp_path / "2", "bright", mask_threshold=0.75)[0]
+    assert (high["voxels"], high["threshold"]) == (0, 0.75)
+    assert run(data, tmp_path / "3", "nothing", presence_threshold=0.01)[0]["voxels"] == 16
+
+
+def test_monai_finds_every_property_it_asks_for(tmp_path: Path) -> None:
+    Image.fromarray(F).save(tmp_path / "f.png")
+    flow = workflow(tmp_path / "f.png", tmp_path / "out", "bright")
+    assert flow.check_properties() == []
+    assert len(flow.dataset) == 1
+
+
+def test_other_applications_find_the_parts_they_use(tmp_path: Path) -> None:
+    """MONAI Label and Deploy run preprocessing, inferer and postprocessing without evaluator, loader, writer."""
+    flow = workflow(tmp_path, tmp_path / "out", "bright;left")
+    parser = flow.parser
+    before = [
+        t
+        for t in parser.get_parsed_content("preprocessing").transforms
+        if "LoadImage" not in type(t).__name__
+    ]
+    after = [
+        t
+        for t in parser.get_parsed_content("postprocessing").transforms
+        if "SaveImage" not in type(t).__name__
+    ]
+    volume = torch.zeros(4, 5, 3)
+    volume[0] = 200
+    meta = {"original_channel_dim": "no_channel", "modality": "CT"}  # (X, Y, Z), as Deploy hands it over
+    item: dict[str, Any] = {
+        "image": MetaTensor(volume, affine=torch.diag(torch.tensor([-1.0, -1, 5, 1])), meta=meta)
+    }
+    for transform in before:
+        item = transform(item)
+    assert item["image"].shape == (3, 4, 5, 3)
+    network = parser.get_parsed_content("network_def")
+    outputs = parser.get_parsed_content("inferer")(inputs=item["image"][None], network=network)
+    for pred in (outputs[0], next(iter(outputs))):
+        result = {**item, "pred": pred}
+        for transform in after:
+            result = transform(result)
+        assert result["pred"].shape == (1, 4, 5, 3)
+        assert result["pred"].dtype == torch.uint8
+        assert result["pred"].unique().tolist() == [0, 1]
+        assert result["presence"].shape == (2,)
+
+
+def test_the_metadata_holds_what_monai_asks_of_it() -> None:
+    meta = json.loads((CONFIGS / "metadata.json").read_text())
+    words = ["task", "description", "authors", "copyright"]
+    texts = ["schema", "version", "monai_version", "pytorch_version", "numpy_version", *words]
+    assert all(isinstance(meta[key], str) and meta[key] for key in texts)
+    assert meta["schema"].endswith("/meta_schema_20240725.json")
+    assert meta["version"] in meta["changelog"]
+    assert meta["required_packages_version"]["monai_ext"] == __version__
+    formats = meta["network_data_format"]
+    for tensor, channels in ((formats["inputs"]["image"], 3), (formats["outputs"]["pred"], 1)):
+        assert {"type", "format", "num_channels", "spatial_shape", "dtype", "value_range"} <= set(tensor)
+        assert tensor["num_channels"] == channels
+        assert tensor["spatial_shape"] == ["*", "*"]
+
+
+def test_only_the_text_prompt_is_shown_to_the_user_of_monai_label() -> None:
+    config = json.loads((CONFIGS / "inference.json").read_text())
+    assert config["displayable_configs"] == {"text_prompt": "lungs"}
+    assert config["prompt"] == "@displayable_configs#text_prompt"

@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from monai.data import MetaTensor
+
+from monai_ext.errors import InputError
+from monai_ext.transforms import DisplayRange, DisplayRanged
+
+
+def volume(values: list[float], **meta: object) -> MetaTensor:
+    """(1, n, 1, 1) with the meta of a NIfTI file."""
+    return MetaTensor(
+        torch.tensor(values).reshape(1, -1, 1, 1), meta={"kind": "nifti", "warnings": "", **meta}
+    )
+
+
+def test_ct_is_windowed_in_hu() -> None:
+    shown = DisplayRange("CT")(volume([-1024.0, -160.0, 40.0, 240.0, 3000.0]))
+    assert shown.shape == (3, 5, 1, 1)
+    assert shown.dtype == torch.float32
+    for channel in shown:
+        np.testing.assert_allclose(channel.ravel(), [0, 0, 0.5, 1, 1])
+
+
+def test_the_window_can_be_set() -> None:
+    shown = DisplayRange("CT", window=(-1000, 0))(volume([-500.0, -250.0]))
+    np.testing.assert_allclose(shown[0].ravel(), [0.5, 0.75])
+
+
+def test_mr_lies_between_percentiles_of_its_foreground() -> None:
+    # 900 voxels of background would pull every percentile to 0
+    image = volume([0.0] * 900 + [float(v) for v in range(100, 201)])
+    shown = DisplayRange("MR", percentiles=(10, 90))(image)
+    np.testing.assert_allclose(shown[0, [0, 900, 910, 950, 990, 1000], 0, 0], [0, 0, 0, 0.5, 1, 1], atol=1e-6)
+
+
+def test_background_may_be_negative() -> None:
+    image = volume([-1000.0] * 900 + [float(v) for v in range(-50, 51)])
+    shown = DisplayRange("MR", percentiles=(10, 90))(image)
+    np.testing.assert_allclose(shown[0, [0, 910, 950, 990], 0, 0], [0, 0, 0.5, 1], atol=1e-6)
+
+
+@pytest.mark.parametrize(("modality", "lowest", "guess"), [("", -600.0, "CT"), ("", -400.0, "MR")])
+def test_a_guessed_modality_is_told(modality: str, lowest: float, guess: str) -> None:
+    image = volume([lowest, 0.0, 40.0, 240.0], modality=modality)
+    shown = DisplayRange()(image)
+    assert shown.meta["warnings"] == f"the file names no modality; by its intensities it was shown as {guess}"
+    assert (float(shown[0, 2, 0, 0]) == pytest.approx(0.5)) == (guess == "CT")
+
+
+def test_a_modality_of_the_file_decides_without_a_word() -> None:
+    image = volume([0.0, 40.0, 240.0], modality="CT", kind="dicom")
+    shown = DisplayRange()(image)
+    assert shown.meta["warnings"] == ""
+    np.testing.assert_allclose(shown[0].ravel(), [0.4, 0.5, 1])
+
+
+def test_a_modality_of_the_item_goes_before_the_guess() -> None:
+    image = volume([-1000.0] + [float(v) for v in range(101)])
+    shown = DisplayRanged(keys="image", percentiles=(0, 100))({"image": image, "modality": "mri"})["image"]
+    np.testing.assert_allclose(shown[0, [0, 1, 51, 101], 0, 0], [0, 0, 0.5, 1], atol=1e-6)
+    assert shown.meta["warnings"] == ""
+
+
+@pytest.mark.parametrize("modality", ["auto", "CT", "MR"])
+def test_eight_bit_pictures_stay_as_they_are(modality: str) -> None:
+    meta = {"kind": "picture", "bits": 8}
+    shown = DisplayRange(modality)(MetaTensor(torch.tensor([[[51.0, 102.0]]]), meta=meta))
+    np.testing.assert_allclose(shown[:, 0], [[0.2, 0.4]] * 3, atol=1e-6)
+
+
+def test_sixteen_bit_pictures_span_their_own_range() -> None:
+    meta = {"kind": "picture", "bits": 16}
+    shown = DisplayRange()(MetaTensor(torch.tensor([[[1000.0, 2000.0, 5000.0]]]), meta=meta))
+    np.testing.assert_allclose(shown[0, 0], [0, 0.25, 1], atol=1e-6)
+
+
+def test_colours_are_kept() -> None:
+    meta = {"kind": "picture", "bits": 8}
+    shown = DisplayRange()(MetaTensor(torch.tensor([[[255.0]], [[0.0]], [[51.0]]]), meta=meta))
+    np.testing.assert_allclose(shown.ravel(), [1, 0, 0.2], atol=1e-6)
+
+
+def test_arrays_of_bytes_from_memory_are_pictures() -> None:
+    np.testing.assert_allclose(DisplayRange()(np.array([[[51, 102]]], np.uint8))[2, 0], [0.2, 0.4], atol=1e-6)
+
+
+def test_other_modalities_span_their_own_range() -> None:
+    np.testing.assert_allclose(DisplayRange("US")(volume([10.0, 20.0, 30.0]))[0].ravel(), [0, 0.5, 1])
+
+
+@pytest.mark.parametrize("modality", ["CT", "MR", "US"])
+def test_a_constant_image_stays_finite(modality: str) -> None:
+    assert DisplayRange(modality)(volume([7.0, 7.0])).unique().numel() == 1
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), float("-inf")])
+def test_values_that_are_no_numbers_are_refused(bad: float) -> None:
+    with pytest.raises(InputError, match=r"^v\.nii: holds NaN or infinite values"):
+        DisplayRange()(volume([0.0, bad], filename_or_obj="/somewhere/v.nii"))
+
+
+def test_two_channels_are_refused() -> None:
+    with pytest.raises(InputError, match="2 channels"):
+        DisplayRange()(MetaTensor(torch.zeros(2, 4, 4)))
+
+
+def test_bad_settings_are_refused() -> None:
+    with pytest.raises(InputError, match="window"):
+        DisplayRange(window=(240, -160))
+    with pytest.raises(InputError, match="percentiles"):
+        DisplayRange(percentiles=(5, 101))
+
+
+def test_the_input_is_not_changed() -> None:
+    image = volume([0.0, 40.0, 240.0], modality="CT")
+    DisplayRange()(image)
+    assert image.ravel().tolist() == [0.0, 40.0, 240.0]

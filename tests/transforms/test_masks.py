@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from monai.data import MetaTensor, decollate_batch
+from monai.transforms import Compose, SaveImaged
+
+from monai_ext.transforms import LabelMap, LabelMapd, PopPresenced, PromptMasks, PromptMasksd
+
+PROBABILITIES = torch.tensor([[[0.0, 0.5, 0.51, 0.9]], [[0.4, 0.5, 0.8, 0.9]]])
+
+
+def test_masks_are_above_the_threshold() -> None:
+    masks = PromptMasks(0.5)(PROBABILITIES)
+    assert masks.dtype == torch.uint8
+    assert masks.tolist() == [[[0, 0, 1, 1]], [[0, 0, 1, 1]]]
+
+
+def test_the_higher_probability_wins_and_the_earlier_prompt_on_a_tie() -> None:
+    labels = LabelMap(0.5)(PROBABILITIES)
+    assert labels.dtype == torch.uint8
+    assert labels.tolist() == [[[0, 0, 2, 1]]]
+
+
+def test_a_lower_threshold_lets_more_in() -> None:
+    assert LabelMap(0.3)(PROBABILITIES).tolist() == [[[2, 1, 2, 1]]]
+
+
+def test_more_prompts_than_a_byte_counts_are_refused() -> None:
+    assert LabelMap()(torch.ones(255, 1, 1)).tolist() == [[[1]]]
+    with pytest.raises(ValueError, match="256 prompts"):
+        LabelMap()(torch.ones(256, 1, 1))
+
+
+def batch(cases: int = 2, prompts: int = 2, slices: int = 3) -> MetaTensor:
+    """What PromptInferer returns for `cases` cases."""
+    pred = MetaTensor(torch.rand(cases, prompts, 4, 5, slices), affine=torch.eye(4).repeat(cases, 1, 1))
+    pred.is_batch = True
+    pred.meta["filename_or_obj"] = [f"{i}.nii" for i in range(cases)]
+    pred.meta["presence"] = torch.arange(cases * prompts, dtype=torch.float32).reshape(cases, prompts) / 10
+    pred.meta["slice_presence"] = torch.arange(cases * prompts * slices).reshape(cases, prompts, slices) / 100
+    return pred
+
+
+def test_presence_is_decollated_with_its_case_and_moved_to_keys_of_its_own() -> None:
+    items = [PopPresenced()(item) for item in decollate_batch({"pred": batch()})]
+    assert [item["presence"].tolist() for item in items] == [
+        [0.0, pytest.approx(0.1)],
+        [pytest.approx(0.2), pytest.approx(0.3)],
+    ]
+    assert items[1]["slice_presence"].shape == (2, 3)
+    assert items[1]["slice_presence"][1].tolist() == pytest.approx([0.09, 0.10, 0.11])
+    for item in items:
+        assert {"presence", "slice_presence"}.isdisjoint(item["pred"].meta)
+    assert items[1]["pred"].meta["filename_or_obj"] == "1.nii"
+
+
+def test_presence_that_still_has_its_batch_axis_is_understood() -> None:
+    # MONAI Label takes outputs[0] of a tensor that it does not know to be a batch
+    pred = MetaTensor(
+        torch.rand(2, 4, 5),
+        meta={"presence": torch.tensor([[0.1, 0.2]]), "slice_presence": torch.rand(1, 2, 1)},
+    )
+    item = PopPresenced()({"pred": pred})
+    assert item["presence"].tolist() == pytest.approx([0.1, 0.2])
+    assert item["slice_presence"].shape == (2, 1)
+
+
+def test_a_prediction_without_presence_is_refused() -> None:
+    with pytest.raises(ValueError, match="no presence and slice_presence"):
+        PopPresenced()({"pred": MetaTensor(torch.rand(2, 4, 5))})
+    meta = {"presence": torch.zeros(3), "slice_presence": torch.zeros(3, 1)}
+    with pytest.raises(ValueError, match="presence of 3 prompts for 2 channels"):
+        PopPresenced()({"pred": MetaTensor(torch.rand(2, 4, 5), meta=meta)})
+
+
+def test_the_chain_ends_in_one_map_and_leaves_the_input_alone() -> None:
+    chain = Compose([PopPresenced(keys="pred"), PromptMasksd(keys="pred"), LabelMapd(keys="pred")])
+    item = decollate_batch({"pred": batch()})[0]
+    kept = item["pred"].clone()
+    result = chain(item)
+    assert result["masks"].shape == (2, 4, 5, 3)
+    assert result["pred"].shape == (1, 4, 5, 3)
+    assert result["pred"].dtype == torch.uint8
+    np.testing.assert_array_equal(item["pred"].numpy(), kept.numpy())
+    np.testing.assert_array_equal(result["pred"].affine, np.eye(4))
+    assert not any(isinstance(t, SaveImaged) for t in chain.transforms)

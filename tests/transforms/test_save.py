@@ -1,0 +1,232 @@
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pytest
+import torch
+from monai.data import MetaTensor
+from monai.transforms import SaveImaged
+from PIL import Image
+
+from monai_ext.errors import InputError
+from monai_ext.transforms import LabelMapd, MaskSaveImaged, MedicalLoadImaged, PromptMasksd
+from monai_ext.transforms.save import slug
+from tests.transforms.dicom_files import write_series
+from tests.transforms.test_load import AFFINE, F, write_nifti
+
+
+def segmented(
+    path: Path, probabilities: torch.Tensor, presence: list[float] | None = None, **more: Any
+) -> dict:
+    """An item as post-processing gets it: the loaded image and (P, ...) probabilities in its geometry."""
+    image = MedicalLoadImaged(keys="image")({"image": str(path)})["image"]
+    pred = MetaTensor(probabilities.float(), meta=dict(image.meta))
+    given = torch.tensor(presence or [0.9] * len(pred))
+    item = {"image": image.expand(3, *image.shape[1:]) / 255, "pred": pred, "presence": given, **more}
+    return dict(LabelMapd()(PromptMasksd()(item)))
+
+
+def test_masks_of_a_picture_are_upright_png(tmp_path: Path) -> None:
+    Image.fromarray(F).save(tmp_path / "f.png")
+    item = segmented(tmp_path / "f.png", torch.from_numpy(np.stack([F > 0, F == 0])))
+    record = MaskSaveImaged(output_dir=tmp_path / "out", prompt="the letter F; paper")(item)["record"]
+    with Image.open(tmp_path / "out/f/the-letter-f.png") as mask:
+        assert mask.mode == "L"
+        np.testing.assert_array_equal(np.asarray(mask), F)
+    with Image.open(tmp_path / "out/f/labels.png") as labels:
+        np.testing.assert_array_equal(np.asarray(labels), np.where(F > 0, 1, 2))
+    first, second = record
+    assert first == {
+        "case": "f",
+        "prompt": "the letter F",
+        "mask": "f/the-letter-f.png",
+        "presence": pytest.approx(0.9),
+        "threshold": 0.5,
+        "voxels": 11,
+        "area_px": 11,
+        "warnings": [],
+    }
+    assert (second["mask"], second["voxels"]) == ("f/paper.png", 13)
+    assert sorted(p.name for p in (tmp_path / "out/f").iterdir()) == [
+        "labels.png",
+        "paper.png",
+        "the-letter-f.png",
+    ]
+
+
+@pytest.mark.parametrize("shape", [(3, 4, 5), (3, 4), (3, 4, 1), (3, 4, 5, 1)])
+def test_masks_of_a_nifti_have_its_shape_and_geometry_to_the_last_bit(
+    tmp_path: Path, shape: tuple[int, ...]
+) -> None:
+    volume = nib.Nifti1Image(np.zeros(shape, np.float32), AFFINE)
+    turned = AFFINE.copy()
+    turned[:3, 3] += 0.3
+    volume.set_sform(AFFINE, code=4)
+    volume.set_qform(turned, code=1)
+    volume.header.set_xyzt_units("mm", "sec")
+    volume.header["descrip"] = b"Jane Doe"
+    nib.save(volume, tmp_path / "v.nii.gz")
+    wanted = torch.rand(1, *(*shape, 1, 1)[:3]) > 0.5
+    item = segmented(tmp_path / "v.nii.gz", wanted)
+    MaskSaveImaged(output_dir=tmp_path / "out", prompt="x")(item)
+    stored = nib.load(tmp_path / "v.nii.gz")
+    for name in ("x", "labels"):
+        mask = nib.load(tmp_path / f"out/v/{name}.nii.gz")
+        assert mask.shape == shape
+        assert mask.get_data_dtype() == np.uint8
+        np.testing.assert_array_equal(np.asanyarray(mask.dataobj), wanted.numpy()[0].reshape(shape))
+        np.testing.assert_array_equal(mask.affine, stored.affine)
+        for field in (
+            "dim",
+            "pixdim",
+            "qform_code",
+            "sform_code",
+            "xyzt_units",
+            "srow_x",
+            "srow_y",
+            "srow_z",
+            "quatern_b",
+            "quatern_c",
+            "quatern_d",
+            "qoffset_x",
+            "qoffset_y",
+            "qoffset_z",
+        ):
+            np.testing.assert_array_equal(mask.header[field], stored.header[field], err_msg=field)
+        assert mask.header["descrip"] == b""
+
+
+def test_masks_of_a_dicom_folder_are_nifti_in_its_place(tmp_path: Path) -> None:
+    write_series(tmp_path / "ct", np.zeros((2, 3, 4)))
+    item = segmented(tmp_path / "ct", torch.ones(1, 2, 3, 4))
+    record = MaskSaveImaged(output_dir=tmp_path / "out", prompt="x")(item)["record"][0]
+    mask = nib.load(tmp_path / "out/ct/x.nii.gz")
+    np.testing.assert_allclose(mask.affine, [[-1, 0, 0, -10], [0, -2, 0, -20], [0, 0, 5, 30], [0, 0, 0, 1]])
+    assert record["volume_ml"] == pytest.approx(24 * 10 / 1000)
+
+
+def test_sizes_are_in_the_unit_of_the_geometry(tmp_path: Path) -> None:
+    write_nifti(tmp_path / "v.nii", np.zeros((2, 3, 4), np.int16))  # 2 x 1.5 x 3 mm
+    write_nifti(tmp_path / "s.nii", np.zeros((2, 3), np.int16))
+    save = MaskSaveImaged(output_dir=tmp_path / "out", prompt="x")
+    volume = save(segmented(tmp_path / "v.nii", torch.ones(1, 2, 3, 4)))["record"][0]
+    one_slice = save(segmented(tmp_path / "s.nii", torch.ones(1, 2, 3, 1)))["record"][0]
+    assert (volume["voxels"], volume["volume_ml"]) == (24, pytest.approx(24 * 9 / 1000))
+    assert (one_slice["voxels"], one_slice["area_mm2"]) == (6, pytest.approx(6 * 2 * 1.5))
+    assert {"area_px", "area_mm2"}.isdisjoint(volume)
+    assert {"area_px", "volume_ml"}.isdisjoint(one_slice)
+
+
+def test_an_absent_structure_gets_an_empty_file_and_a_sentence_with_the_numbers(tmp_path: Path) -> None:
+    Image.fromarray(F).save(tmp_path / "f.png")
+    item = segmented(tmp_path / "f.png", torch.zeros(2, 6, 4), presence=[0.123, 0.7])
+    absent, empty = MaskSaveImaged(output_dir=tmp_path, prompt="spleen; liver", presence_threshold=0.4)(item)[
+        "record"
+    ]
+    assert absent["warnings"] == [
+        "judged absent: presence 0.12 is below 0.40, so the mask of 'spleen' is empty"
+    ]
+    assert empty["warnings"] == ["judged present (0.70), but no pixel is above 0.50"]
+    with Image.open(tmp_path / absent["mask"]) as mask:
+        assert not np.asarray(mask).any()
+
+
+def test_warnings_of_the_image_come_first(tmp_path: Path) -> None:
+    Image.fromarray(F).save(tmp_path / "f.png")
+    item = segmented(tmp_path / "f.png", torch.ones(1, 6, 4))
+    item["masks"].meta["warnings"] = "one\ntwo"
+    assert MaskSaveImaged(output_dir=tmp_path, prompt="x")(item)["record"][0]["warnings"] == ["one", "two"]
+
+
+def test_prompts_that_give_one_file_name_do_not_overwrite_each_other(tmp_path: Path) -> None:
+    Image.fromarray(F).save(tmp_path / "f.png")
+    prompts = ["left lung", "Left lung!", "labels", "overlay", "???"]
+    item = segmented(tmp_path / "f.png", torch.stack([torch.full((6, 4), i % 2) for i in range(5)]))
+    record = MaskSaveImaged(output_dir=tmp_path / "out", prompt=prompts, preview=True)(item)["record"]
+    assert [r["mask"] for r in record] == [
+        "f/left-lung.png",
+        "f/left-lung-2.png",
+        "f/labels-2.png",
+        "f/overlay-2.png",
+        "f/prompt.png",
+    ]
+    for index, row in enumerate(record):
+        with Image.open(tmp_path / "out" / row["mask"]) as mask:
+            assert bool(np.asarray(mask).any()) == bool(index % 2)
+    assert len(list((tmp_path / "out/f").iterdir())) == 7
+
+
+def test_the_prompts_and_the_case_of_an_item_go_before_the_configured_ones(tmp_path: Path) -> None:
+    Image.fromarray(F).save(tmp_path / "f.png")
+    item = segmented(tmp_path / "f.png", torch.ones(2, 6, 4), prompt=["a", "b"], case="patient 1")
+    record = MaskSaveImaged(output_dir=tmp_path, prompt="x")(item)["record"]
+    assert [r["mask"] for r in record] == ["patient 1/a.png", "patient 1/b.png"]
+
+
+def test_masks_and_prompts_must_agree(tmp_path: Path) -> None:
+    Image.fromarray(F).save(tmp_path / "f.png")
+    item = segmented(tmp_path / "f.png", torch.ones(1, 6, 4))
+    with pytest.raises(ValueError, match="1 masks for 2 prompts"):
+        MaskSaveImaged(output_dir=tmp_path, prompt="a; b")(item)
+
+
+@pytest.mark.parametrize("case", ["..", "a/b", "a\\b"])
+def test_a_case_is_one_folder(tmp_path: Path, case: str) -> None:
+    Image.fromarray(F).save(tmp_path / "f.png")
+    item = segmented(tmp_path / "f.png", torch.ones(1, 6, 4), case=case)
+    with pytest.raises(InputError, match="one folder name"):
+        MaskSaveImaged(output_dir=tmp_path / "out", prompt="a")(item)
+
+
+def test_the_same_masks_give_the_same_bytes(tmp_path: Path) -> None:
+    path = write_nifti(tmp_path / "v.nii", np.zeros((2, 3, 4), np.int16))
+    for run in ("1", "2"):
+        MaskSaveImaged(output_dir=tmp_path / run, prompt="x")(segmented(path, torch.ones(1, 2, 3, 4)))
+    first, second = ((tmp_path / run / "v/x.nii.gz").read_bytes() for run in "12")
+    assert first == second
+    assert first[4:8] == b"\0\0\0\0"  # no time of writing
+    assert len(gzip.decompress(first)) == 352 + 24
+
+
+def test_nothing_half_written_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_nifti(tmp_path / "v.nii", np.zeros((2, 3, 4), np.int16))
+    item = segmented(path, torch.ones(1, 2, 3, 4))
+
+    def full(image: Any, name: Path) -> None:
+        Path(name).write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(nib, "save", full)
+    with pytest.raises(
+        InputError, match=r"v: cannot write into the output folder \(No space left on device\)"
+    ):
+        MaskSaveImaged(output_dir=tmp_path / "out", prompt="x")(item)
+    assert list((tmp_path / "out/v").iterdir()) == []
+
+
+def test_applications_know_it_as_a_writer() -> None:
+    writer = MaskSaveImaged(prompt="x")
+    assert isinstance(writer, SaveImaged)
+    assert "SaveImage" in type(writer).__name__
+
+
+@pytest.mark.parametrize(
+    ("prompt", "name"),
+    [
+        ("Left  Lung", "left-lung"),
+        ("../../etc/passwd", "etc-passwd"),
+        ("Größe_1", "grösse-1"),
+        ("肺", "肺"),
+        ("", "prompt"),
+    ],
+)
+def test_a_slug_is_a_harmless_file_name(prompt: str, name: str) -> None:
+    assert slug(prompt) == name
+
+
+def test_a_long_prompt_gets_a_short_name() -> None:
+    assert len(slug("a very long sentence " * 20)) <= 60
