@@ -12,6 +12,7 @@ from pathlib import Path
 def whole_file(path: str | Path) -> Iterator[Path]:
     """A name beside `path` to write to, renamed to `path` when all went well, removed otherwise."""
     path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{os.getpid()}-{path.name}")
     try:
         yield temporary

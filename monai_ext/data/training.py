@@ -50,7 +50,7 @@ def load_slices(
             image = convert_to_tensor(data["image"])
             label = convert_to_tensor(data["label"]) if "label" in data else torch.zeros_like(image[:1])
             for shown, values in _as_shown(image, label, getattr(data["image"], "affine", None), step):
-                slices.append(_small(shown, values, item, library, size))
+                slices.append(small_slice(shown, values, item, library, size))
     return slices
 
 
@@ -66,7 +66,7 @@ def _as_shown(
             yield one, values
 
 
-def _small(
+def small_slice(
     image: Tensor, label: Tensor, item: Mapping[str, Any], library: PromptLibrary, size: int
 ) -> dict[str, Any]:
     masks: dict[str, Tensor] = {}
@@ -125,8 +125,10 @@ class PromptedTrainingData(Randomizable, Dataset):
     of the images show, or words that are not medical at all. Images without any target always ask so.
 
     Args:
-        slices: of :func:`load_slices`.
+        data: items of :func:`monai_ext.data.datasets.read_split`, loaded now and kept small in memory.
         library: the sentences; only those true of an image are drawn for it.
+        preprocessing, size, step: see :func:`load_slices`.
+        extra: further slices, as :func:`load_slices` returns them: phantoms, photographs.
         transform: random augmentation of `image` (3, H, W) float in [0, 1] and `label` (1, H, W) in {0, 1};
             the item also holds `prompt`, `sided` (the prompt names a side) and `modality`.
         absent: chance of an absent prompt.
@@ -136,9 +138,13 @@ class PromptedTrainingData(Randomizable, Dataset):
 
     def __init__(
         self,
-        slices: Sequence[Mapping[str, Any]],
+        data: Sequence[Mapping[str, Any]],
         library: PromptLibrary,
+        preprocessing: Callable[[dict[str, Any]], Mapping[str, Any]],
         transform: Callable | None = None,
+        size: int = 192,
+        step: int = 2,
+        extra: Sequence[Mapping[str, Any]] = (),
         absent: float = 0.25,
         canonical: float = 0.25,
         seed: int = 0,
@@ -146,7 +152,7 @@ class PromptedTrainingData(Randomizable, Dataset):
         self.library = library
         self.absent, self.canonical = absent, canonical
         pairs: list[dict[str, Any]] = []
-        for one in slices:
+        for one in [*load_slices(data, library, preprocessing, size, step), *extra]:
             shown = [k for k, mask in enumerate(one["masks"]) if bool(mask.any())]
             pairs += [{"slice": one, "target": k} for k in shown or [None]]
         super().__init__(pairs, transform)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from monai_ext.inferers.autocast import AutocastInferer
 from monai_ext.inferers.prompt import PromptInferer
 
-__all__ = ["PromptInferer"]
+__all__ = ["AutocastInferer", "PromptInferer"]

