@@ -54,15 +54,15 @@ def read_split(
         folder: one set, or a parent of several (then sets without this list are passed over).
         split: name of a list in ``dataset.json``: training, validation, test, images, demo, …
         sets: names of the sets to pool, as in :func:`find_sets`.
-        unions: targets to add where all their parts are annotated, as ``{"lungs": ["left lung", "right lung"]}``.
+        unions: targets to add where all parts are annotated, as ``{"lungs": ["left lung", "right lung"]}``.
 
     Returns:
         one dict per image: ``image`` (a path, or a list of paths, one per sequence), ``label`` (a path; left
         out where there is none), ``case``, ``group`` (patient), ``set``, ``modality`` (one of
         ``prompts.MODALITIES``, or "other" for pictures without labels), ``facts`` (those of :data:`FACTS`
         that the item states), ``targets`` (label values by name, only those annotated in this item),
-        ``prompts`` (the set's own sentences by name) and ``table`` ("0+1+2": all values of the label table). A
-        target is called as in the label table, a union of labels by its first prompt.
+        ``prompts`` (the set's own sentences by name) and ``table`` ("0+1+2": all values of the label table).
+        A target is called as in the label table, a union of labels by its first prompt.
 
     Raises:
         InputError: all problems of all sets at once: lists or files that are missing, labels that the table

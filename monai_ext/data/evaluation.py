@@ -61,17 +61,17 @@ def evaluation_items(
         folder, split, sets: as in :func:`monai_ext.data.datasets.read_split`.
         library: the sentences. A target that it does not know is asked for by the set's own first prompt.
         absent: number of further absent prompts per image.
-        wording: "canonical": the one sentence of each target; "heldout": every paraphrase kept out of training
-            (none of which states a fact of the image); "nonsense": texts that mean nothing medical, and no
-            target.
+        wording: "canonical": the one sentence of each target; "heldout": every paraphrase kept out of
+            training (none of which states a fact of the image); "nonsense": texts that mean nothing medical,
+            and no target.
         sequence: which one is shown of an image that has several.
         seed: of the choice of absent prompts.
 
     Returns:
         dicts with ``image``, ``label`` (where there is one), ``case``, ``group``, ``set``, ``modality``,
-        ``table`` ("0+1+2": all values that a label map of this set may hold) and three lists of one string per
-        prompt: ``prompt``, ``target`` ("" if not one of the set's) and ``values`` ("1+2": the label values of
-        the target, "" if none). All are strings, which pass through a DataLoader unharmed.
+        ``table`` ("0+1+2": all values that a label map of this set may hold) and three lists of one string
+        per prompt: ``prompt``, ``target`` ("" if not one of the set's) and ``values`` ("1+2": the label
+        values of the target, "" if none). All are strings, which pass through a DataLoader unharmed.
 
     Raises:
         InputError: for an unknown wording, an image without label in a set that has targets, a target without
@@ -85,7 +85,7 @@ def evaluation_items(
     blind = [f"{case['set']}/{case['case']}" for case in cases if case["prompts"] and "label" not in case]
     if blind:
         raise InputError(
-            f"{folder}, list '{split}': no label to score {', '.join(blind[:5])} by; choose a list with labels."
+            f"{folder}, list '{split}': no label to score {', '.join(blind[:5])} by; choose another list."
         )
     # Names as files would have them, if masks are saved: two sets may each have a case "001".
     for case, name in zip(cases, unique_names([case["case"] for case in cases]), strict=True):
@@ -99,7 +99,9 @@ def evaluation_items(
     return [_item(case, library, absent, wording, seed) for case in cases]
 
 
-def _item(case: dict[str, Any], library: PromptLibrary, absent: int, wording: str, seed: int) -> dict[str, Any]:
+def _item(
+    case: dict[str, Any], library: PromptLibrary, absent: int, wording: str, seed: int
+) -> dict[str, Any]:
     chance = random.Random(f"{seed}/{case['set']}/{case['case']}")
     modality = case["modality"]
     asked: list[tuple[str, str, str]] = []

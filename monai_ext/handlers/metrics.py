@@ -45,7 +45,9 @@ def score_case(data: Mapping[str, Any], tolerance: float = 2.0, surface: bool = 
     plain = torch.as_tensor(masks).cpu()
     presence = torch.as_tensor(data["presence"]).reshape(-1).tolist()
     if not len(plain) == len(presence) == len(data["prompt"]):
-        raise ValueError(f"{name}: {len(plain)} masks and {len(presence)} presences of {len(data['prompt'])} prompts.")
+        raise ValueError(
+            f"{name}: {len(plain)} masks and {len(presence)} presences of {len(data['prompt'])} prompts."
+        )
     rows = []
     for mask, shown, prompt, target, values in zip(
         plain, presence, data["prompt"], data["target"], data["values"], strict=True
@@ -129,7 +131,7 @@ class PooledDice(Metric):
 
 
 def _gather(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Rows of all processes, each once though samplers repeat items, in an order that does not depend on them."""
+    """Rows of all processes, each once though samplers repeat items, in an order of their own."""
     if dist.is_available() and dist.is_initialized():
         parts: list[Any] = [None] * dist.get_world_size()
         dist.all_gather_object(parts, rows)
@@ -173,7 +175,10 @@ class MetricsWriter:
         figures = summarise(rows, self.samples, self.seed)
         try:
             self.output_dir.mkdir(parents=True, exist_ok=True)
-            with whole_file(self.output_dir / "cases.csv") as path, path.open("w", newline="", encoding="utf-8") as file:
+            with (
+                whole_file(self.output_dir / "cases.csv") as path,
+                path.open("w", newline="", encoding="utf-8") as file,
+            ):
                 writer = csv.DictWriter(file, fieldnames=list(rows[0]))
                 writer.writeheader()
                 writer.writerows({key: _cell(value) for key, value in row.items()} for row in rows)
@@ -183,7 +188,11 @@ class MetricsWriter:
             raise InputError(f"{self.output_dir}: cannot be written ({error.strerror}).") from error
         pooled, presence = figures["pooled"].get("dice", {}), figures["presence"]
         logging.getLogger(__name__).info(
-            "Dice %s over %s, presence AUC %s over %s", pooled.get("mean"), pooled.get("n"), presence["auc"], presence["n"]
+            "Dice %s over %s, presence AUC %s over %s",
+            pooled.get("mean"),
+            pooled.get("n"),
+            presence["auc"],
+            presence["n"],
         )
 
 

@@ -13,9 +13,9 @@ from monai.metrics import compute_roc_auc
 from .agreement import METRICS
 
 Row = Mapping[str, Any]
-"""One prompt of one image: ``set``, ``case``, ``group``, ``target`` ("" if none), ``present`` (bool: it is in the
-image), ``presence`` ([0, 1], what the method says), ``voxels`` (of the mask), ``unit`` ("px" or "mm") and the
-metrics of :func:`monai_ext.metrics.agreement.mask_agreement`."""
+"""One prompt of one image: ``set``, ``case``, ``group``, ``target`` ("" if none), ``present`` (bool: it is in
+the image), ``presence`` ([0, 1], what the method says), ``voxels`` (of the mask), ``unit`` ("px" or "mm") and
+the metrics of :func:`monai_ext.metrics.agreement.mask_agreement`."""
 
 
 def summarise(rows: Sequence[Row], samples: int = 1000, seed: int = 0) -> dict[str, Any]:
@@ -45,9 +45,7 @@ def _figures(rows: Sequence[Row], samples: int, seed: int) -> dict[str, Any]:
     present = [row for row in rows if row["present"]]
     targets = sorted({row["target"] for row in present})
     return {
-        "targets": {
-            t: _agreement([r for r in present if r["target"] == t], samples, seed) for t in targets
-        },
+        "targets": {t: _agreement([r for r in present if r["target"] == t], samples, seed) for t in targets},
         "pooled": _agreement(present, samples, seed),
         "presence": _presence(rows, samples, seed),
     }
@@ -74,11 +72,10 @@ def _presence(rows: Sequence[Row], samples: int, seed: int) -> dict[str, Any]:
     present = np.array([bool(row["present"]) for row in rows])
     score = np.array([float(row["presence"]) for row in rows])
     empty = np.array([row["voxels"] == 0 for row in rows])
-    draws = _draws(_patients(rows), samples, seed)
-    resampled = [value for pick in draws if (value := _auc(score[pick], present[pick])) is not None]
+    resampled = _aucs(score, present, _draws(_patients(rows), samples, seed))
     return {
         "auc": _auc(score, present),
-        "ci95": _percentiles(np.array(resampled)),
+        "ci95": _percentiles(resampled),
         "n": len(rows),
         "present": int(present.sum()),
         "absent": int((~present).sum()),
@@ -91,6 +88,20 @@ def _auc(score: np.ndarray, present: np.ndarray) -> float | None:
     if present.all() or not present.any():
         return None
     return float(np.asarray(compute_roc_auc(torch.from_numpy(score), torch.from_numpy(present.astype(int)))))
+
+
+def _aucs(score: np.ndarray, present: np.ndarray, draws: np.ndarray) -> np.ndarray:
+    """AUC of each draw (S, N) with both classes: the share of pairs in the right order, ties count half."""
+    if len(draws) == 0:
+        return np.empty(0)
+    order = np.argsort(score)
+    starts = np.flatnonzero(np.diff(score[order], prepend=-np.inf))
+    right, wrong = (
+        np.add.reduceat(draws[:, order] * wanted[order], starts, axis=1) for wanted in (present, ~present)
+    )
+    pairs = right.sum(1) * wrong.sum(1)
+    below = np.cumsum(wrong, axis=1) - wrong / 2
+    return (right * below).sum(1)[pairs > 0] / pairs[pairs > 0]
 
 
 def _patients(rows: Sequence[Row]) -> list[tuple[str, str]]:
@@ -109,19 +120,20 @@ def bootstrap_interval(
     Returns:
         [low, high], or None for fewer than two groups, which say nothing of how patients differ.
     """
-    return _percentiles(np.array([values[pick].mean() for pick in _draws(groups, samples, seed)]))
+    draws = _draws(groups, samples, seed)
+    return _percentiles((draws * values).sum(1) / draws.sum(1))
 
 
-def _draws(groups: Sequence[Any], samples: int, seed: int) -> list[np.ndarray]:
-    """Indices of `samples` draws of as many groups as there are, with replacement; none for a single group."""
-    members: dict[Any, list[int]] = {}
-    for index, group in enumerate(groups):
-        members.setdefault(group, []).append(index)
-    if len(members) < 2:
-        return []
-    parts = [np.array(indices) for indices in members.values()]
-    picks = np.random.default_rng(seed).integers(len(parts), size=(samples, len(parts)))
-    return [np.concatenate([parts[i] for i in pick]) for pick in picks]
+def _draws(groups: Sequence[Any], samples: int, seed: int) -> np.ndarray:
+    """(samples, N): how often each value comes in a draw of as many groups as there are, with replacement.
+
+    No draw for a single group.
+    """
+    number = {group: index for index, group in enumerate(dict.fromkeys(groups))}
+    if len(number) < 2:
+        return np.empty((0, len(groups)))
+    counts = np.random.default_rng(seed).multinomial(len(number), [1 / len(number)] * len(number), samples)
+    return counts[:, [number[group] for group in groups]].astype(np.float64)
 
 
 def _percentiles(values: np.ndarray) -> list[float] | None:

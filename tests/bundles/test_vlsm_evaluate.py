@@ -1,4 +1,4 @@
-"""The evaluation config of the vlsm bundle, run whole on two synthetic pictures whose figures are worked out."""
+"""The evaluation config of the vlsm bundle, run whole on two pictures whose figures are worked out."""
 
 import csv
 import json
@@ -48,7 +48,11 @@ def breast(tmp_path):
         Image.fromarray(image).save(folder / f"{name}.png")
         Image.fromarray(square(4) // 255).save(folder / f"{name}_mask.png")
     entries = [{"id": n, "group": n, "image": f"{n}.png", "label": f"{n}_mask.png"} for n in images]
-    table = {"modality": {"0": "US"}, "labels": {"0": "background", "1": "breast tumour"}, "validation": entries}
+    table = {
+        "modality": {"0": "US"},
+        "labels": {"0": "background", "1": "breast tumour"},
+        "validation": entries,
+    }
     (folder / "dataset.json").write_text(json.dumps(table))
     return folder
 

@@ -10,7 +10,9 @@ from monai_ext.errors import InputError
 
 LIBRARY = PromptLibrary(
     targets={
-        "lungs": {"xray": {"canonical": "lungs in an X-ray", "train": ["lung"], "heldout": ["airy part", "both"]}},
+        "lungs": {
+            "xray": {"canonical": "lungs in an X-ray", "train": ["lung"], "heldout": ["airy part", "both"]}
+        },
         "liver": {"ct": {"canonical": "liver in CT", "train": ["liver"], "heldout": ["hepatic organ"]}},
         "polyp": {"endoscopy": {"canonical": "polyp", "train": ["polyp"], "heldout": ["mucosal growth"]}},
         "brain tumour": {
@@ -49,7 +51,10 @@ def test_an_item_asks_for_its_targets_and_for_absent_things(sets):
     folder = sets("chest", "X-ray", {"0": "background", "1": "lungs"})
     item = evaluation_items(folder, "validation", LIBRARY)[0]
     assert item["prompt"][0] == "lungs in an X-ray"
-    assert item["prompt"][1] in ("polyp", "tumour in a brain MRI")  # never an organ that a chest film shows too
+    assert item["prompt"][1] in (
+        "polyp",
+        "tumour in a brain MRI",
+    )  # never an organ that a chest film shows too
     assert item["prompt"][2] in ("prostate", "optic disc")
     assert item["target"] == ["lungs", "", ""]
     assert item["values"] == ["1", "", ""]
@@ -84,7 +89,9 @@ def test_a_target_without_words_in_the_library_is_asked_for_by_its_own_prompt(se
     assert item["prompt"] == ["left ventricle", "LV cavity"]
     assert item["target"] == ["left ventricle", "cavity"]
     assert item["values"] == ["1+2", "2"]
-    with pytest.raises(InputError, match="heart: no sentences for target 'left ventricle'.*Only the canonical"):
+    with pytest.raises(
+        InputError, match="heart: no sentences for target 'left ventricle'.*Only the canonical"
+    ):
         evaluation_items(folder, "validation", LIBRARY, wording="heldout")
 
 
@@ -124,7 +131,10 @@ def test_cases_of_two_sets_have_names_of_their_own(sets):
     sets("chest", "X-ray", {"1": "lungs"}, ids=["001"])
     folder = sets("brain", "MRI", {"1": "brain tumour"}, ids=["001"])
     items = evaluation_items(folder.parent, "validation", LIBRARY)
-    assert [(i["set"], i["case"], i["group"]) for i in items] == [("brain", "001", "001"), ("chest", "001-2", "001")]
+    assert [(i["set"], i["case"], i["group"]) for i in items] == [
+        ("brain", "001", "001"),
+        ("chest", "001-2", "001"),
+    ]
 
 
 def test_what_cannot_be_asked_is_said(sets):
@@ -141,7 +151,15 @@ def test_the_shared_data_asks_for_library_targets_only(shared_data):
     library = PromptLibrary.load()
     items = evaluation_items(shared_data, "validation", library)
     assert {target for item in items for target in item["target"]} == {
-        *("", "lungs", "breast tumour", "polyp", "skin lesion", "brain tumour", "brain metastasis with oedema"),
+        *(
+            "",
+            "lungs",
+            "breast tumour",
+            "polyp",
+            "skin lesion",
+            "brain tumour",
+            "brain metastasis with oedema",
+        ),
         *("liver", "kidneys", "pancreas"),
     }
     assert all(item["values"][-2:] == ["", ""] for item in items)

@@ -16,7 +16,7 @@ from monai_ext.handlers.metrics import MetricsWriter, PooledDice, score_case
 
 
 def scored(case="a", **more):
-    """Prompts: label 1, found with one pixel of two; labels 2 and 3, found; label 4, absent; a thing, claimed."""
+    """Label 1, found with one pixel of two; labels 2 and 3, found; label 4, absent; a thing, claimed."""
     label = torch.tensor([[1.0, 1.0, 2.0, 3.0]])[None]
     masks = torch.tensor([[1, 0, 0, 0], [0, 0, 1, 1], [0, 0, 0, 0], [1, 1, 1, 1]], dtype=torch.uint8)[:, None]
     return {
@@ -60,7 +60,12 @@ def test_a_case_gives_one_row_per_prompt():
     assert [row["reference_voxels"] for row in rows] == [2, 2, 0, 0]
     assert rows[0]["dice"] == pytest.approx(2 / 3) and rows[1]["dice"] == 1.0
     assert math.isnan(rows[2]["dice"]) and math.isnan(rows[3]["dice"])
-    assert (rows[0]["set"], rows[0]["case"], rows[0]["group"], rows[0]["unit"]) == ("tiny", "a", "patient a", "px")
+    assert (rows[0]["set"], rows[0]["case"], rows[0]["group"], rows[0]["unit"]) == (
+        "tiny",
+        "a",
+        "patient a",
+        "px",
+    )
 
 
 def test_volumes_are_measured_in_millimetres():
@@ -70,8 +75,8 @@ def test_volumes_are_measured_in_millimetres():
 
 
 def test_a_picture_without_label_can_only_be_absent():
-    (row,) = score_case(scored(label=None, prompt=["a spoon"], target=[""], values=[""],
-                               masks=torch.ones(1, 1, 4, dtype=torch.uint8), presence=torch.ones(1)))  # fmt: skip
+    found = {"masks": torch.ones(1, 1, 4, dtype=torch.uint8), "presence": torch.ones(1)}
+    (row,) = score_case(scored(label=None, prompt=["a spoon"], target=[""], values=[""], **found))
     assert (row["present"], row["voxels"]) == (False, 4)
     with pytest.raises(InputError, match="tiny/a: no label to score 'first' by"):
         score_case(scored(label=None))

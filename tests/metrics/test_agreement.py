@@ -30,7 +30,12 @@ def test_distances_are_in_the_unit_of_the_spacing():
 
 
 def test_any_nonzero_value_is_inside():
-    assert mask_agreement(255 * square(2, 2), square(2, 2)) == {"dice": 1.0, "iou": 1.0, "nsd": 1.0, "hd95": 0.0}
+    assert mask_agreement(255 * square(2, 2), square(2, 2)) == {
+        "dice": 1.0,
+        "iou": 1.0,
+        "nsd": 1.0,
+        "hd95": 0.0,
+    }
 
 
 def test_masks_far_apart_share_nothing():

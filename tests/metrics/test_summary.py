@@ -92,5 +92,18 @@ def test_the_seed_decides_the_interval():
     assert bootstrap_interval(values, groups, seed=3) != bootstrap_interval(values, groups, seed=4)
 
 
+def test_the_interval_of_the_auc_is_that_of_drawn_patients():
+    # .9 for what is there; for what is not, .1 in a and .95 in b: AUC 1 of a, 0 of b, .5 of both
+    rows = [
+        row("a", "liver", 1.0, 0.9),
+        row("a", presence=0.1),
+        row("b", "liver", 1.0, 0.9),
+        row("b", presence=0.95),
+    ]
+    assert summarise(rows)["presence"]["ci95"] == [0.0, 1.0]
+    ties = [row(name, target, 1.0, 0.5) for name in "ab" for target in ("liver", "")]
+    assert summarise(ties)["presence"]["ci95"] == [0.5, 0.5]
+
+
 def test_a_single_patient_has_no_interval():
     assert bootstrap_interval(np.array([0.1, 0.9]), ["a", "a"]) is None
