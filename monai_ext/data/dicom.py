@@ -88,6 +88,8 @@ def read_series(folder: Path) -> Series:
                 f"{folder.name}/{file.name}: only MONOCHROME2 DICOM is read yet, this is"
                 f" {header.get('PhotometricInterpretation', 'unknown')}; convert it to PNG."
             )
+        if min(header.Rows, header.Columns) < 2:  # ITK would stack the slices along the wrong axis
+            raise InputError(f"{folder.name}/{file.name}: a single row of pixels is no image.")
         if (header.Rows, header.Columns) != (first.Rows, first.Columns):
             raise InputError(
                 f"{folder.name}: slices of different sizes; give one folder per stack of slices."

@@ -64,6 +64,10 @@ class DisplayRange(Transform):
         whole = not image.is_floating_point()
         high = float(torch.iinfo(image.dtype).max) if whole else 0.0
         image = image.to(torch.float32)
+        if isinstance(image, MetaTensor):  # warnings go to the result, not to the input
+            image = MetaTensor(
+                image.as_tensor(), meta=dict(image.meta), applied_operations=image.applied_operations
+            )
         meta = image.meta if isinstance(image, MetaTensor) else {}
         name = Path(str(meta.get("filename_or_obj", "image"))).name
         if image.shape[0] not in (1, 3):

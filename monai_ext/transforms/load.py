@@ -18,7 +18,7 @@ from monai.data.utils import affine_to_spacing
 from monai.transforms import LoadImage, LoadImaged, MapTransform
 from monai.utils import ensure_tuple, ensure_tuple_rep
 from nibabel.filebasedimages import ImageFileError
-from nibabel.spatialimages import HeaderDataError, SpatialImage
+from nibabel.spatialimages import HeaderDataError
 from PIL import Image, ImageOps
 
 from monai_ext.data.datalists import PICTURES, READABLE, VOLUMES
@@ -139,7 +139,7 @@ def _label_plane(path: Path, picture: Image.Image) -> np.ndarray:
 def load_nifti(path: Path) -> tuple[np.ndarray, dict[str, Any]]:
     """(1, X, Y, Z) of a 2D or 3D NIfTI file in its own order, with its ``meta``."""
     try:
-        stored = cast(SpatialImage, nib.load(path))
+        stored = cast(nib.Nifti1Pair, nib.load(path))
         reader = NibabelReader()
         volume = reader.read(str(path))
         array, meta = reader.get_data(volume)
@@ -164,7 +164,7 @@ def load_nifti(path: Path) -> tuple[np.ndarray, dict[str, Any]]:
     header = stored.header.copy()
     if not np.allclose(affine, stored.affine, atol=1e-3):
         notes.append("the header's sform, qform and pixdim disagree; the one that fits pixdim was used")
-        header = volume.header.copy()
+        header = volume.header.copy()  # corrected by MONAI
     for field in PRIVATE:
         if field in header:
             header[field] = b""
@@ -190,7 +190,7 @@ def load_dicom(folder: Path) -> tuple[np.ndarray, dict[str, Any]]:
         raise InputError(
             f"{folder.name}: the DICOM pixels cannot be decoded; export them uncompressed."
         ) from error
-    array = array.reshape(meta["spatial_shape"])  # ITK drops axes of size 1
+    array = array.reshape(meta["spatial_shape"])  # one slice comes without its last axis
     affine = check_affine(meta["affine"])
     empty = np.zeros(0, np.uint8)
     return array[None], {

@@ -128,11 +128,11 @@ def test_a_slice_in_nifti_stays_two_dimensional(tmp_path: Path) -> None:
 
 
 def test_a_dicom_folder_is_windowed_in_hu(tmp_path: Path) -> None:
-    hu = np.array([[[-1000, 39]], [[41, 2000]]])  # the window's middle is 40 HU
+    hu = np.array([[[-1000, 39], [41, 2000]], [[41, -160], [240, 39]]])  # the window's middle is 40 HU
     write_series(tmp_path / "ct", hu + 1024)
     record = run(tmp_path / "ct", tmp_path / "out", "bright")
-    np.testing.assert_array_equal(mask(tmp_path / "out", record[0]), [[[0, 0]], [[1, 1]]])
-    assert record[0]["volume_ml"] == pytest.approx(2 * 10 / 1000)
+    np.testing.assert_array_equal(mask(tmp_path / "out", record[0]), hu > 40)
+    assert record[0]["volume_ml"] == pytest.approx(4 * 10 / 1000)
 
 
 def test_prompts_of_one_run_equal_those_of_single_runs(tmp_path: Path) -> None:

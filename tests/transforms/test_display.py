@@ -115,6 +115,7 @@ def test_bad_settings_are_refused() -> None:
 
 
 def test_the_input_is_not_changed() -> None:
-    image = volume([0.0, 40.0, 240.0], modality="CT")
+    image = volume([0.0, 40.0, 240.0])
     DisplayRange()(image)
     assert image.ravel().tolist() == [0.0, 40.0, 240.0]
+    assert image.meta["warnings"] == ""
