@@ -1,0 +1,39 @@
+"""Exact losses of hand-made results."""
+
+import math
+
+import pytest
+import torch
+
+from monai_ext.losses import PromptedLoss
+from monai_ext.networks.segmenter import Segmentation
+
+
+def result(logit, presence, size=4):
+    return Segmentation(torch.full((1, 1, size, size), logit), torch.tensor([presence]))
+
+
+def test_a_present_target_costs_dice_and_cross_entropy():
+    label = torch.ones(1, 1, 4, 4)
+    loss = PromptedLoss(dice=1, cross_entropy=1, presence=0)(result(0.0, 0.0), label)
+    dice = 1 - (2 * 8 + 1) / (8 + 16 + 1)
+    assert float(loss) == pytest.approx(dice + math.log(2), abs=1e-6)
+
+
+def test_an_absent_target_costs_weighted_cross_entropy_and_no_dice():
+    loss = PromptedLoss(dice=1, cross_entropy=1, presence=0, absent=0.5)(result(0.0, 0.0), torch.zeros(1, 1, 4, 4))
+    assert float(loss) == pytest.approx(0.5 * math.log(2), abs=1e-6)
+
+
+def test_presence_is_asked_of_every_image():
+    loss = PromptedLoss(dice=0, cross_entropy=0, presence=1)
+    assert float(loss(result(0.0, 2.0), torch.ones(1, 1, 4, 4))) == pytest.approx(math.log1p(math.exp(-2)), abs=1e-6)
+    assert float(loss(result(0.0, 2.0), torch.zeros(1, 1, 4, 4))) == pytest.approx(math.log1p(math.exp(2)), abs=1e-6)
+
+
+def test_deep_supervision_is_added():
+    label = torch.ones(1, 1, 4, 4)
+    plain, deep = result(0.0, 0.0), result(0.0, 0.0)
+    deep.aux["coarse"] = deep.logits
+    loss = PromptedLoss(presence=0, coarse=0.5)
+    assert float(loss(deep, label)) == pytest.approx(1.5 * float(loss(plain, label)), abs=1e-6)

@@ -1,0 +1,69 @@
+"""The compact segmenter keeps the contract, whatever its weights."""
+
+import pytest
+import torch
+
+from monai_ext.networks.segmenter import Prompt
+from monai_ext.networks.vlsm import VLSM
+
+SMALL = {"image_size": 32, "channels": (4, 6, 8, 8), "context": 1, "blocks": 1, "condition": 8, "text_width": 8}
+
+
+@pytest.fixture
+def network():
+    return VLSM(**SMALL).eval()
+
+
+def test_logits_come_back_at_the_size_of_the_image(network):
+    with torch.no_grad():
+        result = network(torch.rand(2, 3, 50, 37), ["liver", "left kidney"], full=True)
+    assert result.logits.shape == (2, 1, 50, 37)
+    assert result.presence.shape == (2,)
+    assert result.logits.dtype == torch.float32
+
+
+def test_results_do_not_depend_on_the_batch(network):
+    image = torch.rand(3, 3, 40, 40)
+    with torch.no_grad():
+        together = network(image, "lungs", full=True)
+        alone = [network(one[None], "lungs", full=True) for one in image]
+    assert torch.allclose(together.logits, torch.cat([r.logits for r in alone]), atol=1e-5)
+    assert torch.allclose(together.presence, torch.cat([r.presence for r in alone]), atol=1e-5)
+
+
+def test_a_mirrored_image_gives_the_mirrored_mask_unless_a_side_is_named(network):
+    image = torch.rand(1, 3, 32, 32)
+    with torch.no_grad():
+        plain, mirrored = network(image, "lungs"), network(image.flip(-1), "lungs").flip(-1)
+        left, left_mirrored = network(image, "left lung"), network(image.flip(-1), "left lung").flip(-1)
+    assert torch.allclose(plain, mirrored, atol=1e-5)
+    assert not torch.allclose(left, left_mirrored, atol=1e-3)
+
+
+def test_black_surround_is_not_looked_at(network):
+    image = torch.zeros(1, 3, 64, 64)
+    image[..., 16:48, 16:48] = torch.rand(1, 3, 32, 32) * 0.5 + 0.5
+    with torch.no_grad():
+        whole, inner = network(image, "lungs"), network(image[..., 16:48, 16:48], "lungs")
+    assert torch.allclose(whole[..., 16:48, 16:48], inner, atol=1e-5)
+    assert bool((whole[..., :16, :] == -10).all())
+
+
+def test_every_weight_learns(network):
+    network.train()
+    image = torch.rand(2, 3, 32, 32)
+    result = network(image, [Prompt.of("liver"), Prompt.of("left kidney")], full=True)
+    (result.logits.square().mean() + result.presence.sum() + result.aux["coarse"].square().mean()).backward()
+    still = [name for name, p in network.named_parameters() if p.grad is None or not p.grad.any()]
+    # biases that a normalisation takes out again, or that one draw of ReLU-like units leaves unused, may be 0
+    assert not [name for name in still if p_is_matrix(network, name)]
+
+
+def p_is_matrix(network, name):
+    return network.get_parameter(name).ndim > 1
+
+
+def test_the_default_network_fits_its_weight_budget():
+    network = VLSM()
+    values = sum(t.numel() for t in network.state_dict().values())
+    assert 2 * values <= 2.5e6  # bytes in fp16
