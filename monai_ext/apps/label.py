@@ -6,10 +6,10 @@
     monailabel start_server --app APP --studies STUDIES --host 127.0.0.1
 
 A client sends ``{"text_prompt": "left lung; right lung"}`` with an inference. The environment is one of its
-own, see ``make test-label``. MONAI Label's own ``monaibundle`` application serves the same bundles, with
-three differences: it runs a prompt that begins with ``$`` as code, so anyone who reaches the server does;
-requests that run at the same time share one configuration, hence a prompt; and it transposes the masks of
-pictures.
+own, see ``make test-label``. MONAI Label's own ``monaibundle`` application serves the same bundles, but it
+runs a prompt that begins with ``$`` as code, so anyone who reaches the server can run code; inferences that
+run at the same time (batch inference) share one configuration, hence a prompt; and the masks of pictures
+(PNG, JPEG) come out as one column.
 """
 
 from __future__ import annotations

@@ -3,10 +3,10 @@
 The network is :class:`tests.fakes.DisplayProbe`, which marks what is bright on the side that the prompt
 names; the masks expected are computed here.
 
-Limits of MONAI Label 0.8.5 itself. Its ``/infer`` route answers one request after another; only with
-``MONAI_LABEL_INFER_CONCURRENCY`` and in batch inference do requests meet, and then those of its own
-``monaibundle`` application share one configuration. :class:`monai_ext.apps.label.LabelApp` answers one
-request of a bundle at a time, whoever asks. Training through the server is not part of this application.
+MONAI Label 0.8.5 keeps one configuration for all inferences of a bundle. Its ``/infer`` route answers one
+request after another, but batch inference runs several at a time, and those of its own ``monaibundle``
+application then disturb each other. :class:`monai_ext.apps.label.LabelApp` lets them wait for each other:
+correct, no faster. Training through the server is not part of this application.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ pytest.importorskip("monailabel", reason="needs an environment of its own; run m
 from monailabel.client import MONAILabelClient
 from monailabel.client.client import MONAILabelClientException
 
-from monai_ext.apps.label import check_setting, find_bundles
+from monai_ext.apps.label import PromptedInferTask, check_setting, find_bundles
 from monai_ext.errors import InputError, WeightsError
 from tests.served import ROOT, probe_bundle
 
@@ -54,7 +54,7 @@ def serve(app: Path, studies: Path, log: Path, *conf: str):
         port,
         *(c for pair in zip(conf[::2], conf[1::2]) for c in ("--conf", *pair)),
     ]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "MONAI_LABEL_INFER_CONCURRENCY": "4"}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with log.open("w") as out:
         server = subprocess.Popen(
             [*map(str, command)], cwd=log.parent, env=environment, stdout=out, stderr=out
@@ -176,14 +176,23 @@ def test_the_bundles_own_prompt_is_used_without_one(client, studies):
         client.infer("vlsm", "rising", {"device": "cpu"})
 
 
-def test_requests_at_the_same_time_keep_their_prompts(client, studies):
-    left, right = sides(studies, "rising")
+def test_inferences_at_the_same_time_keep_their_prompts(app, studies):
+    task = PromptedInferTask(str(app / "model" / "vlsm"), {})
+
+    def voxels(prompt):
+        image = str(studies / "rising.nii.gz")
+        file, _ = task({"image": image, "text_prompt": prompt, "device": "cpu", "description": ""})
+        mask = np.asarray(nib.load(file).dataobj)
+        Path(file).unlink()
+        return mask
+
     prompts = ["left", "right"] * 6
     with ThreadPoolExecutor(6) as pool:
-        masks = list(pool.map(lambda prompt: segment(client, "rising", prompt)[0], prompts))
+        masks = list(pool.map(voxels, prompts))
 
+    expected = dict(zip(("left", "right"), sides(studies, "rising"), strict=True))
     for prompt, mask in zip(prompts, masks, strict=True):
-        np.testing.assert_array_equal(mask, left if prompt == "left" else right)
+        np.testing.assert_array_equal(mask, expected[prompt])
 
 
 @pytest.mark.parametrize(
