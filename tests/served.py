@@ -29,3 +29,15 @@ def probe_bundle(folder: Path, bright: bool = True) -> Path:
     (bundle / "models").mkdir()
     torch.save(DisplayProbe(bright).state_dict(), bundle / "models" / "model.pt")
     return bundle
+
+
+def vlsm_bundle(folder: Path) -> Path:
+    """``folder/vlsm`` with its own network, the weights random: proves that servers build and load it."""
+    from monai_ext.networks.vlsm import VLSM
+
+    bundle = folder / "vlsm"
+    shutil.copytree(resource_path("vlsm", "bundles"), bundle)
+    (bundle / "models").mkdir()
+    torch.manual_seed(0)
+    torch.save(VLSM().state_dict(), bundle / "models" / "model.pt")
+    return bundle

@@ -22,7 +22,7 @@ import pydicom
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
 from monai_ext.apps import deploy
-from tests.served import ROOT, probe_bundle
+from tests.served import ROOT, probe_bundle, vlsm_bundle
 
 BRIGHT = 40  # HU, the middle of the CT window
 
@@ -156,6 +156,19 @@ def test_a_single_radiograph_is_shown_as_stored(run):
     left = bright & (np.arange(80) >= 40)
     top = bright & (np.arange(64) < 32)[:, None] & ~left  # on a tie the earlier prompt wins
     np.testing.assert_array_equal(masks_of(seg, [radiograph])[0], np.stack([left, top], axis=-1))
+
+
+def test_the_bundles_own_network_runs(slab, tmp_path):
+    images = tmp_path / "in"
+    images.mkdir()
+    for image in slab[:3]:
+        image.save_as(images / f"{image.InstanceNumber}.dcm")
+
+    done = start(vlsm_bundle(tmp_path / "bundle"), images, tmp_path / "out", "liver")
+
+    assert done.returncode == 0, done.stderr
+    (file,) = (tmp_path / "out").glob("*.dcm")
+    assert masks_of(hd.seg.segread(file), slab[:3]).shape == (3, 512, 512, 1)
 
 
 def test_several_series_are_an_error_of_one_line(bundle, slab, tmp_path):

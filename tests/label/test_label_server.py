@@ -33,7 +33,7 @@ from monailabel.client.client import MONAILabelClientException
 
 from monai_ext.apps.label import PromptedInferTask, check_setting, find_bundles
 from monai_ext.errors import InputError, WeightsError
-from tests.served import ROOT, probe_bundle
+from tests.served import ROOT, probe_bundle, vlsm_bundle
 
 STOCK_APP = Path(sys.prefix) / "monailabel" / "sample-apps" / "monaibundle"
 BRIGHT = 40  # HU, the middle of the CT window
@@ -174,6 +174,20 @@ def test_a_picture_gets_an_upright_mask(client, studies):
 def test_the_bundles_own_prompt_is_used_without_one(client, studies):
     with pytest.raises(MONAILabelClientException, match="500"):  # the probe does not know "lungs"
         client.infer("vlsm", "rising", {"device": "cpu"})
+
+
+def test_the_bundles_own_network_runs(studies, tmp_path):
+    task = PromptedInferTask(str(vlsm_bundle(tmp_path)), {})
+
+    def presence(prompt):
+        image = str(studies / "rising.nii.gz")
+        file, result = task({"image": image, "text_prompt": prompt, "device": "cpu", "description": ""})
+        assert nib.load(file).shape == SHAPE
+        Path(file).unlink()
+        return result["presence"]
+
+    assert list(presence("lungs")) == ["lungs"]
+    assert presence("lungs")["lungs"] != presence("liver")["liver"]
 
 
 def test_inferences_at_the_same_time_keep_their_prompts(app, studies):
