@@ -1,0 +1,73 @@
+"""A training that was interrupted goes on as if it had not been."""
+
+import pytest
+import torch
+from ignite.engine import Engine, Events
+from torch import nn
+
+from monai_ext.errors import WeightsError
+from monai_ext.handlers.training import ClipGradients, LossLog, ResumableCheckpoint, new_or_loaded
+
+
+def training(folder, stop_after=None, resume=True):
+    """Four epochs of two steps on random data drawn from the global generator; the network afterwards."""
+    torch.manual_seed(0)
+    network = nn.Linear(3, 1)
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9)
+
+    def step(engine, _):
+        optimizer.zero_grad()
+        loss = network(torch.rand(4, 3)).square().mean()
+        loss.backward()
+        optimizer.step()
+        return {"loss": loss.detach()}
+
+    engine = Engine(step)
+    objects = {"model": network, "optimizer": optimizer}
+    path, model = str(folder / "run" / "checkpoint.pt"), str(folder / "run" / "model.pt")
+    ResumableCheckpoint(path, objects, model, resume=resume).attach(engine)
+    LossLog(str(folder / "run" / "training.csv")).attach(engine)
+    if stop_after:
+        engine.add_event_handler(Events.EPOCH_COMPLETED, lambda e: e.terminate() if e.state.epoch == stop_after else None)
+    engine.run([0, 1], max_epochs=4)
+    return network
+
+
+def test_an_interrupted_run_ends_with_the_same_weights_bit_for_bit(tmp_path):
+    whole = training(tmp_path / "whole")
+    training(tmp_path / "parts", stop_after=2)
+    resumed = training(tmp_path / "parts")
+    assert torch.equal(whole.weight, resumed.weight)
+    kept = torch.load(tmp_path / "parts" / "run" / "model.pt", weights_only=True)
+    assert torch.equal(kept["weight"], whole.weight)
+
+
+def test_the_log_has_one_row_an_epoch_over_all_parts(tmp_path):
+    training(tmp_path, stop_after=2)
+    training(tmp_path)
+    rows = (tmp_path / "run" / "training.csv").read_text().splitlines()
+    assert rows[0] == "epoch,seconds,loss"
+    assert [row.split(",")[0] for row in rows[1:]] == ["1", "2", "3", "4"]
+
+
+def test_a_broken_checkpoint_is_one_clear_error_and_can_be_overridden(tmp_path):
+    training(tmp_path, stop_after=1)
+    (tmp_path / "run" / "checkpoint.pt").write_bytes(b"not a checkpoint")
+    with pytest.raises(WeightsError, match="checkpoint.pt: cannot be resumed .* set resume to false"):
+        training(tmp_path)
+    training(tmp_path, resume=False)
+
+
+def test_gradients_are_clipped_to_the_norm():
+    network = nn.Linear(2, 1, bias=False)
+    network.weight.grad = torch.tensor([[30.0, 40.0]])
+    ClipGradients(network, max_norm=5.0)(Engine(lambda *_: None))
+    assert torch.allclose(network.weight.grad, torch.tensor([[3.0, 4.0]]), atol=1e-5)
+
+
+def test_initial_weights_of_another_network_are_refused(tmp_path):
+    torch.save(nn.Linear(2, 1).state_dict(), tmp_path / "model.pt")
+    with pytest.raises(WeightsError, match="model.pt: not weights of this network"):
+        new_or_loaded(nn.Linear(3, 1), str(tmp_path / "model.pt"))
+    loaded = new_or_loaded(nn.Linear(2, 1), str(tmp_path / "model.pt"))
+    assert torch.equal(loaded.weight, torch.load(tmp_path / "model.pt", weights_only=True)["weight"])
