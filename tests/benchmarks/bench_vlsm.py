@@ -1,0 +1,94 @@
+"""Ratios of the embedded text-prompted segmenter on this machine; `make bench` prints them.
+
+Every ratio compares two things measured in turn in one process, so that it holds on a slow or busy machine;
+the median over the rounds is shown.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from monai.data import MetaTensor
+
+from monai_ext.inferers import PromptInferer
+from monai_ext.networks.vlsm import VLSM
+from monai_ext.weights import load_into
+
+SAMPLE = Path(__file__).resolve().parents[2] / "data" / "samples" / "breast_ultrasound.png"
+PROMPTS = [
+    *("lungs", "left lung", "right lung", "liver", "spleen", "pancreas", "left kidney", "right kidney"),
+    *("tumour in a breast ultrasound", "polyp"),
+]
+ROUNDS = 7
+
+
+def ratio(one: Callable[[], object], other: Callable[[], object]) -> tuple[float, float, float]:
+    """Median seconds of both, and the median of their ratio, round by round."""
+    times = []
+    for _ in range(ROUNDS + 1):
+        row = []
+        for call in (one, other):
+            start = time.perf_counter()
+            call()
+            row.append(time.perf_counter() - start)
+        times.append(row)
+    warm = times[1:]
+    first, second = (statistics.median(t[k] for t in warm) for k in (0, 1))
+    return first, second, statistics.median(a / b for a, b in warm)
+
+
+def show(name: str, values: tuple[float, float, float], target: str) -> None:
+    print(f"{name:<58} {values[0]:7.3f} s / {values[1]:7.3f} s = {values[2]:5.2f}   {target}")
+
+
+def prompts(network: VLSM) -> None:
+    image = torch.rand(1, 3, 512, 512)
+    ten, one = PromptInferer(PROMPTS), PromptInferer(PROMPTS[:1])
+    show("ten prompts / one prompt, 512 x 512", ratio(lambda: ten(image, network), lambda: one(image, network)), "<= 2")
+
+
+def slices(network: VLSM) -> None:
+    volume = MetaTensor(torch.rand(1, 3, 256, 256, 64), torch.diag(torch.tensor([1.0, 1.0, 3.0, 1.0])))
+    pictures = [volume[..., k].as_tensor().contiguous() for k in range(64)]
+    inferer = PromptInferer("liver")
+
+    def singly() -> None:
+        for picture in pictures:
+            inferer(picture, network)
+
+    show("64-slice volume / 64 pictures, 256 x 256", ratio(lambda: inferer(volume, network), singly), "<= .9")
+
+
+def command(network: VLSM) -> None:
+    image = torch.rand(1, 3, 512, 512)
+    inferer = PromptInferer("tumour in a breast ultrasound")
+    with tempfile.TemporaryDirectory() as folder:
+
+        def whole() -> None:
+            words = ["segment", str(SAMPLE), "-p", "tumour in a breast ultrasound", "-o", folder, "--quiet"]
+            subprocess.run([sys.executable, "-m", "monai_ext.apps.cli", *words], check=True)
+
+        values = ratio(whole, lambda: inferer(image, network))
+        inside = json.loads((Path(folder) / "report.json").read_text())["seconds"]
+    show("whole command / network, one 512 x 512 picture", values, f"reported ({inside} s after imports)")
+
+
+def main() -> None:
+    network = VLSM()
+    load_into(network, "vlsm")
+    network.eval()
+    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, CPU, median of {ROUNDS} rounds")
+    for part in (prompts, slices, command):
+        part(network)
+
+
+if __name__ == "__main__":
+    main()
