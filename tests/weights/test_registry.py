@@ -1,0 +1,249 @@
+"""Weights are verified before they are parsed, fit their network whole, and never run code."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save
+from torch import nn
+
+from monai_ext.errors import WeightsError
+from monai_ext.weights import load_into, load_weights, read_registry, registry
+from monai_ext.weights.embed import embed, main
+
+
+def network() -> nn.Sequential:
+    return nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
+
+
+def write_registry(folder: Path, content: bytes | None, sha256: str | None = None) -> Path:
+    """A registry of one name, "small", whose file holds `content` (None: there is no file)."""
+    entry = {
+        "source": "embedded",
+        "file": "small.safetensors",
+        "licence": "for tests",
+        "size": len(content or b""),
+        "sha256": sha256 or hashlib.sha256(content or b"").hexdigest(),
+        "loader": "safetensors",
+        "note": "embedded, demonstration accuracy",
+    }
+    (folder / "embedded").mkdir(parents=True)
+    if content is not None:
+        (folder / "embedded" / "small.safetensors").write_bytes(content)
+    path = folder / "registry.json"
+    path.write_text(json.dumps({"small": entry}))
+    return path
+
+
+def save_model(folder: Path, content: object) -> None:
+    (folder / "models").mkdir()
+    torch.save(content, folder / "models" / "model.pt")
+
+
+def test_verified_weights_are_returned_as_stored(tmp_path):
+    path = write_registry(tmp_path, save({"a": torch.tensor([0.5], dtype=torch.float16)}))
+    state = load_weights("small", path)
+    assert list(state) == ["a"]
+    assert state["a"].dtype == torch.float16
+    assert state["a"].item() == 0.5
+
+
+def test_an_unknown_name_lists_the_known_ones(tmp_path):
+    path = write_registry(tmp_path, b"")
+    with pytest.raises(WeightsError, match="no weights 'large'; known are small"):
+        load_weights("large", path)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    path = write_registry(tmp_path, None)
+    with pytest.raises(WeightsError, match="embedded/small.safetensors is missing"):
+        load_weights("small", path)
+
+
+def test_a_changed_file_is_not_parsed(tmp_path):
+    path = write_registry(tmp_path, save({"a": torch.ones(1)}), sha256="0" * 64)
+    with pytest.raises(WeightsError, match="000000000000… is registered"):
+        load_weights("small", path)
+
+
+def test_a_file_of_the_right_hash_that_is_not_safetensors_is_refused(tmp_path):
+    path = write_registry(tmp_path, b"no tensors in here")
+    with pytest.raises(WeightsError, match="is not safetensors"):
+        load_weights("small", path)
+
+
+def test_an_entry_without_a_licence_is_refused(tmp_path):
+    (tmp_path / "registry.json").write_text('{"small": {"file": "a"}}')
+    with pytest.raises(WeightsError, match="entry 'small' needs exactly source, file, licence"):
+        read_registry(tmp_path / "registry.json")
+
+
+def test_every_entry_of_the_package_has_licence_and_note():
+    entries = read_registry()
+    assert "vlsm" in entries
+    for entry in entries.values():
+        assert entry.licence
+        assert entry.note == "embedded, demonstration accuracy"
+        assert entry.loader == "safetensors"
+
+
+def test_embedding_keeps_integers_rounds_floats_and_registers_the_same_bytes_each_time(tmp_path):
+    path = write_registry(tmp_path, None)
+    state = network().state_dict()
+    state["0.weight"] = torch.full((3, 2), 1 / 3)
+    torch.save(state, tmp_path / "model.pt")
+    first = embed(tmp_path / "model.pt", "small", path).read_bytes()
+    torch.save(dict(reversed(list(state.items()))), tmp_path / "model.pt")
+    assert embed(tmp_path / "model.pt", "small", path).read_bytes() == first
+    entry = read_registry(path)["small"]
+    assert (entry.size, entry.sha256) == (len(first), hashlib.sha256(first).hexdigest())
+    loaded = load_weights("small", path)
+    assert loaded["0.weight"][0, 0].item() == 0.333251953125  # 1/3 in float16
+    assert loaded["1.num_batches_tracked"].dtype == torch.int64
+    assert sorted(p.name for p in tmp_path.rglob("*") if p.is_file()) == [
+        "model.pt",
+        "registry.json",
+        "small.safetensors",
+    ]
+
+
+def test_values_beyond_float16_are_not_embedded(tmp_path):
+    path = write_registry(tmp_path, None)
+    torch.save({"a": torch.tensor([1e6])}, tmp_path / "model.pt")
+    with pytest.raises(WeightsError, match="a holds values that float16 cannot"):
+        embed(tmp_path / "model.pt", "small", path)
+    assert list((tmp_path / "embedded").iterdir()) == []
+
+
+def test_embedding_from_the_command_line_says_what_is_wrong(tmp_path, capsys):
+    assert main([str(tmp_path / "none.pt"), "vlsm"]) == 3
+    assert capsys.readouterr().err.startswith("error: none.pt: no such file.")
+
+
+@pytest.fixture
+def small(tmp_path, monkeypatch):
+    """The registry of the process holds "small", made from a network with known weights."""
+    folder = tmp_path / "registered"
+    source = network()
+    with torch.no_grad():
+        source[0].weight.copy_(torch.arange(6.0).reshape(3, 2))
+    path = write_registry(folder, None)
+    torch.save(source.state_dict(), folder / "model.pt")
+    embed(folder / "model.pt", "small", path)
+    monkeypatch.setattr(registry, "REGISTRY", path)
+    return read_registry(path)["small"]
+
+
+def test_registered_weights_take_the_type_of_the_network_and_tell_their_licence(small, caplog):
+    target = network().double()
+    with caplog.at_level(logging.INFO, logger="monai_ext"):
+        record = load_into(target, "small")
+    assert record == {
+        "name": "small",
+        "sha256": small.sha256,
+        "source": "embedded/small.safetensors",
+        "note": "embedded, demonstration accuracy",
+    }
+    assert target[0].weight.dtype == torch.float64
+    assert target[0].weight.flatten().tolist() == [0, 1, 2, 3, 4, 5]
+    assert "licence: for tests" in caplog.text
+
+
+def test_the_model_of_a_bundle_goes_before_the_registry(small, tmp_path):
+    other = network()
+    save_model(tmp_path, other.state_dict())
+    target = network()
+    record = load_into(target, "small", tmp_path)
+    assert torch.equal(target[0].weight, other[0].weight)
+    assert record["source"] == "models/model.pt"
+    assert record["sha256"] == hashlib.sha256((tmp_path / "models/model.pt").read_bytes()).hexdigest()
+    assert record["note"] == "the bundle's own, not from the registry"
+
+
+def test_a_bundle_without_a_model_uses_the_registry(small, tmp_path):
+    assert load_into(network(), "small", tmp_path)["source"] == "embedded/small.safetensors"
+
+
+def test_an_exported_model_keeps_its_note_until_it_is_replaced(small, tmp_path):
+    save_model(tmp_path, network().state_dict())
+    model = tmp_path / "models" / "model.pt"
+    origin = {"model_sha256": hashlib.sha256(model.read_bytes()).hexdigest(), "note": "n", "licence": "l"}
+    (tmp_path / "models" / "weights.json").write_text(json.dumps(origin))
+    assert load_into(network(), "small", tmp_path)["note"] == "n"
+    torch.save({k: v + 1 for k, v in network().state_dict().items()}, model)
+    assert load_into(network(), "small", tmp_path)["note"] == "the bundle's own, not from the registry"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda s: s.pop("0.bias"), "1 missing: 0.bias"),
+        (lambda s: s.update(extra=torch.ones(1)), "1 unknown: extra"),
+        (
+            lambda s: s.update({"0.weight": torch.ones(4, 2)}),
+            r"1 of another shape: 0.weight \(4, 2\) for \(3, 2\)",
+        ),
+        (
+            lambda s: s.update({"0.bias": torch.ones(3, dtype=torch.int64)}),
+            "1 of another type: 0.bias torch.int64",
+        ),
+        (lambda s: s.clear(), "7 missing: 0.weight, 0.bias, 1.weight, …"),
+    ],
+)
+def test_weights_that_do_not_fit_are_named_and_change_nothing(tmp_path, change, message):
+    state = network().state_dict()
+    change(state)
+    save_model(tmp_path, state)
+    target = network()
+    before = {key: value.clone() for key, value in target.state_dict().items()}
+    with pytest.raises(WeightsError, match=message):
+        load_into(target, "small", tmp_path)
+    assert all(torch.equal(value, before[key]) for key, value in target.state_dict().items())
+
+
+class Bomb:
+    """Pickled, it makes a file when it is read."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = str(path)
+
+    def __reduce__(self):
+        return os.mkdir, (self.path,)
+
+
+def test_code_in_a_model_is_refused_and_not_run(tmp_path):
+    save_model(tmp_path, {"0.weight": Bomb(tmp_path / "exploded")})
+    with pytest.raises(WeightsError, match="model.pt: damaged, or it holds code, which is not run"):
+        load_into(network(), "small", tmp_path)
+    assert not (tmp_path / "exploded").exists()
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"PK\x03\x04 cut short", b"\x80\x02}q\x00."], ids=["empty", "cut", "dict"]
+)
+def test_a_damaged_model_is_one_line(tmp_path, content):
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "model.pt").write_bytes(content)
+    with pytest.raises(WeightsError, match=r"model\.pt: damaged") as caught:
+        load_into(network(), "small", tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_model_that_is_no_state_dict_is_refused(tmp_path):
+    save_model(tmp_path, {"epoch": 3, "model": network().state_dict()})
+    with pytest.raises(WeightsError, match="model.pt: no state dict"):
+        load_into(network(), "small", tmp_path)
+
+
+def test_reading_the_registry_does_not_import_torch():
+    code = "import sys; from monai_ext.weights import read_registry; read_registry(); print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
