@@ -29,7 +29,7 @@ def photograph_slices(size: int = 192) -> list[dict[str, Any]]:
     slices = []
     for name in PHOTOGRAPHS:
         array = np.atleast_3d(imread(Path(skimage.data.__file__).with_name(name)))[..., :3]
-        image = torch.from_numpy(np.ascontiguousarray(array)).permute(2, 0, 1).float() / 255
+        image = torch.tensor(array).permute(2, 0, 1).float() / 255
         image = F.interpolate(image[None], (size, size), mode="bilinear", antialias=True)[0]
         slices.append(_slice(image.expand(3, -1, -1), {}, "photographs", "other"))
     return slices
@@ -41,8 +41,8 @@ def phantom_slices(count: int, size: int = 192) -> list[dict[str, Any]]:
     for seed in range(count):
         for kind in KINDS:
             one = phantom(kind, seed, size)
-            slices.append(_slice(torch.from_numpy(one["image"]), one["masks"], "phantoms", one["modality"]))
-        slices.append(_slice(torch.from_numpy(nonmedical(seed, size)["image"]), {}, "textures", "other"))
+            slices.append(_slice(torch.tensor(one["image"]), one["masks"], "phantoms", one["modality"]))
+        slices.append(_slice(torch.tensor(nonmedical(seed, size)["image"]), {}, "textures", "other"))
     return slices
 
 

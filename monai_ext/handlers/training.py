@@ -121,7 +121,7 @@ class LossLog:
         self.started = time.monotonic()
 
     def _add(self, engine: Engine) -> None:
-        self.total += float(engine.state.output["loss"])
+        self.total += float(engine.state.output["loss"].detach())
         self.steps += 1
 
     def _write(self, engine: Engine) -> None:

@@ -1,0 +1,99 @@
+"""The training config of the vlsm bundle, run whole for one epoch on synthetic pictures."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from ignite.engine import Events
+from monai.bundle import ConfigWorkflow
+from PIL import Image
+
+from monai_ext.networks.vlsm import VLSM
+
+CONFIG = Path(__file__).resolve().parents[2] / "bundles" / "vlsm" / "configs" / "train.json"
+SMALL = {"image_size": 32, "channels": [4, 6, 8, 8], "context": 1, "blocks": 1, "condition": 8, "text_width": 8}
+
+
+@pytest.fixture
+def films(tmp_path):
+    """Six pictures with two bright fields each, four to train on and two to validate."""
+    folder = tmp_path / "films"
+    folder.mkdir()
+    lists = {"training": [], "validation": []}
+    for n in range(6):
+        picture = np.random.default_rng(n).integers(40, 90, (48, 48), dtype=np.uint8)
+        mask = np.zeros((48, 48), np.uint8)
+        mask[10 : 30 + n, 6:18] = mask[10 : 32 + n, 28:42] = 1
+        picture[mask == 1] += 120
+        Image.fromarray(picture).save(folder / f"{n}.png")
+        Image.fromarray(mask).save(folder / f"{n}_mask.png")
+        entry = {"id": str(n), "group": str(n), "image": f"{n}.png", "label": f"{n}_mask.png"}
+        lists["training" if n < 4 else "validation"].append(entry)
+    table = {
+        "modality": {"0": "X-ray"},
+        "labels": {"0": "background", "1": "lungs"},
+        "prompts": {"1": ["lungs in a chest X-ray"]},
+        **lists,
+    }
+    (folder / "dataset.json").write_text(json.dumps(table))
+    return folder
+
+
+def workflow(folder, output, epochs=1, **overrides):
+    return ConfigWorkflow(
+        config_file=str(CONFIG),
+        workflow_type="train",
+        dataset_dir=str(folder),
+        output_dir=str(output),
+        device="cpu",
+        amp=False,
+        epochs=epochs,
+        draws_per_epoch=8,
+        batch_size=4,
+        num_workers=0,
+        val_interval=1,
+        size=48,
+        phantoms=1,
+        **{f"network_def#{key}": value for key, value in SMALL.items()},
+        **overrides,
+    )
+
+
+def run(folder, output, **overrides):
+    training = workflow(folder, output, **overrides)
+    training.initialize()
+    training.run()
+    training.finalize()
+    return training
+
+
+def test_every_id_that_monai_asks_of_a_training_is_there(films, tmp_path):
+    training = workflow(films, tmp_path / "out")
+    training.initialize()
+    assert training.check_properties() == []
+
+
+def test_one_epoch_leaves_weights_a_checkpoint_a_log_and_a_score(films, tmp_path):
+    training = run(films, tmp_path / "out")
+    state = torch.load(tmp_path / "out" / "model.pt", weights_only=True)
+    VLSM(**SMALL).load_state_dict(state)
+    rows = (tmp_path / "out" / "training.csv").read_text().splitlines()
+    assert len(rows) == 2 and rows[1].startswith("1,")
+    evaluator = training.parser.get_parsed_content("validate#evaluator")
+    assert 0 <= evaluator.state.metrics["dice"] <= 1
+
+
+def test_training_goes_on_from_its_last_epoch(films, tmp_path):
+    first = workflow(films, tmp_path / "out", epochs=2)
+    first.initialize()
+    trainer = first.parser.get_parsed_content("train#trainer")
+    trainer.add_event_handler(Events.EPOCH_COMPLETED(once=1), trainer.terminate)
+    first.run()
+    further = run(films, tmp_path / "out", epochs=2)
+    trainer = further.parser.get_parsed_content("train#trainer")
+    assert trainer.state.epoch == 2
+    assert trainer.state.iteration == 4
+    rows = (tmp_path / "out" / "training.csv").read_text().splitlines()
+    assert [row.split(",")[0] for row in rows] == ["epoch", "1", "2"]
