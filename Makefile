@@ -1,7 +1,52 @@
-.PHONY: test-label test-deploy
+# Every target works alone, from a fresh clone, with Python 3.11 to 3.13, git and make.
+# Other interpreter or environment: make demo PYTHON=python3.12 VENV=/some/folder
+
+PYTHON ?= python3
+VENV ?= .venv
+
+BIN = $(VENV)/bin
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test bench test-label test-deploy
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+demo: $(VENV)/installed ## segment the sample picture from text, into demo_out/
+	$(BIN)/monai-ext segment data/samples/breast_ultrasound.png -p "tumour in a breast ultrasound" -o demo_out --preview
+
+test: $(VENV)/installed-test ## ruff, mypy and pytest
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+bench: $(VENV)/installed ## ratios of speed on this machine
+	set -e; for file in tests/benchmarks/bench_*.py; do $(BIN)/python $$file; done
 
 test-label: ## a bundle in MONAI Label, in .venv-label
-	.ci/integration label
+	$(PYTHON) .ci/integration label
 
 test-deploy: ## a bundle in MONAI Deploy, in .venv-deploy
-	.ci/integration deploy
+	$(PYTHON) .ci/integration deploy
+
+# The package is installed editable, so only a change of what it needs installs again. The stamps lie in the
+# environment: deleting it deletes them. pip is the last that venv writes, so a half-made one is completed.
+define environment
+@python=$(BIN)/python; [ -x "$$python" ] || python='$(PYTHON)'; \
+command -v "$$python" > /dev/null || { echo "error: $$python not found; install Python 3.11 to 3.13 or set PYTHON, for example: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 2; }; \
+"$$python" -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else "error: Python 3.11 to 3.13 is needed, %s is %d.%d; set PYTHON, for example: make PYTHON=python3.12 $(MAKECMDGOALS)" % ((sys.executable,) + v))'
+@[ -x $(BIN)/pip ] || $(PYTHON) -m venv $(VENV)
+@echo "Installing monai_ext into $(VENV); the first time this takes some minutes and about 6 GB."
+endef
+
+$(VENV)/installed: pyproject.toml setup.py
+	$(environment)
+	@$(PIP) --editable .
+	@touch $@
+
+$(VENV)/installed-test: pyproject.toml setup.py
+	$(environment)
+	@$(PIP) --editable '.[test]'
+	@touch $(VENV)/installed $@
