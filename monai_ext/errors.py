@@ -11,3 +11,16 @@ class WeightsError(Exception):
     """The weights are missing, damaged or of another shape (exit code 3)."""
 
     exit_code = 3
+
+
+def actionable(error: BaseException) -> InputError | WeightsError | None:
+    """The error a user can act on among `error` and what it was raised from, else None.
+
+    MONAI wraps what its transforms and configurations raise in RuntimeErrors.
+    """
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, (InputError, WeightsError)):
+            return seen
+        seen = seen.__cause__ or (None if seen.__suppress_context__ else seen.__context__)
+    return None

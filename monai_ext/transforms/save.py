@@ -124,13 +124,8 @@ class MaskSaveImaged(SaveImaged):
     ) -> dict[str, Any]:
         voxels = int(np.count_nonzero(mask))
         warnings = [line for line in str(meta.get("warnings", "")).split("\n") if line]
-        if presence < self.presence_threshold:
-            warnings.append(
-                f"judged absent: presence {presence:.2f} is below {self.presence_threshold:.2f},"
-                f" so the mask of '{prompt}' is empty"
-            )
-        elif not voxels:
-            warnings.append(f"judged present ({presence:.2f}), but no pixel is above {self.threshold:.2f}")
+        reason = why_empty(prompt, voxels, presence, self.presence_threshold, self.threshold)
+        warnings += [reason] if reason else []
         return {
             "case": case,
             "prompt": prompt,
@@ -141,6 +136,18 @@ class MaskSaveImaged(SaveImaged):
             **extent(voxels, mask.shape, meta),
             "warnings": warnings,
         }
+
+
+def why_empty(
+    prompt: str, voxels: int, presence: float, presence_threshold: float, threshold: float
+) -> str:
+    """Why the mask of a prompt is empty, as a sentence; "" if it is not."""
+    if presence < presence_threshold:
+        return (
+            f"judged absent: presence {presence:.2f} is below {presence_threshold:.2f},"
+            f" so the mask of '{prompt}' is empty"
+        )
+    return "" if voxels else f"judged present ({presence:.2f}), but no pixel is above {threshold:.2f}"
 
 
 def extent(voxels: int, shape: Sequence[int], meta: Mapping[str, Any]) -> dict[str, float]:

@@ -1,0 +1,128 @@
+"""Write the record of a run: what was asked of which input, with which weights, and what came out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import monai
+import torch
+from ignite.engine import Engine, Events
+
+import monai_ext
+from monai_ext.data.dicom import image_files
+from monai_ext.data.isolation import FAILED
+from monai_ext.errors import InputError
+from monai_ext.files import whole_file
+
+
+class ReportWriter:
+    """Collect the records of :class:`monai_ext.transforms.MaskSaveImaged` and write ``report.json`` at the end.
+
+    ``{"version", "bundle", "weights", "device", "seconds", "seed", "versions", "results": [one record per
+    prompt, with "input_sha256"], "failed": [{"case", "reason"}]}``. It holds no absolute path and nothing of
+    a file's header beside its geometry.
+
+    Args:
+        output_dir: where ``report.json`` goes; paths of masks are relative to it.
+        bundle: name of the bundle.
+        weights: what :func:`monai_ext.weights.load_into` returned, or a name.
+        device: that the network ran on.
+        report: a second place for the same file.
+        seed: of the run, if it has one.
+        version: of the bundle.
+        record_key: data key of a case's list of records.
+    """
+
+    def __init__(
+        self,
+        output_dir: str | Path,
+        bundle: str,
+        weights: Mapping[str, str] | str,
+        device: str | torch.device,
+        report: str | Path | None = None,
+        seed: int | None = None,
+        version: str | None = None,
+        record_key: str = "record",
+    ) -> None:
+        self.targets = [Path(output_dir) / "report.json", *([Path(report)] if report else [])]
+        self.header = {
+            "version": version,
+            "bundle": bundle,
+            "weights": {"name": weights} if isinstance(weights, str) else dict(weights),
+            "device": str(device),
+        }
+        self.seed = seed
+        self.record_key = record_key
+        self.results: list[dict[str, Any]] = []
+        self.failed: list[dict[str, str]] = []
+        self.report: dict[str, Any] = {}
+        self._started = 0.0
+
+    def attach(self, engine: Engine) -> None:
+        """Collect after every case and write when the evaluator has seen all of them."""
+        engine.add_event_handler(Events.STARTED, self.start)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self.collect)
+        engine.add_event_handler(Events.COMPLETED, self.write)
+
+    def start(self, engine: Engine) -> None:
+        """Forget an earlier run."""
+        self.results, self.failed, self.report = [], [], {}
+        self._started = time.monotonic()
+
+    def collect(self, engine: Engine) -> None:
+        """Take the records, or the reason of failure, of the cases of one iteration."""
+        state: Any = engine.state
+        if all(FAILED in output for output in state.output):
+            self.failed += [{"case": out["case"], "reason": out[FAILED]} for out in state.output]
+            return
+        for item, output in zip(state.batch, state.output, strict=True):
+            digest = input_hash(item["image"].meta["filename_or_obj"])
+            self.results += [{**row, "input_sha256": digest} for row in output[self.record_key]]
+
+    def write(self, engine: Engine) -> None:
+        """Write the report, whole or not at all.
+
+        Raises:
+            InputError: when no case could be read (nothing is written then), or a file cannot be written.
+        """
+        if self.failed and not self.results:
+            reasons = [one["reason"] for one in self.failed]
+            rest = f" ({len(reasons) - 3} more)" if len(reasons) > 3 else ""
+            raise InputError(" ".join(reasons[:3]) + rest)
+        self.report = {
+            **self.header,
+            "seconds": round(time.monotonic() - self._started, 3),
+            "seed": self.seed,
+            "versions": {
+                "torch": str(torch.__version__),
+                "monai": monai.__version__,
+                "monai_ext": monai_ext.__version__,
+            },
+            "results": self.results,
+            "failed": self.failed,
+        }
+        text = json.dumps(self.report, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        for target in self.targets:
+            try:
+                with whole_file(target) as path:
+                    path.write_text(text, encoding="utf-8")
+            except OSError as error:
+                raise InputError(
+                    f"{target.name}: the report cannot be written ({error.strerror})."
+                ) from error
+
+
+def input_hash(path: str | Path) -> str:
+    """SHA-256 of a file, or of the images of a DICOM folder in the order of their names."""
+    path = Path(path)
+    digest = hashlib.sha256()
+    for file in [file for file, _ in image_files(path)] if path.is_dir() else [path]:
+        with file.open("rb") as stream:
+            while block := stream.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()
