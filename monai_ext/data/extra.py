@@ -36,18 +36,27 @@ def photograph_slices(size: int = 192) -> list[dict[str, Any]]:
 
 
 def phantom_slices(count: int, size: int = 192) -> list[dict[str, Any]]:
-    """`count` phantoms of each kind and as many textures, seeded from 0; see :func:`load_slices`."""
+    """`count` phantoms of each kind and as many textures, seeded from 0; see :func:`load_slices`.
+
+    What a phantom could show but does not has an empty mask, so that it is asked for as absent.
+    """
     slices = []
     for seed in range(count):
         for kind in KINDS:
             one = phantom(kind, seed, size)
-            slices.append(_slice(torch.tensor(one["image"]), one["masks"], "phantoms", one["modality"]))
+            masks = one["masks"] | {name: np.zeros((size, size), np.uint8) for name in one["absent"]}
+            image = torch.tensor(one["image"])
+            slices.append(_slice(image, masks, "phantoms", one["modality"], one["facts"]))
         slices.append(_slice(torch.tensor(nonmedical(seed, size)["image"]), {}, "textures", "other"))
     return slices
 
 
 def _slice(
-    image: torch.Tensor, masks: Mapping[str, np.ndarray], name: str, modality: str
+    image: torch.Tensor,
+    masks: Mapping[str, np.ndarray],
+    name: str,
+    modality: str,
+    facts: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     stacked = torch.from_numpy(np.stack(list(masks.values()))) if masks else torch.zeros(0, *image.shape[1:])
     return {
@@ -56,5 +65,5 @@ def _slice(
         "targets": list(masks),
         "set": name,
         "modality": modality,
-        "facts": {},
+        "facts": dict(facts or {}),
     }
