@@ -1,0 +1,268 @@
+"""The command line. It checks what was asked, lets a bundle's configuration run, and says what came out.
+
+``--help`` and ``bundles`` import neither torch nor MONAI.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+import monai_ext
+from monai_ext.apps import catalog, runner
+from monai_ext.errors import InputError, actionable
+
+app = typer.Typer(
+    help="Segment medical images from text. Research use; not a medical device.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+bundles_app = typer.Typer(help="List the bundles, or export one.", invoke_without_command=True)
+app.add_typer(bundles_app, name="bundles")
+
+Output = Annotated[Path, typer.Option("-o", "--output", help="Folder for what is written.")]
+Device = Annotated[str, typer.Option(help="auto, cpu or cuda:0.")]
+BatchSize = Annotated[
+    int | None, typer.Option(min=1, help="Slices of a volume per encoder call: memory, not results.")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Print nothing on success.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Print log lines, and a traceback on failure.")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(monai_ext.__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Segment medical images from text. Research use; not a medical device."""
+
+
+@app.command()
+def segment(
+    source: Annotated[
+        Path,
+        typer.Argument(metavar="INPUT", help="PNG, JPEG or NIfTI file, DICOM folder, or folder of these."),
+    ],
+    output: Output,
+    prompt: Annotated[
+        list[str] | None, typer.Option("-p", "--prompt", help="What to segment, in words; may be repeated.")
+    ] = None,
+    bundle: Annotated[str, typer.Option(help="Name of a bundle, or folder of an exported one.")] = "vlsm",
+    device: Device = runner.AUTO,
+    batch_size: BatchSize = None,
+    threshold: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Probability above which a pixel is in the mask.")
+    ] = None,
+    modality: Annotated[
+        Literal["auto", "CT", "MR"], typer.Option(case_sensitive=False, help="Of volumes: auto, CT or MR.")
+    ] = "auto",
+    preview: Annotated[bool, typer.Option("--preview", help="Also draw the masks on the image.")] = False,
+    report: Annotated[Path | None, typer.Option(help="A second place for OUT/report.json.")] = None,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Segment what the prompts name; writes masks and report.json."""
+    with _reporting(debug):
+        result = runner.run_segment(
+            catalog.find_bundle(bundle),
+            source,
+            prompt or [],
+            output,
+            device=device,
+            batch_size=batch_size,
+            threshold=threshold,
+            modality=modality,
+            preview=preview,
+            report=report,
+        )
+    if not quiet:
+        _tell(result, output, preview)
+    for failed in result["failed"]:
+        _complain(f"{failed['case']} left out: {failed['reason']}")
+    if result["failed"]:
+        raise typer.Exit(InputError.exit_code)
+
+
+@app.command()
+def evaluate(
+    bundle: Annotated[str, typer.Argument(metavar="BUNDLE", help="Name of a bundle, or folder of one.")],
+    data: Annotated[Path, typer.Option(help="A data set with a dataset.json, or a folder of several.")],
+    split: Annotated[str, typer.Option(help="A list of dataset.json, such as validation.")],
+    output: Output,
+    sets: Annotated[str | None, typer.Option(help="Which of several sets, separated by commas.")] = None,
+    wording: Annotated[
+        Literal["canonical", "heldout", "nonsense"],
+        typer.Option(help="The prompts: one per target, paraphrases kept out of training, or nonsense."),
+    ] = "canonical",
+    device: Device = runner.AUTO,
+    batch_size: BatchSize = None,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Score a bundle on labelled images; writes metrics.json and cases.csv."""
+    with _reporting(debug):
+        names = None if sets is None else [name.strip() for name in sets.split(",") if name.strip()]
+        if names == []:
+            raise InputError("--sets names no set; leave it out for all.")
+        figures = runner.run_evaluate(
+            catalog.find_bundle(bundle),
+            data,
+            split,
+            output,
+            sets=names,
+            wording=wording,
+            device=device,
+            batch_size=batch_size,
+        )
+    if not quiet:
+        _tell_figures(figures, output)
+
+
+@bundles_app.callback()
+def bundles(context: typer.Context, debug: Debug = False) -> None:
+    """List the bundles, or export one."""
+    if context.invoked_subcommand is not None:
+        return
+    with _reporting(debug):
+        found = [catalog.describe(folder) for folder in catalog.bundle_folders().values()]
+    table = Table("name", "what it does", "version", "weights", "licence of the weights")
+    for one in found:
+        table.add_row(one.name, one.task, one.version, one.weights, one.licence)
+    Console().print(table)
+
+
+@bundles_app.command("export")
+def export(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of a bundle.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="New folder for it.")],
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Write a complete bundle, weights included, for MONAI Label, MONAI Deploy and retraining."""
+    with _reporting(debug):
+        from monai_ext.apps.export import export as export_bundle
+
+        export_bundle(name, folder)
+    if not quiet:
+        print(f"{name} → {folder}")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Returns:
+        0 fine, 2 bad input or usage, 3 weights, 1 our fault.
+    """
+    try:
+        return app(list(sys.argv[1:] if argv is None else argv), standalone_mode=False) or 0
+    except typer.Abort:
+        _complain("stopped.")
+        return 1
+    except Exception as error:
+        if not hasattr(error, "format_message"):  # what typer raises for wrong usage has it
+            raise
+        if type(error).__name__ != "NoArgsIsHelpError":
+            _complain(f"{error.format_message().rstrip('.')}; see --help.")
+        return InputError.exit_code
+
+
+@contextlib.contextmanager
+def _reporting(debug: bool) -> Iterator[None]:
+    """Turn errors into one line and an exit code; without `debug`, keep the libraries silent."""
+    try:
+        with contextlib.nullcontext() if debug else runner.quiet():
+            yield
+    except (typer.Exit, typer.Abort):
+        raise
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        known = actionable(error)
+        if known is not None:
+            _complain(str(known))
+            raise typer.Exit(known.exit_code) from None
+        _complain(
+            f"{type(error).__name__}: {error}. This is a fault of monai_ext; please report what --debug prints."
+        )
+        raise typer.Exit(1) from None
+
+
+def _complain(text: str) -> None:
+    print("error:", " ".join(text.split()), file=sys.stderr)
+
+
+def _tell(report: dict[str, Any], output: Path, preview: bool) -> None:
+    for row in report["results"]:
+        found = f'{row["case"]}  "{row["prompt"]}": '
+        *notes, reason = [*row["warnings"], ""] if row["voxels"] else row["warnings"]
+        if row["voxels"]:
+            print(
+                f"{found}found, {_extent(row, output)}, presence {row['presence']:.2f} → {output / row['mask']}"
+            )
+        else:
+            print(f"{found}not found; {reason} → {output / row['mask']}")
+        for note in notes:
+            print(f"  note: {note}")
+    if preview:
+        for case in dict.fromkeys(row["case"] for row in report["results"]):
+            print(f"overlay → {output / case / 'overlay.png'}")
+    weights = report["weights"]
+    print(f"record → {output / 'report.json'}; weights {weights['name']}: {weights.get('note', 'no note')}")
+
+
+def _extent(row: dict[str, Any], output: Path) -> str:
+    if "volume_ml" in row:
+        return f"{row['volume_ml']:.1f} ml ({_count(row['voxels'])} voxels)"
+    if "area_mm2" in row:
+        return f"{_count(round(row['area_mm2']))} mm² ({_count(row['voxels'])} pixels)"
+    from PIL import Image
+
+    with Image.open(output / row["mask"]) as picture:
+        share = row["voxels"] / (picture.width * picture.height)
+    return f"{share:.1%} of the image ({_count(row['voxels'])} pixels)".replace("%", " %")
+
+
+def _count(number: int) -> str:
+    return f"{number:,}".replace(",", " ")
+
+
+def _tell_figures(figures: dict[str, Any], output: Path) -> None:
+    table = Table("target", "Dice", "95 % interval", "IoU", "NSD", "images")
+    for name, scores in [*figures["targets"].items(), ("all", figures["pooled"])]:
+        if not scores:
+            continue
+        interval = scores["dice"]["ci95"]
+        cells = [_figure(scores[m]["mean"]) if m in scores else "" for m in ("dice", "iou", "nsd")]
+        span = f"{interval[0]:.3f} to {interval[1]:.3f}" if interval else ""
+        table.add_row(name, cells[0], span, cells[1], cells[2], str(scores["dice"]["n"]))
+    Console().print(table)
+    presence = figures["presence"]
+    print(
+        f"presence: AUC {_figure(presence['auc'])} over {presence['n']} prompts; masks that are not empty for "
+        f"absent things: {_figure(presence['false_positive_rate'])}"
+    )
+    print(f"figures → {output / 'metrics.json'}, {output / 'cases.csv'}")
+
+
+def _figure(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.3f}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

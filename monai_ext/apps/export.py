@@ -1,0 +1,66 @@
+"""Write a complete bundle to a folder of its own, with its weights, for every tool that takes MONAI bundles."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+from pathlib import Path
+
+from monai_ext.apps.catalog import INFERENCE, find_bundle
+from monai_ext.apps.runner import unwrapped
+from monai_ext.errors import InputError
+from monai_ext.weights.registry import MODEL, ORIGIN, load_into, read_registry
+
+
+def export(name: str | Path, folder: str | Path) -> Path:
+    """Copy a bundle and add ``models/model.pt``, the state dict of its network with its weights loaded.
+
+    ``models/weights.json`` beside it keeps what the registry says of these weights. The folder appears whole,
+    under a temporary name first.
+
+    Args:
+        name: of a bundle, or its folder.
+        folder: new, or empty.
+
+    Returns:
+        the folder, absolute.
+
+    Raises:
+        InputError: unknown bundle, or the folder holds something or cannot be written.
+        WeightsError: when the weights cannot be loaded.
+    """
+    bundle = find_bundle(name)
+    target = Path(folder).expanduser().absolute()
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise InputError(f"{target.name}: not empty, and nothing is overwritten; choose a new folder.")
+
+    import torch
+    from monai.bundle import ConfigParser
+
+    with unwrapped():
+        parser = ConfigParser()
+        parser.read_config(bundle / INFERENCE)
+        weights = parser.get_parsed_content("weights")
+        network = parser.get_parsed_content("network_def")
+        record = load_into(network, weights, bundle)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as temporary:
+            # a folder inside, since the temporary one is closed to other users
+            whole = Path(temporary) / target.name
+            shutil.copytree(bundle, whole, ignore=shutil.ignore_patterns("models", "__pycache__", ".*"))
+            (whole / MODEL).parent.mkdir()
+            torch.save(network.state_dict(), whole / MODEL)
+            entry = read_registry().get(weights)
+            origin = {
+                **record,
+                "licence": entry.licence if entry else "see LICENSE",
+                "model_sha256": hashlib.sha256((whole / MODEL).read_bytes()).hexdigest(),
+            }
+            (whole / ORIGIN).write_text(json.dumps(origin, indent=4) + "\n", encoding="utf-8")
+            whole.replace(target)
+    except OSError as error:
+        raise InputError(f"{target.name}: the bundle cannot be written there ({error.strerror}).") from error
+    return target

@@ -1,0 +1,242 @@
+"""Run a bundle's configurations: everything asked for becomes an override, MONAI does the rest.
+
+Importing this is cheap; torch and MONAI load when something runs.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from monai_ext.data.prompts import plain_text, split_prompts
+from monai_ext.errors import InputError, actionable
+
+if TYPE_CHECKING:
+    from monai.bundle import ConfigWorkflow
+
+AUTO = "auto"
+
+
+def parse_prompts(texts: Sequence[str]) -> list[str]:
+    """Prompts of the texts given, several in one text separated by ";".
+
+    Raises:
+        InputError: when there is none, one is blank, or MONAI would take it for code or a reference.
+    """
+    prompts = []
+    for text in texts:
+        pieces = split_prompts(text)
+        if not pieces:
+            raise InputError("an empty prompt: say what to segment, such as -p lungs.")
+        prompts += [plain_text(piece) for piece in pieces]
+    if not prompts:
+        raise InputError("no prompt: say what to segment, such as -p lungs.")
+    return prompts
+
+
+def literal(text: str | Path) -> str:
+    """A text as a value of a MONAI configuration, which is read back as exactly this text.
+
+    MONAI runs texts that begin with ``$`` as code and replaces ``@``, ``%`` and ``::`` also within texts, so
+    the text goes in as an expression that is nothing but a quoted string.
+    """
+    escaped = "".join(c if c.isalnum() or c in " _-./" else f"\\U{ord(c):08x}" for c in str(text))
+    return f"$'{escaped}'"
+
+
+def device_override(device: str) -> dict[str, Any]:
+    """The override of a device: none for "auto", which is the configuration's own choice.
+
+    Raises:
+        InputError: when it is not auto, cpu or a CUDA device that is there.
+    """
+    if device == AUTO:
+        return {}
+    import torch
+
+    try:
+        found = torch.device(device)
+    except RuntimeError:
+        found = None
+    if found is None or found.type not in ("cpu", "cuda"):
+        raise InputError(f"device {device!r}: choose auto, cpu or cuda:0.")
+    if found.type == "cuda" and (found.index or 0) >= torch.cuda.device_count():
+        raise InputError(
+            f"device {device!r}: this machine has {torch.cuda.device_count()} CUDA devices; choose auto or cpu."
+        )
+    return {"device": f"$torch.device('{found}')"}
+
+
+def run_segment(
+    bundle: Path,
+    source: Path,
+    prompts: Sequence[str],
+    output: Path,
+    *,
+    device: str = AUTO,
+    batch_size: int | None = None,
+    threshold: float | None = None,
+    modality: str = AUTO,
+    preview: bool = False,
+    report: Path | None = None,
+) -> dict[str, Any]:
+    """Segment everything at `source` with a bundle's inference.json.
+
+    Args:
+        bundle: its folder.
+        source: file or folder, see :func:`monai_ext.data.datalists.list_cases`.
+        prompts: texts, see :func:`parse_prompts`.
+        output: folder for masks and report.json; an empty one that this made is removed on failure.
+        device: "auto", "cpu" or "cuda:0".
+        batch_size: slices per encoder call.
+        threshold: probability in [0, 1] above which a pixel belongs to the mask.
+        modality: "auto", "CT", "MR" or another name.
+        preview: also write overlay.png.
+        report: a second place for the report.
+
+    Returns:
+        the report, as :class:`monai_ext.handlers.report.ReportWriter` wrote it.
+
+    Raises:
+        InputError, WeightsError: what the user can act on, as raised.
+    """
+    from monai_ext.data.datalists import list_cases
+
+    asked = parse_prompts(prompts)
+    list_cases(source)  # says what is wrong with the input before MONAI and torch load
+    overrides = {
+        "dataset_dir": literal(source.expanduser().absolute()),
+        "displayable_configs#text_prompt": literal("; ".join(asked)),
+        "modality": literal(modality),
+        "preview": preview,
+        **({} if batch_size is None else {"batch_size": batch_size}),
+        **({} if threshold is None else {"mask_threshold": threshold}),
+        **({} if report is None else {"report": literal(report.expanduser().absolute())}),
+    }
+    flow = _run(bundle, ("inference.json",), output, device, overrides)
+    from monai_ext.handlers.report import ReportWriter
+
+    writers = [h for h in flow.parser.get_parsed_content("handlers") if isinstance(h, ReportWriter)]
+    if not writers:
+        raise InputError(f"bundle {bundle.name}: no ReportWriter among the handlers of inference.json.")
+    return writers[0].report
+
+
+def run_evaluate(
+    bundle: Path,
+    data: Path,
+    split: str,
+    output: Path,
+    *,
+    sets: Sequence[str] | None = None,
+    wording: str = "canonical",
+    device: str = AUTO,
+    batch_size: int | None = None,
+) -> dict[str, Any]:
+    """Score a bundle on a list of labelled images with its evaluate.json.
+
+    Args:
+        bundle: its folder.
+        data: folder of a data set with a dataset.json, or a parent of several.
+        split: a list of dataset.json.
+        output: folder for metrics.json and cases.csv; an empty one that this made is removed on failure.
+        sets: which of several sets are pooled; all if None.
+        wording: "canonical", "heldout" or "nonsense".
+        device, batch_size: see :func:`run_segment`.
+
+    Returns:
+        the content of metrics.json.
+
+    Raises:
+        InputError, WeightsError: what the user can act on, as raised.
+    """
+    if not data.expanduser().exists():
+        raise InputError(f"{data}: no such file or folder.")
+    overrides = {
+        "dataset_dir": literal(data.expanduser().absolute()),
+        "split": literal(split),
+        "sets": None if sets is None else [literal(name) for name in sets],
+        "wording": literal(wording),
+        **({} if batch_size is None else {"batch_size": batch_size}),
+    }
+    _run(bundle, ("inference.json", "evaluate.json"), output, device, overrides)
+    return json.loads((output.expanduser() / "metrics.json").read_text(encoding="utf-8"))
+
+
+def open_workflow(bundle: Path, configs: Sequence[str], overrides: dict[str, Any]) -> ConfigWorkflow:
+    """The workflow of a bundle's configurations, weights loaded.
+
+    Raises:
+        InputError, WeightsError: what the user can act on, as raised.
+    """
+    from monai.bundle import ConfigWorkflow
+
+    files = [str(bundle / "configs" / name) for name in configs]
+    for file in files:
+        if not Path(file).is_file():
+            raise InputError(f"bundle {bundle.name}: no configs/{Path(file).name}.")
+    with unwrapped():
+        flow = ConfigWorkflow(
+            files, workflow_type="infer", logging_file=False, bundle_root=literal(bundle), **overrides
+        )
+        flow.initialize()
+    return flow
+
+
+def _run(
+    bundle: Path, configs: Sequence[str], output: Path, device: str, overrides: dict[str, Any]
+) -> ConfigWorkflow:
+    output = output.expanduser().absolute()
+    if output.exists() and not output.is_dir():
+        raise InputError(f"{output.name}: the output is a folder, but this is a file; choose another name.")
+    settings = {**overrides, "output_dir": literal(output), **device_override(device)}
+    with removed_if_empty(output):
+        flow = open_workflow(bundle, configs, settings)
+        with unwrapped():
+            flow.run()
+            flow.finalize()
+    return flow
+
+
+@contextmanager
+def unwrapped() -> Iterator[None]:
+    """Raise what a user can act on by itself, out of the RuntimeErrors that MONAI wraps it in."""
+    try:
+        yield
+    except Exception as error:
+        if (reason := actionable(error)) is not None and reason is not error:
+            raise reason from error
+        raise
+
+
+@contextmanager
+def removed_if_empty(folder: Path) -> Iterator[None]:
+    """When what follows fails, remove the folders below and above that it made and left empty."""
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    try:
+        yield
+    except BaseException:
+        if made and folder.is_dir():
+            below = sorted((path for path in folder.rglob("*") if path.is_dir()), reverse=True)
+            for path in (*below, *made):
+                if path.is_dir() and not any(path.iterdir()):
+                    path.rmdir()
+        raise
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """No log lines and warnings of the libraries: what a user needs stands in results and errors."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
