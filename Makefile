@@ -17,9 +17,9 @@ demo: $(VENV)/installed ## segment the sample picture from text, into demo_out/
 	$(BIN)/monai-ext segment data/samples/breast_ultrasound.png -p "tumour in a breast ultrasound" -o demo_out --preview
 
 test: $(VENV)/installed-test ## ruff, mypy and pytest
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m mypy
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 bench: $(VENV)/installed ## ratios of speed on this machine
@@ -37,7 +37,7 @@ define environment
 @python=$(BIN)/python; [ -x "$$python" ] || python='$(PYTHON)'; \
 command -v "$$python" > /dev/null || { echo "error: $$python not found; install Python 3.11 to 3.13 or set PYTHON, for example: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 2; }; \
 "$$python" -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else "error: Python 3.11 to 3.13 is needed, %s is %d.%d; set PYTHON, for example: make PYTHON=python3.12 $(MAKECMDGOALS)" % ((sys.executable,) + v))'
-@[ -x $(BIN)/pip ] || $(PYTHON) -m venv $(VENV)
+@[ -x $(BIN)/python -a -x $(BIN)/pip ] || $(PYTHON) -m venv $(VENV)
 @echo "Installing monai_ext into $(VENV); the first time this takes some minutes and about 6 GB."
 endef
 

@@ -1,0 +1,198 @@
+"""The built wheel: what is in it, what it asks for, and that it works outside the checkout."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+SOURCES = (
+    "monai_ext",
+    "bundles",
+    "data",
+    "pyproject.toml",
+    "setup.py",
+    "LICENSE",
+    "LICENSE-WEIGHTS",
+    "README.md",
+)
+SAMPLE = "samples/breast_ultrasound.png"
+PROMPT = "tumour in a breast ultrasound"
+# Distributions whose name is not that of their module.
+DISTRIBUTIONS = {
+    "PIL": "pillow",
+    "ignite": "pytorch-ignite",
+    "monai.deploy": "monai-deploy-app-sdk",
+    "skimage": "scikit-image",
+}
+
+
+def run(*command: object, cwd: Path) -> str:
+    """Output of a command that must succeed, without the checkout on Python's path."""
+    env = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
+    done = subprocess.run(
+        [str(word) for word in command],
+        cwd=cwd,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clean copy of what the wheel is made from, so that no earlier build/ or egg-info has a say."""
+    folder = tmp_path_factory.mktemp("source")
+    ignored = shutil.ignore_patterns("__pycache__", "models", "runs", "eval")
+    for name in SOURCES:
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, folder / name, ignore=ignored)
+        elif (ROOT / name).exists():
+            shutil.copyfile(ROOT / name, folder / name)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def wheel(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built from the sdist, as ``python -m build`` does; what a run left in a bundle lies beside."""
+    left = source / "bundles" / "vlsm" / "models" / "model.pt"
+    left.parent.mkdir()
+    left.write_bytes(b"weights of an export")
+    folder = tmp_path_factory.mktemp("dist")
+    run(sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, source, cwd=folder)
+    left.unlink()
+    left.parent.rmdir()
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def bin_folder(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """``bin`` of a fresh environment with the wheel.
+
+    Installing torch and the rest anew would fetch 5 GB for each test run, so a .pth file lends this
+    environment the third-party packages of the one that runs the tests. A folder added by a .pth file has its
+    own .pth files left unread, so an editable monai_ext in there is not seen; the test below asserts it.
+    """
+    folder = tmp_path_factory.mktemp("environment")
+    run(sys.executable, "-m", "venv", "--without-pip", folder, cwd=folder)
+    python = folder / "bin" / "python"
+    pip = (sys.executable, "-m", "pip", "--python", python, "--disable-pip-version-check")
+    run(*pip, "install", "--quiet", "--no-deps", "--no-index", wheel, cwd=folder)
+    lent = [path for path in sys.path if Path(path).name in ("site-packages", "dist-packages")]
+    (site,) = folder.glob("lib/python*/site-packages")
+    (site / "lent.pth").write_text("\n".join(lent) + "\n")
+    return folder / "bin"
+
+
+@pytest.fixture
+def outside(tmp_path: Path) -> Path:
+    """An empty folder outside the checkout."""
+    return tmp_path
+
+
+def test_wheel_holds_package_bundles_and_data_and_nothing_else(source: Path, wheel: Path) -> None:
+    def files(folder: str) -> set[str]:
+        return {
+            path.relative_to(source).as_posix()
+            for path in (source / folder).rglob("*")
+            if path.is_file() and "__pycache__" not in path.parts
+        }
+
+    shared = {f"monai_ext/share/{name}" for name in files("bundles") | files("data")}
+    assert f"monai_ext/share/data/{SAMPLE}" in shared
+    held = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    assert held == files("monai_ext") | shared
+
+
+def test_wheel_carries_both_licences_and_the_command(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        (info,) = {name.split("/")[0] for name in archive.namelist() if ".dist-info/" in name}
+        for name in ("LICENSE", "LICENSE-WEIGHTS"):
+            assert archive.read(f"{info}/licenses/{name}") == (ROOT / name).read_bytes()
+        assert "monai-ext = monai_ext.apps.cli:main" in archive.read(f"{info}/entry_points.txt").decode()
+
+
+def test_installed_package_is_the_wheel(bin_folder: Path, outside: Path) -> None:
+    where = run(bin_folder / "python", "-c", "import monai_ext; print(monai_ext.__file__)", cwd=outside)
+    assert Path(where.strip()).is_relative_to(bin_folder.parent)
+
+
+def test_installed_command_lists_the_bundle_outside_the_checkout(bin_folder: Path, outside: Path) -> None:
+    assert re.search(r"\bvlsm\b", run(bin_folder / "monai-ext", "bundles", cwd=outside))
+
+
+def test_installed_command_segments_the_sample_outside_the_checkout(bin_folder: Path, outside: Path) -> None:
+    if not (ROOT / "monai_ext" / "weights" / "embedded" / "vlsm.safetensors").exists():
+        pytest.skip("needs the embedded weights, which are not trained yet")
+    (share,) = bin_folder.parent.glob("lib/python*/site-packages/monai_ext/share")
+    run(bin_folder / "monai-ext", "segment", share / "data" / SAMPLE, "-p", PROMPT, "-o", "out", cwd=outside)
+    report = json.loads((outside / "out" / "report.json").read_text())
+    (result,) = report["results"]
+    assert result["prompt"] == PROMPT
+    assert result["voxels"] > 0
+    assert (outside / "out" / result["mask"]).is_file()
+
+
+def normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def declared(needs: list[str]) -> set[str]:
+    return {normal(re.split(r"[\[<>=!~; ]", need)[0]) for need in needs}
+
+
+def imported(files: list[Path]) -> set[str]:
+    """Distributions of the third-party modules that the files import, anywhere in them."""
+    modules = set()
+    for file in files:
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Import):
+                modules |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+                modules.add(node.module)
+    roots = {
+        "monai.deploy" if module.startswith("monai.deploy") else module.split(".")[0] for module in modules
+    }
+    roots -= {*sys.stdlib_module_names, "monai_ext"}
+    return {normal(DISTRIBUTIONS.get(root, root)) for root in roots}
+
+
+def test_every_import_is_declared_and_every_requirement_is_imported() -> None:
+    extras = PROJECT["optional-dependencies"]
+    served = {name: ROOT / "monai_ext" / "apps" / f"{name}.py" for name in ("label", "deploy")}
+    own = [path for path in (ROOT / "monai_ext").rglob("*.py") if path not in served.values()]
+    # fire: for python -m monai.bundle, by whom the bundles are run.
+    assert imported(own) | {"fire"} == declared(PROJECT["dependencies"])
+    for name, path in served.items():
+        # fastapi comes with MONAI Label, whose web framework it is.
+        assert imported([path]) - {"fastapi"} <= declared(PROJECT["dependencies"] + extras[name])
+
+
+def test_licence_of_weights_and_of_data_name_the_same_sets() -> None:
+    terms = set(re.findall(r"^- .*\((\w+)\)$", (ROOT / "LICENSE-WEIGHTS").read_text(), re.M))
+    details = (ROOT / "bundles" / "vlsm" / "docs" / "data_license.txt").read_text()
+    assert terms == set(re.findall(r"^(\w+): ", details, re.M))
+    assert len(terms) == 12
+
+
+def test_licence_of_weights_names_every_set_that_may_be_trained_on(shared_data: Path) -> None:
+    may_train = {path.parent.name for path in shared_data.glob("*/dataset.json")}
+    may_train -= {"ct_lung_lungsegdb_2d", "control"}  # evaluation only
+    named = set(re.findall(r"\((\w+)\)$", (ROOT / "LICENSE-WEIGHTS").read_text(), re.M))
+    assert named == may_train
