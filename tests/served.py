@@ -1,43 +1,46 @@
-"""A bundle for servers: the project's own configuration, with a network whose answer is known."""
+"""Exported bundles for servers: the project's own configuration, with weights made for the test."""
 
 from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 
+from monai_ext.apps.export import export
 from monai_ext.data.resources import resource_path
+from monai_ext.networks.vlsm import VLSM
 from tests.fakes import DisplayProbe
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
 def probe_bundle(folder: Path, bright: bool = True) -> Path:
-    """``folder/vlsm``, as exported, but its network is :class:`DisplayProbe`: it needs no trained weights.
+    """``folder/vlsm``, exported, its network :class:`DisplayProbe`: it needs no trained weights.
 
     The probe marks bright voxels of the side that the prompt names, so a mask that is mirrored, shifted or
     asked for by another prompt differs from the one expected.
     """
-    bundle = folder / "vlsm"
-    shutil.copytree(resource_path("vlsm", "bundles"), bundle)
-    config = bundle / "configs" / "inference.json"
-    content = json.loads(config.read_text())
-    content["network_def"] = {"_target_": "tests.fakes.DisplayProbe", "bright": bright}
-    config.write_text(json.dumps(content, indent=4))
-    (bundle / "models").mkdir()
-    torch.save(DisplayProbe(bright).state_dict(), bundle / "models" / "model.pt")
-    return bundle
+    network_def = {"_target_": "tests.fakes.DisplayProbe", "bright": bright}
+    return _export(folder, DisplayProbe(bright), network_def)
 
 
 def vlsm_bundle(folder: Path) -> Path:
-    """``folder/vlsm`` with its own network, the weights random: proves that servers build and load it."""
-    from monai_ext.networks.vlsm import VLSM
-
-    bundle = folder / "vlsm"
-    shutil.copytree(resource_path("vlsm", "bundles"), bundle)
-    (bundle / "models").mkdir()
+    """``folder/vlsm``, exported with its own network and random weights: servers build and load it."""
     torch.manual_seed(0)
-    torch.save(VLSM().state_dict(), bundle / "models" / "model.pt")
-    return bundle
+    return _export(folder, VLSM(), None)
+
+
+def _export(folder: Path, network: torch.nn.Module, network_def: Mapping[str, Any] | None) -> Path:
+    source = folder.with_name(f"{folder.name}-source") / "vlsm"
+    shutil.copytree(resource_path("vlsm", "bundles"), source)
+    if network_def is not None:
+        config = source / "configs" / "inference.json"
+        content = {**json.loads(config.read_text()), "network_def": dict(network_def)}
+        config.write_text(json.dumps(content, indent=4))
+    (source / "models").mkdir()
+    torch.save(network.state_dict(), source / "models" / "model.pt")
+    return export(source, folder / "vlsm")

@@ -161,11 +161,12 @@ def segment_description(prompt: str, bundle: str, version: str) -> SegmentDescri
     """How the SEG describes the segment of a prompt.
 
     The label is the prompt, cut to 64 characters; the tracking id holds all of it. The coded type is the
-    SNOMED CT concept of that name if DICOM knows one (``liver``), else "Anatomical Structure": a
+    SNOMED CT concept of that name if DICOM lists one for segments (``liver``), else "Anatomical Structure": a
     free text has no code.
     """
     keyword = "".join(word.capitalize() for word in prompt.split())
-    kind = getattr(codes.SCT, keyword) if keyword in dir(codes.SCT) else codes.SCT.AnatomicalStructure
+    known = codes.CID7192  # Anatomical Structure Segmentation Property Type
+    kind = getattr(known, keyword) if keyword in dir(known) else codes.SCT.AnatomicalStructure
     return SegmentDescription(
         segment_label=prompt.replace("\\", "/")[:LONGEST_LABEL],
         segmented_property_category=codes.SCT.AnatomicalStructure,

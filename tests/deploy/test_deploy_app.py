@@ -225,10 +225,10 @@ def test_prompts_that_name_a_structure_known_to_dicom_carry_its_code():
         deploy.segment_description(p, "vlsm", "0.1.0")
         .to_segment_description(1)
         .segmented_property_type.meaning
-        for p in ("liver", "urinary bladder", "the patient's left lung")
+        for p in ("liver", "apex of lung", "polyp", "the patient's left lung")
     ]
 
-    assert coded == ["Liver", "Urinary bladder", "Anatomical Structure"]
+    assert coded == ["Liver", "Apex of Lung", "Anatomical Structure", "Anatomical Structure"]
 
 
 def _radiograph():
