@@ -14,7 +14,7 @@ from setuptools.command.build_py import build_py
 # Named one by one, so that what a run leaves in a bundle (models/, runs/, eval/) stays out.
 SHARED = (
     *("bundles/*/configs/**/*", "bundles/*/docs/**/*", "bundles/*/LICENSE", "bundles/*/large_files.yml"),
-    "data/**/*",
+    *("data/**/*", "LICENSE-WEIGHTS"),
 )
 
 

@@ -114,7 +114,7 @@ def test_wheel_holds_package_bundles_and_data_and_nothing_else(source: Path, whe
             if path.is_file() and "__pycache__" not in path.parts
         }
 
-    shared = {f"monai_ext/share/{name}" for name in files("bundles") | files("data")}
+    shared = {f"monai_ext/share/{name}" for name in files("bundles") | files("data") | {"LICENSE-WEIGHTS"}}
     assert f"monai_ext/share/data/{SAMPLE}" in shared
     held = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     assert held == files("monai_ext") | shared
@@ -137,9 +137,21 @@ def test_installed_command_lists_the_bundle_outside_the_checkout(bin_folder: Pat
     assert re.search(r"\bvlsm\b", run(bin_folder / "monai-ext", "bundles", cwd=outside))
 
 
-def test_installed_command_segments_the_sample_outside_the_checkout(bin_folder: Path, outside: Path) -> None:
+@pytest.fixture
+def _embedded() -> None:
     if not (ROOT / "monai_ext" / "weights" / "embedded" / "vlsm.safetensors").exists():
         pytest.skip("needs the embedded weights, which are not trained yet")
+
+
+@pytest.mark.usefixtures("_embedded")
+def test_installed_command_exports_with_the_licence_of_the_weights(bin_folder: Path, outside: Path) -> None:
+    run(bin_folder / "monai-ext", "bundles", "export", "vlsm", "exported", cwd=outside)
+    assert (outside / "exported" / "models" / "model.pt").is_file()
+    assert (outside / "exported" / "LICENSE-WEIGHTS").read_bytes() == (ROOT / "LICENSE-WEIGHTS").read_bytes()
+
+
+@pytest.mark.usefixtures("_embedded")
+def test_installed_command_segments_the_sample_outside_the_checkout(bin_folder: Path, outside: Path) -> None:
     (share,) = bin_folder.parent.glob("lib/python*/site-packages/monai_ext/share")
     run(bin_folder / "monai-ext", "segment", share / "data" / SAMPLE, "-p", PROMPT, "-o", "out", cwd=outside)
     report = json.loads((outside / "out" / "report.json").read_text())

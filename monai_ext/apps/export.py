@@ -10,8 +10,11 @@ from pathlib import Path
 
 from monai_ext.apps.catalog import INFERENCE, find_bundle
 from monai_ext.apps.runner import unwrapped
+from monai_ext.data.resources import resource_path
 from monai_ext.errors import InputError
 from monai_ext.weights.registry import MODEL, ORIGIN, load_into, read_registry
+
+LICENCE = "LICENSE-WEIGHTS"
 
 
 def export(name: str | Path, folder: str | Path) -> Path:
@@ -54,9 +57,12 @@ def export(name: str | Path, folder: str | Path) -> Path:
             (whole / MODEL).parent.mkdir()
             torch.save(network.state_dict(), whole / MODEL)
             entry = read_registry().get(weights)
+            if entry and entry.source == "embedded":
+                # their licence asks to be passed on with them
+                shutil.copyfile(resource_path(LICENCE, ""), whole / LICENCE)
             origin = {
                 **record,
-                "licence": entry.licence if entry else "see LICENSE",
+                "licence": entry.licence if entry and entry.note == record["note"] else "see LICENSE",
                 "model_sha256": hashlib.sha256((whole / MODEL).read_bytes()).hexdigest(),
             }
             (whole / ORIGIN).write_text(json.dumps(origin, indent=4) + "\n", encoding="utf-8")

@@ -15,7 +15,7 @@ def resource_path(name: str, kind: str = "data") -> Path:
     Args:
         name: path below the kind's folder, with ``/``, for example ``"prompts/targets.json"``;
             ``""`` is the folder itself.
-        kind: ``"data"`` or ``"bundles"``.
+        kind: ``"data"``, ``"bundles"``, or ``""`` for ``LICENSE-WEIGHTS``, which is in neither.
 
     Returns:
         The existing path: in the installed package (``monai_ext/share/<kind>``) if it is there,
@@ -27,4 +27,6 @@ def resource_path(name: str, kind: str = "data") -> Path:
     for root in (_PACKAGE / "share" / kind, _PACKAGE.parent / kind):
         if (root / name).exists():
             return root / name
-    raise InputError(f"{kind}/{name} is not in this installation of monai_ext; install the package again.")
+    raise InputError(
+        f"{Path(kind, name)} is not in this installation of monai_ext; install the package again."
+    )
