@@ -153,7 +153,7 @@ class PromptedTrainingData(Randomizable, Dataset):
         self.absent, self.canonical = absent, canonical
         pairs: list[dict[str, Any]] = []
         for one in [*load_slices(data, library, preprocessing, size, step), *extra]:
-            shown = [k for k, mask in enumerate(one["masks"]) if bool(mask.any())]
+            shown: list[int | None] = [k for k, mask in enumerate(one["masks"]) if bool(mask.any())]
             pairs += [{"slice": one, "target": k} for k in shown or [None]]
         super().__init__(pairs, transform)
         self.set_random_state(seed)

@@ -121,7 +121,8 @@ class LossLog:
         self.started = time.monotonic()
 
     def _add(self, engine: Engine) -> None:
-        self.total += float(engine.state.output["loss"].detach())
+        output: Any = engine.state.output  # a dictionary, with MONAI's trainer; ignite leaves its type open
+        self.total += float(output["loss"].detach())
         self.steps += 1
 
     def _write(self, engine: Engine) -> None:

@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -81,7 +82,7 @@ def build_vocabulary(texts: Iterable[str], size: int) -> list[str]:
     while len(vocabulary) < size:
         pairs: Counter[tuple[str, str]] = Counter()
         for word, split in words.items():
-            for pair in zip(split, split[1:], strict=False):
+            for pair in pairwise(split):
                 pairs[pair] += counts[word]
         if not pairs:
             break

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from monai_ext.data.prompts import names_side
-from monai_ext.transforms.framing import content_boxes, frame, unframe
 from monai_ext.networks.segmenter import Features, Prompt, PromptedSegmenter, Segmentation
 from monai_ext.networks.text import TextTower
 from monai_ext.networks.tokenizer import WordPieceTokenizer
+from monai_ext.transforms.framing import content_boxes, frame, unframe
 
 
 def conv(in_channels: int, out_channels: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:

@@ -138,9 +138,7 @@ class MaskSaveImaged(SaveImaged):
         }
 
 
-def why_empty(
-    prompt: str, voxels: int, presence: float, presence_threshold: float, threshold: float
-) -> str:
+def why_empty(prompt: str, voxels: int, presence: float, presence_threshold: float, threshold: float) -> str:
     """Why the mask of a prompt is empty, as a sentence; "" if it is not."""
     if presence < presence_threshold:
         return (

@@ -52,7 +52,11 @@ def show(name: str, values: tuple[float, float, float], target: str) -> None:
 def prompts(network: VLSM) -> None:
     image = torch.rand(1, 3, 512, 512)
     ten, one = PromptInferer(PROMPTS), PromptInferer(PROMPTS[:1])
-    show("ten prompts / one prompt, 512 x 512", ratio(lambda: ten(image, network), lambda: one(image, network)), "<= 2")
+    show(
+        "ten prompts / one prompt, 512 x 512",
+        ratio(lambda: ten(image, network), lambda: one(image, network)),
+        "<= 2",
+    )
 
 
 def slices(network: VLSM) -> None:

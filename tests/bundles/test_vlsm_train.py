@@ -13,7 +13,14 @@ from PIL import Image
 from monai_ext.networks.vlsm import VLSM
 
 CONFIG = Path(__file__).resolve().parents[2] / "bundles" / "vlsm" / "configs" / "train.json"
-SMALL = {"image_size": 32, "channels": [4, 6, 8, 8], "context": 1, "blocks": 1, "condition": 8, "text_width": 8}
+SMALL = {
+    "image_size": 32,
+    "channels": [4, 6, 8, 8],
+    "context": 1,
+    "blocks": 1,
+    "condition": 8,
+    "text_width": 8,
+}
 
 
 @pytest.fixture

@@ -19,7 +19,14 @@ def chest():
     return {"image": image, "label": label}
 
 
-ITEM = {"image": "film", "label": "mask", "set": "s", "modality": "xray", "facts": {}, "targets": {"lungs": (1,)}}
+ITEM = {
+    "image": "film",
+    "label": "mask",
+    "set": "s",
+    "modality": "xray",
+    "facts": {},
+    "targets": {"lungs": (1,)},
+}
 
 
 def data(**kwargs):

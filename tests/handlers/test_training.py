@@ -28,7 +28,9 @@ def training(folder, stop_after=None, resume=True):
     ResumableCheckpoint(path, objects, model, resume=resume).attach(engine)
     LossLog(str(folder / "run" / "training.csv")).attach(engine)
     if stop_after:
-        engine.add_event_handler(Events.EPOCH_COMPLETED, lambda e: e.terminate() if e.state.epoch == stop_after else None)
+        engine.add_event_handler(
+            Events.EPOCH_COMPLETED, lambda e: e.terminate() if e.state.epoch == stop_after else None
+        )
     engine.run([0, 1], max_epochs=4)
     return network
 

@@ -21,14 +21,20 @@ def test_a_present_target_costs_dice_and_cross_entropy():
 
 
 def test_an_absent_target_costs_weighted_cross_entropy_and_no_dice():
-    loss = PromptedLoss(dice=1, cross_entropy=1, presence=0, absent=0.5)(result(0.0, 0.0), torch.zeros(1, 1, 4, 4))
+    loss = PromptedLoss(dice=1, cross_entropy=1, presence=0, absent=0.5)(
+        result(0.0, 0.0), torch.zeros(1, 1, 4, 4)
+    )
     assert float(loss) == pytest.approx(0.5 * math.log(2), abs=1e-6)
 
 
 def test_presence_is_asked_of_every_image():
     loss = PromptedLoss(dice=0, cross_entropy=0, presence=1)
-    assert float(loss(result(0.0, 2.0), torch.ones(1, 1, 4, 4))) == pytest.approx(math.log1p(math.exp(-2)), abs=1e-6)
-    assert float(loss(result(0.0, 2.0), torch.zeros(1, 1, 4, 4))) == pytest.approx(math.log1p(math.exp(2)), abs=1e-6)
+    assert float(loss(result(0.0, 2.0), torch.ones(1, 1, 4, 4))) == pytest.approx(
+        math.log1p(math.exp(-2)), abs=1e-6
+    )
+    assert float(loss(result(0.0, 2.0), torch.zeros(1, 1, 4, 4))) == pytest.approx(
+        math.log1p(math.exp(2)), abs=1e-6
+    )
 
 
 def test_deep_supervision_is_added():

@@ -9,7 +9,15 @@ PIECES = [PAD, UNK, CLS, "lung", "##s", "left", "the", "x", "-", "ray", "t", "##
 
 
 def test_the_longest_piece_wins():
-    assert WordPieceTokenizer(PIECES).tokenize("the lungs, X-ray") == ["the", "lung", "##s", UNK, "x", "-", "ray"]
+    assert WordPieceTokenizer(PIECES).tokenize("the lungs, X-ray") == [
+        "the",
+        "lung",
+        "##s",
+        UNK,
+        "x",
+        "-",
+        "ray",
+    ]
     assert WordPieceTokenizer(PIECES).tokenize("tumor") == ["t", "##u", "##m", "##o", "##r"]
 
 

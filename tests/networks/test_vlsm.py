@@ -6,7 +6,14 @@ import torch
 from monai_ext.networks.segmenter import Prompt
 from monai_ext.networks.vlsm import VLSM
 
-SMALL = {"image_size": 32, "channels": (4, 6, 8, 8), "context": 1, "blocks": 1, "condition": 8, "text_width": 8}
+SMALL = {
+    "image_size": 32,
+    "channels": (4, 6, 8, 8),
+    "context": 1,
+    "blocks": 1,
+    "condition": 8,
+    "text_width": 8,
+}
 
 
 @pytest.fixture

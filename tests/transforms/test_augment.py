@@ -31,7 +31,7 @@ def test_upright_modalities_are_mirrored_but_never_turned():
 
 def test_pictures_without_an_upright_take_all_eight_positions():
     seen = draws(RandPromptedFlipd(["image", "label"]), item(False, "dermoscopy"), 200)
-    assert len({tuple(one["image"].flatten().tolist() + [one["image"].shape[1]]) for one in seen}) == 8
+    assert len({(*one["image"].flatten().tolist(), one["image"].shape[1]) for one in seen}) == 8
 
 
 def test_image_and_label_turn_alike():
