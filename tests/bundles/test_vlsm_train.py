@@ -48,14 +48,15 @@ def films(tmp_path):
     return folder
 
 
-def workflow(folder, output, epochs=1, **overrides):
+def workflow(folder, output, epochs=1, device="cpu", amp=False, **overrides):
     return ConfigWorkflow(
         config_file=str(CONFIG),
         workflow_type="train",
         dataset_dir=str(folder),
         output_dir=str(output),
-        device="cpu",
-        amp=False,
+        sets=None,
+        device=device,
+        amp=amp,
         epochs=epochs,
         draws_per_epoch=8,
         batch_size=4,
