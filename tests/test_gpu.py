@@ -15,7 +15,10 @@ pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a C
 
 @pytest.mark.parametrize(
     ("picture", "prompt"),
-    [("breast_ultrasound.png", "tumour in a breast ultrasound"), ("brain_mr_axial.png", "tumour in a brain MRI")],
+    [
+        ("breast_ultrasound.png", "tumour in a breast ultrasound"),
+        ("brain_mr_axial.png", "tumour in a brain MRI"),
+    ],
 )
 def test_gpu_and_cpu_give_the_same_mask(picture, prompt):
     (on_cpu,) = monai_ext.load("vlsm", device="cpu").segment(SAMPLES / picture, [prompt])

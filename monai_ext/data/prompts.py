@@ -129,17 +129,21 @@ class PromptLibrary:
         """The one sentence that figures are reported with."""
         return self._entry(target, modality)["canonical"]
 
-    def training(self, target: str, modality: str, facts: Mapping[str, Any] | None = None) -> list[str]:
+    def training(
+        self, target: str, modality: str, facts: Mapping[str, Any] | None = None, wider: bool = True
+    ) -> list[str]:
         """Sentences for training that are true of an item with these facts, the canonical one first.
 
         Args:
             facts: what is known of the item, such as ``{"pathology": "benign"}``; keys without
                 sentences are ignored, so the whole item may be given.
+            wider: also the sentences of wider targets. Leave them out to name something that is absent: an
+                image without a metastasis may well show a tumour.
         """
         entry = self._entry(target, modality)
         sentences = list(dict.fromkeys([entry["canonical"], *self._true(entry, "train", facts)]))
-        for wider in entry.get("also", ()):
-            sentences += self._true(self._entry(wider, modality), "train", facts)
+        for name in entry.get("also", ()) if wider else ():
+            sentences += self._true(self._entry(name, modality), "train", facts)
         return sentences
 
     def heldout(self, target: str, modality: str, facts: Mapping[str, Any] | None = None) -> list[str]:

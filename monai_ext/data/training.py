@@ -17,6 +17,7 @@ from torch import Tensor
 from monai_ext.data.evaluation import absent_targets
 from monai_ext.data.prompts import PromptLibrary, names_side
 from monai_ext.data.slices import slice_view
+from monai_ext.errors import InputError
 
 SIDED = {"lungs": ("left lung", "right lung"), "kidneys": ("left kidney", "right kidney")}
 
@@ -40,7 +41,8 @@ def load_slices(
 
     Returns:
         dicts with `image` (3, size, size) uint8, `masks` (K, size, size) uint8 in {0, 1}, `targets` (K names),
-        `set`, `modality` and `facts`. Paired organs seen as two parts are also given side by side.
+        `set`, `modality`, `facts`, and `own`: the set's own sentences for targets that the library does not know.
+        Paired organs seen as two parts are also given side by side.
     """
     slices = []
     for item in items:
@@ -70,9 +72,14 @@ def small_slice(
     image: Tensor, label: Tensor, item: Mapping[str, Any], library: PromptLibrary, size: int
 ) -> dict[str, Any]:
     masks: dict[str, Tensor] = {}
+    facts, own = dict(item.get("facts", {})), {}
     for name, values in item.get("targets", {}).items():
         mask = torch.isin(label[0], torch.tensor([float(v) for v in values])).float()
-        target, _ = library.resolve(name, item["modality"])
+        try:
+            target, stated = library.resolve(name, item["modality"])
+            facts.update(stated)
+        except InputError:  # a target of the user's own, asked for by the set's own sentences
+            target, own[name] = name, list(item["prompts"][name])
         masks[target] = F.interpolate(mask[None, None], (size, size), mode="area")[0, 0] >= 0.5
     for name, (left, right) in SIDED.items():
         if name in masks and left not in masks:
@@ -87,7 +94,8 @@ def small_slice(
         "targets": list(masks),
         "set": item["set"],
         "modality": item["modality"],
-        "facts": dict(item.get("facts", {})),
+        "facts": facts,
+        "own": own,
     }
 
 
@@ -160,7 +168,10 @@ class PromptedTrainingData(Randomizable, Dataset):
 
     def weights(self, by_set: Mapping[str, float] | None = None, default: float = 1.0) -> Tensor:
         """Sampling weights of the items: each set as a whole gets its own, spread evenly over its targets."""
-        keys = [(p["slice"]["set"], p["target"] and p["slice"]["targets"][p["target"]]) for p in self.data]
+        keys = [
+            (p["slice"]["set"], None if p["target"] is None else p["slice"]["targets"][p["target"]])
+            for p in self.data
+        ]
         names = {name: len({k for k in keys if k[0] == name}) for name, _ in keys}
         count: dict[Any, int] = {}
         for key in keys:
@@ -171,8 +182,7 @@ class PromptedTrainingData(Randomizable, Dataset):
         missing = [t for t, mask in zip(one["targets"], one["masks"], strict=True) if not mask.any()]
         draw = self.R.rand()
         if missing and (draw < 0.45 or (draw < 0.7 and len(missing) == len(one["targets"]))):
-            target = missing[self.R.randint(len(missing))]
-            return self._any(self.library.training(target, one["modality"]))
+            return self._any(self._sentences(one, missing[self.R.randint(len(missing))], there=False))
         if draw < 0.7 and one["modality"] != "other":
             others = absent_targets(one["modality"])
             return self._any(self.library.training(*others[self.R.randint(len(others))]))
@@ -186,6 +196,12 @@ class PromptedTrainingData(Randomizable, Dataset):
             return []
         return [text for t, m in absent_targets("other") for text in self.library.training(t, m)]
 
+    def _sentences(self, one: Mapping[str, Any], target: str, there: bool = True) -> list[str]:
+        """The canonical sentence first; of a target that is there also what facts and wider targets make true."""
+        if target in one.get("own", {}):
+            return one["own"][target]
+        return self.library.training(target, one["modality"], one["facts"] if there else None, wider=there)
+
     def _any(self, texts: Sequence[str]) -> str:
         return texts[self.R.randint(len(texts))]
 
@@ -194,10 +210,8 @@ class PromptedTrainingData(Randomizable, Dataset):
         if k is None or self.R.rand() < self.absent:
             prompt, label = self._absent_prompt(one), torch.zeros_like(one["image"][:1])
         else:
-            name, modality = one["targets"][k], one["modality"]
-            canonical = self.R.rand() < self.canonical
-            texts = self.library.training(name, modality, one["facts"])
-            prompt = self.library.canonical(name, modality) if canonical else self._any(texts)
+            texts = self._sentences(one, one["targets"][k])  # the canonical one comes first
+            prompt = texts[0] if self.R.rand() < self.canonical else self._any(texts)
             label = one["masks"][k][None]
         item = {
             "image": one["image"].float() / 255,

@@ -206,3 +206,10 @@ def test_every_prompt_of_the_shared_datasets_is_known(library):
             assert len(library.heldout(target, modality, facts)) >= 5
             checked += 1
     assert checked > 30
+
+
+def test_the_sentences_of_wider_targets_can_be_left_out():
+    library = PromptLibrary.load()
+    narrow = library.training("brain metastasis with oedema", "mri", wider=False)
+    assert "tumour in a brain MRI" not in narrow
+    assert "tumour in a brain MRI" in library.training("brain metastasis with oedema", "mri")

@@ -67,6 +67,12 @@ def test_an_absent_prompt_has_an_empty_label_and_names_nothing_that_is_there():
     assert prompts & set(LIBRARY.absent("train"))
 
 
+def test_a_target_of_the_users_own_is_asked_for_by_the_sets_sentences():
+    item = {**ITEM, "targets": {"widget": (1,)}, "prompts": {"widget": ["the widget", "a widget on film"]}}
+    items = PromptedTrainingData([item], LIBRARY, lambda one: {**one, **chest()}, size=40, absent=0.0)
+    assert {items[0]["prompt"] for _ in range(30)} == {"the widget", "a widget on film"}
+
+
 def test_a_volume_becomes_slices_in_radiological_display():
     from monai.data import MetaTensor
 
