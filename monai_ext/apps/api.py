@@ -131,11 +131,8 @@ def load(name: str | Path, device: str = AUTO) -> Segmenter:
 
 def _as_image(image: torch.Tensor | np.ndarray) -> MetaTensor:
     """(C, H, W) or (C, X, Y, Z), a copy, with what preprocessing reads in ``meta``."""
-    tensor = MetaTensor(
-        image.clone() if isinstance(image, torch.Tensor) else torch.from_numpy(np.array(image))
-    )
-    if tensor.ndim == 2:
-        tensor = tensor[None]
+    copied = image.clone() if isinstance(image, torch.Tensor) else torch.from_numpy(np.array(image))
+    tensor = MetaTensor(copied[None] if copied.ndim == 2 else copied)
     if tensor.ndim not in (3, 4) or tensor.shape[0] not in (1, 3) or 0 in tensor.shape:
         raise InputError(
             f"an array of shape {tuple(image.shape)}: give (H, W) or (C, H, W) for a picture, (C, X, Y, Z) for "

@@ -181,9 +181,10 @@ def open_workflow(bundle: Path, configs: Sequence[str], overrides: dict[str, Any
         if not Path(file).is_file():
             raise InputError(f"bundle {bundle.name}: no configs/{Path(file).name}.")
     with unwrapped():
-        flow = ConfigWorkflow(
-            files, workflow_type="infer", logging_file=False, bundle_root=literal(bundle), **overrides
-        )
+        with quiet():  # a warning that the bundle has no logging.conf
+            flow = ConfigWorkflow(
+                files, workflow_type="infer", logging_file=False, bundle_root=literal(bundle), **overrides
+            )
         flow.initialize()
     return flow
 

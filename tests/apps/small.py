@@ -1,0 +1,64 @@
+"""The project's bundle with a network of few parameters and random weights that finds something."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from monai_ext.data.resources import resource_path
+
+SMALL: dict[str, Any] = {
+    "image_size": 32,
+    "channels": [4, 4, 8, 8],
+    "context": 1,
+    "blocks": 1,
+    "condition": 8,
+    "text_width": 16,
+    "text_depth": 1,
+}
+
+
+def small_bundle(folder: Path) -> Path:
+    """``folder/small``: about half of a picture is in each mask, and everything is present."""
+    from monai_ext.networks.vlsm import VLSM
+
+    bundle = folder / "small"
+    shutil.copytree(resource_path("vlsm", "bundles"), bundle, ignore=shutil.ignore_patterns("models"))
+    config = bundle / "configs" / "inference.json"
+    content = json.loads(config.read_text())
+    content["network_def"].update(SMALL)
+    config.write_text(json.dumps(content, indent=4))
+    torch.manual_seed(1)
+    network = VLSM(**SMALL)
+    with torch.no_grad():
+        network.decoder.presence[-1].bias.fill_(3.0)
+        network.sharpen[0].weight.mul_(0.2)  # prompts differ, but less than places in a picture do
+        network.decoder.fine[-1].weight.mul_(50)
+        image = torch.from_numpy(np.asarray(noise()) / 255).float().expand(1, 3, -1, -1)
+        network.decoder.fine[-1].bias.sub_(network.eval()(image, "lungs").median())
+    (bundle / "models").mkdir()
+    torch.save(network.state_dict(), bundle / "models" / "model.pt")
+    return bundle
+
+
+def noise(seed: int = 0) -> Image.Image:
+    """24 rows and 40 columns of smooth noise."""
+    coarse = np.random.default_rng(seed).integers(0, 256, (6, 10), dtype=np.uint8)
+    return Image.fromarray(coarse).resize((40, 24), Image.Resampling.BICUBIC)
+
+
+def picture(path: Path, seed: int = 0) -> Path:
+    """The same noise, written to `path`."""
+    noise(seed).save(path)
+    return path
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """All files below a folder by their path."""
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}

@@ -1,0 +1,89 @@
+"""The record of a run: its keys, the hash of its input, and nothing half-written."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+import numpy as np
+import pytest
+import torch
+from ignite.engine import Engine
+from monai.data import MetaTensor
+
+from monai_ext import __version__
+from monai_ext.data.isolation import IsolatingDataset
+from monai_ext.errors import InputError, WeightsError
+from monai_ext.handlers.report import ReportWriter, input_hash
+from tests.transforms.dicom_files import write_series
+
+LOADED = {"name": "vlsm", "sha256": "ab", "source": "embedded/vlsm.safetensors", "note": "n"}
+
+
+def run(writer: ReportWriter, outputs: list[list[dict]], image: MetaTensor) -> None:
+    def step(engine, batch):
+        engine.state.batch = [{"image": image}]
+        return batch
+
+    engine = Engine(step)
+    writer.attach(engine)
+    engine.run(outputs)
+
+
+@pytest.fixture
+def image(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"input")
+    return MetaTensor(torch.zeros(1), meta={"filename_or_obj": str(tmp_path / "a.png")})
+
+
+def test_results_and_failures_are_written_to_both_places(tmp_path, image):
+    writer = ReportWriter(
+        tmp_path / "out", "vlsm", LOADED, torch.device("cpu"), tmp_path / "r.json", seed=3, version="0.1.0"
+    )
+    row = {"case": "a", "prompt": "lungs", "mask": "a/lungs.png", "presence": 0.5}
+    run(writer, [[{"record": [row]}], [{"case": "b", "failed": "b.png: damaged."}]], image)
+    report = json.loads((tmp_path / "out/report.json").read_text())
+    seconds = report.pop("seconds")
+    assert 0 <= seconds < 60
+    assert set(report.pop("versions")) == {"torch", "monai", "monai_ext"}
+    assert report == {
+        "version": "0.1.0",
+        "bundle": "vlsm",
+        "weights": LOADED,
+        "device": "cpu",
+        "seed": 3,
+        "results": [{**row, "input_sha256": hashlib.sha256(b"input").hexdigest()}],
+        "failed": [{"case": "b", "reason": "b.png: damaged."}],
+    }
+    assert writer.report["versions"]["monai_ext"] == __version__
+    assert (tmp_path / "r.json").read_bytes() == (tmp_path / "out/report.json").read_bytes()
+
+
+def test_no_report_is_written_when_every_case_failed(tmp_path, image):
+    failed = [[{"case": str(n), "failed": f"{n}.png: damaged."}] for n in range(5)]
+    with pytest.raises(InputError, match=r"^0.png: damaged. 1.png: damaged. 2.png: damaged. \(2 more\)$"):
+        run(ReportWriter(tmp_path / "out", "vlsm", LOADED, "cpu"), failed, image)
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_hash_of_a_dicom_folder_is_that_of_its_images(tmp_path):
+    write_series(tmp_path / "ct", np.zeros((2, 4, 4), np.int16))
+    before = input_hash(tmp_path / "ct")
+    (tmp_path / "ct" / "notes.txt").write_text("no image")
+    assert input_hash(tmp_path / "ct") == before
+    write_series(tmp_path / "other", np.ones((2, 4, 4), np.int16))
+    assert input_hash(tmp_path / "other") != before
+
+
+def test_only_bad_input_is_isolated():
+    def load(item):
+        raise item["error"]
+
+    items = [{"case": "a", "error": InputError("a: damaged.")}, {"case": "b", "error": WeightsError("w")}]
+    data = IsolatingDataset([*items, {"case": "c", "error": ZeroDivisionError()}], load)
+    assert len(data) == 3
+    assert data[0] == {"case": "a", "failed": "a: damaged."}
+    for index, cause in ((1, WeightsError), (2, ZeroDivisionError)):
+        with pytest.raises(RuntimeError) as caught:
+            data[index]
+        assert isinstance(caught.value.__cause__, cause)
