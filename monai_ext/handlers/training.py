@@ -13,6 +13,7 @@ from monai.engines.utils import IterationEvents
 
 from monai_ext.errors import WeightsError
 from monai_ext.files import whole_file
+from monai_ext.weights.registry import copy_into, load_weights, read_state_dict
 
 
 class ClipGradients:
@@ -136,18 +137,17 @@ class LossLog:
         self.total, self.steps = 0.0, 0
 
 
-def new_or_loaded(network: torch.nn.Module, path: str | None) -> torch.nn.Module:
-    """The network as built, or with the weights of a state dict file.
+def new_or_loaded(network: torch.nn.Module, initial: str | None) -> torch.nn.Module:
+    """The network as built, or with weights to go on from.
+
+    Args:
+        network: changed in place.
+        initial: name in the registry of weights, such as "vlsm", or a state dict file (.pt); None for none.
 
     Raises:
-        WeightsError: when the file is missing, cannot be read or is of another network.
+        WeightsError: when there are no such weights, or they are of another network.
     """
-    if path:
-        try:
-            network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-        except Exception as error:  # whatever is wrong with the file, the user needs the same one line
-            raise WeightsError(
-                f"{Path(path).name}: not weights of this network ({str(error).splitlines()[0]}); "
-                "give the model.pt of an earlier training."
-            ) from error
+    if initial:
+        state = read_state_dict(initial) if initial.endswith(".pt") else load_weights(initial)
+        copy_into(network, state, initial)
     return network

@@ -170,7 +170,7 @@ class VLSM(PromptedSegmenter):
 
     def __init__(
         self,
-        image_size: int = 160,
+        image_size: int = 128,
         channels: Sequence[int] = (24, 48, 80, 120),
         context: int = 3,
         blocks: int = 2,

@@ -69,7 +69,7 @@ def test_gradients_are_clipped_to_the_norm():
 
 def test_initial_weights_of_another_network_are_refused(tmp_path):
     torch.save(nn.Linear(2, 1).state_dict(), tmp_path / "model.pt")
-    with pytest.raises(WeightsError, match="model.pt: not weights of this network"):
+    with pytest.raises(WeightsError, match="model.pt"):
         new_or_loaded(nn.Linear(3, 1), str(tmp_path / "model.pt"))
     loaded = new_or_loaded(nn.Linear(2, 1), str(tmp_path / "model.pt"))
     assert torch.equal(loaded.weight, torch.load(tmp_path / "model.pt", weights_only=True)["weight"])
