@@ -181,7 +181,7 @@ class PromptedTrainingData(Randomizable, Dataset):
     def _absent_prompt(self, one: Mapping[str, Any]) -> str:
         missing = [t for t, mask in zip(one["targets"], one["masks"], strict=True) if not mask.any()]
         draw = self.R.rand()
-        if missing and (draw < 0.45 or (draw < 0.7 and len(missing) == len(one["targets"]))):
+        if missing and (draw < 0.35 or (draw < 0.7 and len(missing) == len(one["targets"]))):
             return self._any(self._sentences(one, missing[self.R.randint(len(missing))], there=False))
         if draw < 0.7 and one["modality"] != "other":
             others = absent_targets(one["modality"])
