@@ -223,7 +223,9 @@ def _tell(report: dict[str, Any], output: Path, preview: bool) -> None:
         for case in dict.fromkeys(row["case"] for row in report["results"]):
             print(f"overlay → {output / case / 'overlay.png'}")
     weights = report["weights"]
-    print(f"record → {output / 'report.json'}; weights {weights['name']}: {weights.get('note', 'no note')}")
+    print(f"record → {output / 'report.json'}")
+    note, licence = weights.get("note", "no note"), weights.get("licence", "not told by the bundle")
+    print(f"weights {weights['name']}: {note}; licence: {licence}")
 
 
 def _extent(row: dict[str, Any], output: Path) -> str:

@@ -62,7 +62,6 @@ def export(name: str | Path, folder: str | Path) -> Path:
                 shutil.copyfile(resource_path(LICENCE, ""), whole / LICENCE)
             origin = {
                 **record,
-                "licence": entry.licence if entry and entry.note == record["note"] else "see LICENSE",
                 "model_sha256": hashlib.sha256((whole / MODEL).read_bytes()).hexdigest(),
             }
             (whole / ORIGIN).write_text(json.dumps(origin, indent=4) + "\n", encoding="utf-8")

@@ -127,7 +127,7 @@ def load_into(network: nn.Module, name: str, bundle_root: str | Path | None = No
 
     Returns:
         what a record says of them: ``name``, ``sha256`` of the file, ``source`` ("embedded/…" or
-        "models/model.pt") and ``note``.
+        "models/model.pt"), ``note`` and ``licence``.
 
     Raises:
         WeightsError: when the weights cannot be had (see :func:`load_weights`), are damaged or hold code, or
@@ -136,19 +136,19 @@ def load_into(network: nn.Module, name: str, bundle_root: str | Path | None = No
     model = None if bundle_root is None else Path(bundle_root) / MODEL
     if model is not None and model.is_file():
         state = read_state_dict(model)
-        record, licence = _describe_model(model, name)
+        record = _describe_model(model, name)
     else:
         entry = registered(name)
         state = load_weights(name)
-        licence = entry.licence
         record = {
             "name": name,
             "sha256": entry.sha256,
             "source": f"{entry.source}/{entry.file}",
             "note": entry.note,
+            "licence": entry.licence,
         }
     copy_into(network, state, f"weights {name!r} ({record['source']})")
-    logger.info("weights %s (%s): %s; licence: %s", name, record["source"], record["note"], licence)
+    logger.info("weights %s (%s): %s; licence: %s", name, record["source"], record["note"], record["licence"])
     return record
 
 
@@ -211,8 +211,8 @@ def copy_into(network: nn.Module, state: Mapping[str, Tensor], what: str) -> Non
     network.load_state_dict(state)
 
 
-def _describe_model(model: Path, name: str) -> tuple[dict[str, str], str]:
-    """Record and licence of a bundle's model.pt; those of the registry while it is the file that was exported."""
+def _describe_model(model: Path, name: str) -> dict[str, str]:
+    """Record of a bundle's model.pt; the registry's words while it is the file that was exported."""
     sha256 = hashlib.sha256(model.read_bytes()).hexdigest()
     origin: dict[str, Any] = {}
     beside = model.with_name(ORIGIN.name)
@@ -226,4 +226,4 @@ def _describe_model(model: Path, name: str) -> tuple[dict[str, str], str]:
     exported = origin.get("model_sha256") == sha256
     note = origin["note"] if exported else "the bundle's own, not from the registry"
     licence = origin["licence"] if exported else "see the bundle's LICENSE"
-    return {"name": name, "sha256": sha256, "source": MODEL.as_posix(), "note": note}, licence
+    return {"name": name, "sha256": sha256, "source": MODEL.as_posix(), "note": note, "licence": licence}

@@ -58,6 +58,9 @@ def test_a_result_is_told_in_a_sentence_and_recorded(tmp_path, bundle, capsys):
         f'chest  "left lung": found, {row["voxels"] / 9.6:.1f} % of the image ({row["voxels"]} pixels), '
         f"presence {row['presence']:.2f} → {tmp_path}/out/chest/left-lung.png"
     )
+    assert out.splitlines()[-1] == (
+        "weights vlsm: the bundle's own, not from the registry; licence: see the bundle's LICENSE"
+    )
     with Image.open(tmp_path / "out" / row["mask"]) as mask:
         assert np.count_nonzero(np.asarray(mask)) == row["voxels"]
     assert set(contents(tmp_path / "out")) == {

@@ -59,4 +59,4 @@ def test_the_origin_of_the_weights_goes_with_them(tmp_path, bundle):
     origin = json.loads((exported / "models/weights.json").read_text())
     assert origin["name"] == "vlsm"
     assert origin["note"] == "the bundle's own, not from the registry"
-    assert origin["licence"] == "see LICENSE"
+    assert origin["licence"] == "see the bundle's LICENSE"

@@ -151,6 +151,7 @@ def test_registered_weights_take_the_type_of_the_network_and_tell_their_licence(
         "sha256": small.sha256,
         "source": "embedded/small.safetensors",
         "note": "embedded, demonstration accuracy",
+        "licence": "for tests",
     }
     assert target[0].weight.dtype == torch.float64
     assert target[0].weight.flatten().tolist() == [0, 1, 2, 3, 4, 5]
