@@ -161,7 +161,9 @@ class PromptInferer(Inferer):
                 probability = found.logits.float().sigmoid()
                 present = found.presence.float().sigmoid()
                 if self.gate:
-                    probability[present < self.presence_threshold] = 0
+                    for slice_, absent in zip(probability, present < self.presence_threshold):
+                        if absent:
+                            slice_.zero_()
                 view.restore(probability, result[p : p + 1], start)
                 presence[p, start:stop] = present.cpu()
         return presence

@@ -194,10 +194,9 @@ class VLSM(PromptedSegmenter):
         x = frame(image, boxes, self.image_size)
         mean, std = x.mean((1, 2, 3), keepdim=True), x.std((1, 2, 3), keepdim=True)
         x = (x - mean) / std.clamp_min(0.05)
-        views = {"plain": self.encoder(x)}
-        if self.flip_average and not self.training:
-            views["mirrored"] = self.encoder(x.flip(-1))
-        return {**views, "boxes": boxes, "size": tuple(image.shape[-2:])}
+        mirrored = self.flip_average and not self.training
+        maps = self.encoder(torch.cat([x, x.flip(-1)]) if mirrored else x)
+        return {"maps": maps, "mirrored": mirrored, "boxes": boxes, "size": tuple(image.shape[-2:])}
 
     def segment(self, features: Features, prompts: Sequence[Prompt]) -> Segmentation:
         """See :class:`PromptedSegmenter`; `stages["boxes"]` are the frames (y0, y1, x0, x1) in pixels.
@@ -205,13 +204,15 @@ class VLSM(PromptedSegmenter):
         In training `aux["coarse"]` holds (B, 1, H, W) logits of stride 16, for deep supervision.
         """
         vector = self.sharpen(self.text(prompts) * self.text.project.out_features**0.5)
-        fine, coarse, presence = self.decoder(features["plain"], vector)
-        if "mirrored" in features:
-            fine_m, _, presence_m = self.decoder(features["mirrored"], vector)
+        if features["mirrored"]:
+            vector = vector.repeat(2, 1)
+        fine, coarse, presence = self.decoder(features["maps"], vector)
+        if features["mirrored"]:
+            (fine, fine_m), (presence, presence_m) = fine.chunk(2), presence.chunk(2)
             sided = torch.tensor([any(map(names_side, p.texts)) for p in prompts], device=fine.device)
             weight = torch.where(sided, 0.0, 0.5)
-            fine = torch.lerp(fine, fine_m.flip(-1), weight[:, None, None, None])
-            presence = torch.lerp(presence, presence_m, weight)
+            fine = torch.lerp(fine.float(), fine_m.float().flip(-1), weight[:, None, None, None])
+            presence = torch.lerp(presence.float(), presence_m.float(), weight)
         height, width = features["size"]
         boxes = features["boxes"]
         logits = unframe(fine.float(), boxes, height, width)
