@@ -10,7 +10,10 @@ from pathlib import Path
 
 @contextmanager
 def whole_file(path: str | Path) -> Iterator[Path]:
-    """A name beside `path` to write to, renamed to `path` when all went well, removed otherwise."""
+    """A name beside `path` to write to, renamed to `path` when all went well, removed otherwise.
+
+    The folder of `path` is made if it is not there.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{os.getpid()}-{path.name}")

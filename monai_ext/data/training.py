@@ -52,7 +52,7 @@ def load_slices(
             image = convert_to_tensor(data["image"])
             label = convert_to_tensor(data["label"]) if "label" in data else torch.zeros_like(image[:1])
             for shown, values in _as_shown(image, label, getattr(data["image"], "affine", None), step):
-                slices.append(small_slice(shown, values, item, library, size))
+                slices.append(_small_slice(shown, values, item, library, size))
     return slices
 
 
@@ -68,7 +68,7 @@ def _as_shown(
             yield one, values
 
 
-def small_slice(
+def _small_slice(
     image: Tensor, label: Tensor, item: Mapping[str, Any], library: PromptLibrary, size: int
 ) -> dict[str, Any]:
     masks: dict[str, Tensor] = {}

@@ -174,7 +174,6 @@ class MetricsWriter:
         rows = self.metric.rows
         figures = summarise(rows, self.samples, self.seed)
         try:
-            self.output_dir.mkdir(parents=True, exist_ok=True)
             with (
                 whole_file(self.output_dir / "cases.csv") as path,
                 path.open("w", newline="", encoding="utf-8") as file,

@@ -97,7 +97,6 @@ class MaskSaveImaged(SaveImaged):
             slugs = unique_names([slug(p) for p in prompts], taken=(LABELS, OVERLAY))
             folder = self.output_dir / case
             try:
-                folder.mkdir(parents=True, exist_ok=True)
                 planes = _array(masks)
                 for name, plane in zip(slugs, planes, strict=True):
                     write(folder / f"{name}{suffix}", plane * 255 if suffix == ".png" else plane)
