@@ -18,32 +18,34 @@ def prepare_prompted_batch(
     non_blocking: bool = False,
     **kwargs: Any,
 ) -> tuple[Tensor, Tensor, tuple, dict[str, Any]]:
-    """For training with :class:`monai.inferers.SimpleInferer`: one prompt and one label per image.
+    """For training with :class:`monai.inferers.SimpleInferer`: a label for each prompt of an image.
 
     Args:
-        batchdata: ``image`` (B, 3, H, W), ``label`` (B, 1, H, W), and ``prompt``: one string, or a
-            list that holds one, for each of the B items.
+        batchdata: ``image`` (B, 3, H, W), ``label`` (B, P, H, W), and ``prompt``: a list of P strings, or
+            one string where P is 1, for each of the B items.
         device: where image and label move.
         non_blocking: see :meth:`torch.Tensor.to`.
         kwargs: other arguments of :meth:`torch.Tensor.to`.
 
     Returns:
-        image, label, () and ``{"prompt": [B strings], "full": True}``: the network returns a
-        :class:`~monai_ext.networks.segmenter.Segmentation`, which the loss reads. It cannot be
-        decollated: build the trainer with ``decollate=False``.
+        image, label, () and ``{"prompt": [B strings, or B lists of P], "full": True}``: the network returns
+        one :class:`~monai_ext.networks.segmenter.Segmentation`, or a list of P, which the loss reads. They
+        cannot be decollated: build the trainer with ``decollate=False``.
 
     Raises:
-        InputError: when an item has no prompt or several, or there is no label.
+        InputError: when an item has no prompt, there is no label, or one is not for every prompt.
     """
     images, labels = default_prepare_batch(dict(batchdata), device, non_blocking, **kwargs)
     if labels is None:
         raise InputError("training batch without the key 'label'; every training item needs one.")
     prompts = item_prompts(batchdata, len(images))
-    if any(len(one) != 1 for one in prompts):
+    if any(len(one) != labels.shape[1] for one in prompts):
         raise InputError(
-            f"training items with {sorted({len(one) for one in prompts})} prompts; make one item of each."
+            f"training items with {sorted({len(one) for one in prompts})} prompts and {labels.shape[1]} label "
+            "channels; one channel per prompt is needed."
         )
-    return images, labels, (), {"prompt": [one[0] for one in prompts], "full": True}
+    alone = labels.shape[1] == 1
+    return images, labels, (), {"prompt": [one[0] for one in prompts] if alone else prompts, "full": True}
 
 
 class PreparePromptedCase(PrepareBatch):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import torch
 import torch.nn.functional as F
 from monai.losses import DiceLoss
 from torch import Tensor, nn
@@ -37,13 +40,16 @@ class PromptedLoss(nn.Module):
         self.weights = {"dice": dice, "cross_entropy": cross_entropy, "presence": presence, "coarse": coarse}
         self.absent = absent
 
-    def forward(self, result: Segmentation, label: Tensor) -> Tensor:
-        """Scalar loss of B results against (B, 1, H, W) labels in {0, 1}."""
+    def forward(self, result: Segmentation | Sequence[Segmentation], label: Tensor) -> Tensor:
+        """Scalar loss of B results against (B, 1, H, W) labels in {0, 1}; P lists of B against (B, P, H, W)."""
+        results = [result] if isinstance(result, Segmentation) else list(result)
+        label = label.transpose(0, 1).flatten(0, 1).unsqueeze(1)  # prompt by prompt, as the results come
         there = label.flatten(1).amax(1)
-        total = self.weights["presence"] * F.binary_cross_entropy_with_logits(result.presence, there)
-        total = total + self._mask(result.logits, label, there)
-        coarse = result.aux.get("coarse")
-        if coarse is not None and self.weights["coarse"]:
+        presence = torch.cat([one.presence for one in results])
+        total = self.weights["presence"] * F.binary_cross_entropy_with_logits(presence, there)
+        total = total + self._mask(torch.cat([one.logits for one in results]), label, there)
+        if self.weights["coarse"] and all("coarse" in one.aux for one in results):
+            coarse = torch.cat([one.aux["coarse"] for one in results])
             total = total + self.weights["coarse"] * self._mask(coarse, label, there)
         return total
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 Features = Mapping[str, Any]
@@ -80,21 +81,23 @@ class PromptedSegmenter(nn.Module):
     def forward(
         self,
         image: Tensor,
-        prompt: Prompt | str | Sequence[Prompt | str] | None = None,
+        prompt: Prompt | str | Sequence[Prompt | str] | Sequence[Sequence[Prompt | str]] | None = None,
         full: bool = False,
-    ) -> Tensor | Segmentation:
+    ) -> Tensor | Segmentation | list[Segmentation]:
         """Encode and segment in one call, the only path that training takes.
 
         Args:
             image: (B, 3, H, W) in [0, 1].
-            prompt: one prompt for all images, or one per image; the default prompt if None.
-            full: return the whole :class:`Segmentation` instead of its logits.
+            prompt: one prompt for all images, one per image, or P per image, which share the image's
+                features; the default prompt if None.
+            full: return whole :class:`Segmentation` instead of logits.
 
         Returns:
-            (B, 1, H, W) float32 logits, or the :class:`Segmentation`.
+            (B, 1, H, W) float32 logits, or the :class:`Segmentation`. With P prompts per image (B, P, H, W)
+            logits, or a list of P, the k-th for the k-th prompt of each image.
 
         Raises:
-            ValueError: when the number of prompts is not the number of images.
+            ValueError: when the number of prompts is not the number of images, or images differ in theirs.
         """
         if prompt is None:
             prompt = self.default_prompt
@@ -102,5 +105,14 @@ class PromptedSegmenter(nn.Module):
             prompt = [prompt] * image.shape[0]
         if len(prompt) != image.shape[0]:
             raise ValueError(f"{len(prompt)} prompts for {image.shape[0]} images; one per image is needed.")
-        result = self.segment(self.encode(image), [Prompt.of(p) for p in prompt])
-        return result if full else result.logits
+        rows = [[one] if isinstance(one, (str, Prompt)) else list(one) for one in prompt]
+        several = not any(isinstance(one, (str, Prompt)) for one in prompt)
+        if len({len(row) for row in rows}) != 1:
+            raise ValueError(
+                f"images with {sorted({len(row) for row in rows})} prompts; as many for each are needed."
+            )
+        features = self.encode(image)
+        results = [self.segment(features, [Prompt.of(p) for p in column]) for column in zip(*rows)]
+        if full:
+            return results if several else results[0]
+        return torch.cat([result.logits for result in results], dim=1)

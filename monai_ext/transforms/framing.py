@@ -59,7 +59,9 @@ def unframe(logits: Tensor, boxes: Sequence[Box], height: int, width: int) -> Te
     """Resize (B, 1, h, w) logits to their boxes inside (B, 1, height, width)."""
     if all(box == (0, height, 0, width) for box in boxes):
         return F.interpolate(logits, (height, width), mode="bilinear")
-    placed = logits.new_full((len(boxes), 1, height, width), OUTSIDE_LOGIT)
-    for k, (y0, y1, x0, x1) in enumerate(boxes):
-        placed[k, :, y0:y1, x0:x1] = F.interpolate(logits[k : k + 1], (y1 - y0, x1 - x0), mode="bilinear")[0]
-    return placed
+    # Padded and joined rather than written into one tensor, whose gradient would be copied for every image.
+    placed = []
+    for one, (y0, y1, x0, x1) in zip(logits.split(1), boxes, strict=True):
+        inside = F.interpolate(one, (y1 - y0, x1 - x0), mode="bilinear")
+        placed.append(F.pad(inside, (x0, width - x1, y0, height - y1), value=OUTSIDE_LOGIT))
+    return torch.cat(placed)

@@ -37,8 +37,15 @@ class TestTrainingBatch:
         image, label, *_ = prepare_prompted_batch(batch_of(["lungs"]), "cpu", dtype=torch.float64)
         assert image.dtype == label.dtype == torch.float64
 
-    def test_several_prompts_of_an_item_are_refused(self):
-        with pytest.raises(InputError, match=r"items with \[2\] prompts"):
+    def test_several_prompts_of_an_image_have_a_label_channel_each(self):
+        batch = batch_of([["lungs", "heart"], ["liver", "spleen"], ["polyp", "left lung"]])
+        batch["label"] = batch["label"].repeat(1, 2, 1, 1)
+        _, label, _, kwargs = prepare_prompted_batch(batch)
+        assert label.shape == (3, 2, 4, 4)
+        assert kwargs["prompt"] == [["lungs", "heart"], ["liver", "spleen"], ["polyp", "left lung"]]
+
+    def test_a_prompt_without_a_label_of_its_own_is_refused(self):
+        with pytest.raises(InputError, match=r"items with \[2\] prompts and 1 label channels"):
             prepare_prompted_batch(batch_of([["lungs", "heart"]]))
 
     def test_an_item_without_prompt_or_label_is_refused(self):

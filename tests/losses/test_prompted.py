@@ -43,3 +43,22 @@ def test_deep_supervision_is_added():
     deep.aux["coarse"] = deep.logits
     loss = PromptedLoss(presence=0, coarse=0.5)
     assert float(loss(deep, label)) == pytest.approx(1.5 * float(loss(plain, label)), abs=1e-6)
+
+
+def test_several_prompts_cost_what_they_would_as_images_of_their_own():
+    generator = torch.Generator().manual_seed(0)
+    label = torch.zeros(3, 2, 4, 4)
+    label[:2, 0, :2], label[2, 1, 1:] = 1, 1
+    columns = []
+    for _ in range(2):
+        logits, coarse = torch.randn(2, 3, 1, 4, 4, generator=generator)
+        presence = torch.randn(3, generator=generator)
+        columns.append(Segmentation(logits, presence, aux={"coarse": coarse}))
+    apart = Segmentation(
+        torch.cat([one.logits for one in columns]),
+        torch.cat([one.presence for one in columns]),
+        aux={"coarse": torch.cat([one.aux["coarse"] for one in columns])},
+    )
+    loss = PromptedLoss()
+    together = loss(columns, label)
+    assert torch.equal(together, loss(apart, torch.cat([label[:, :1], label[:, 1:]])))

@@ -62,6 +62,21 @@ class TestContract:
         with pytest.raises(ValueError, match="1 prompts for 2 images"):
             make(name)(torch.rand(2, 3, 9, 7), ["lungs"])
 
+    def test_several_prompts_of_an_image_share_one_encoding(self, name, monkeypatch):
+        network, images = make(name).eval(), torch.rand(2, 3, 9, 7)
+        rows = [["lungs", "heart", "liver"], ["spleen", "the left kidney", "lungs"]]
+        columns = [network(images, list(column)) for column in zip(*rows)]
+        encode, calls = network.encode, []
+        monkeypatch.setattr(network, "encode", lambda image: calls.append(1) or encode(image))
+        assert torch.equal(network(images, rows), torch.cat(columns, dim=1))
+        whole = network(images, rows, full=True)
+        assert [one.presence.shape for one in whole] == [(2,)] * 3
+        assert len(calls) == 2
+
+    def test_images_with_different_numbers_of_prompts_are_refused(self, name):
+        with pytest.raises(ValueError, match=r"images with \[1, 2\] prompts"):
+            make(name)(torch.rand(2, 3, 9, 7), [["lungs"], ["lungs", "heart"]])
+
 
 @pytest.mark.parametrize("name", FAKES)
 class TestTraining:
