@@ -21,18 +21,34 @@ PHOTOGRAPHS = (
 )
 
 
-def photograph_slices(size: int = 192) -> list[dict[str, Any]]:
+def photograph_slices(size: int = 192, crops: int = 8, seed: int = 0) -> list[dict[str, Any]]:
     """Pictures that show none of our targets, from those that scikit-image installs (free licences).
 
     Astronaut and coffee are left out: they are kept for evaluation.
+
+    Args:
+        size: side in pixels.
+        crops: random square parts of each photograph, with colours exchanged, beside the whole of it.
+        seed: of the parts.
     """
+    rng = np.random.default_rng(seed)
     slices = []
     for name in PHOTOGRAPHS:
         array = np.atleast_3d(imread(Path(skimage.data.__file__).with_name(name)))[..., :3]
         image = torch.tensor(array).permute(2, 0, 1).float() / 255
-        image = F.interpolate(image[None], (size, size), mode="bilinear", antialias=True)[0]
-        slices.append(_slice(image.expand(3, -1, -1), {}, "photographs", "other"))
+        image = image.expand(3, -1, -1)
+        slices += [_photograph(image, size)]
+        for _ in range(crops):
+            side = int(min(image.shape[1:]) * rng.uniform(0.3, 0.9))
+            top, left = (int(rng.integers(length - side)) for length in image.shape[1:])
+            part = image[rng.permutation(3), top : top + side, left : left + side]
+            slices.append(_photograph(part, size))
     return slices
+
+
+def _photograph(image: torch.Tensor, size: int) -> dict[str, Any]:
+    square = F.interpolate(image[None], (size, size), mode="bilinear", antialias=True)[0]
+    return as_slice(square, {}, "photographs", "other")
 
 
 def phantom_slices(count: int, size: int = 192) -> list[dict[str, Any]]:
@@ -46,18 +62,19 @@ def phantom_slices(count: int, size: int = 192) -> list[dict[str, Any]]:
             one = phantom(kind, seed, size)
             masks = one["masks"] | {name: np.zeros((size, size), np.uint8) for name in one["absent"]}
             image = torch.tensor(one["image"])
-            slices.append(_slice(image, masks, "phantoms", one["modality"], one["facts"]))
-        slices.append(_slice(torch.tensor(nonmedical(seed, size)["image"]), {}, "textures", "other"))
+            slices.append(as_slice(image, masks, "phantoms", one["modality"], one["facts"]))
+        slices.append(as_slice(torch.tensor(nonmedical(seed, size)["image"]), {}, "textures", "other"))
     return slices
 
 
-def _slice(
+def as_slice(
     image: torch.Tensor,
     masks: Mapping[str, np.ndarray],
     name: str,
     modality: str,
     facts: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
+    """Image (3, H, W) in [0, 1] and masks {target: (H, W)} of a set as :func:`load_slices` returns slices."""
     stacked = torch.from_numpy(np.stack(list(masks.values()))) if masks else torch.zeros(0, *image.shape[1:])
     return {
         "image": (image * 255).round().clamp(0, 255).to(torch.uint8),

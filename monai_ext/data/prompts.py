@@ -150,6 +150,14 @@ class PromptLibrary:
         """Sentences that no training list holds, true of an item with these facts."""
         return self._true(self._entry(target, modality), "heldout", facts)
 
+    def heldout_texts(self) -> list[str]:
+        """All sentences kept out of training: of every target, fact, and of what is not there."""
+        entries = [entry for modalities in self._targets.values() for entry in modalities.values()]
+        facts = [lists for entry in entries for lists in entry.get("facts", {}).values()]
+        return [
+            text for lists in (*entries, *facts, self._nonsense, self._absent) for text in lists["heldout"]
+        ]
+
     def nonsense(self, split: str = "train") -> list[str]:
         """Texts that name nothing medical; ``split`` is ``"train"`` or ``"heldout"``."""
         return list(self._nonsense[split])

@@ -15,8 +15,10 @@ from skimage.measure import label as components
 from torch import Tensor
 
 from monai_ext.data.evaluation import absent_targets
-from monai_ext.data.prompts import PromptLibrary, names_side
+from monai_ext.data.lesions import lesion_slices
+from monai_ext.data.prompts import MODALITIES, PromptLibrary, names_side
 from monai_ext.data.slices import slice_view
+from monai_ext.data.wording import Rewording
 from monai_ext.errors import InputError
 
 SIDED = {"lungs": ("left lung", "right lung"), "kidneys": ("left kidney", "right kidney")}
@@ -126,21 +128,26 @@ def split_sides(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
 
 
 class PromptedTrainingData(Randomizable, Dataset):
-    """One item per (image, target), asked for with a random sentence.
+    """One item per (image, target), asked for with random sentences.
 
-    With chance `absent` the sentence names something that is not there, and the label is empty: a target of
-    the same set that is missing from the image, a target of another modality, a medical structure that none
-    of the images show, or words that are not medical at all. Images without any target always ask so.
+    The first of an item's sentences names its target, each further one with chance `absent` something that is
+    not there (its label is empty) or else any target of the image. What is not there is a target of the same set
+    that is missing from the image, a target of another modality, a medical structure that none of the images
+    show, or words that are not medical at all. Images without any target are always asked so, and a single
+    sentence is absent with chance `absent` itself.
 
     Args:
         data: items of :func:`monai_ext.data.datasets.read_split`, loaded now and kept small in memory.
         library: the sentences; only those true of an image are drawn for it.
         preprocessing, size, step: see :func:`load_slices`.
         extra: further slices, as :func:`load_slices` returns them: phantoms, photographs.
-        transform: random augmentation of `image` (3, H, W) float in [0, 1] and `label` (1, H, W) in {0, 1};
-            the item also holds `prompt`, `sided` (the prompt names a side) and `modality`.
+        lesions: number of MR slices that get lesions painted in, see :func:`monai_ext.data.lesions.lesion_slices`.
+        transform: random augmentation of `image` (3, H, W) float in [0, 1] and `label` (P, H, W) in {0, 1};
+            the item also holds `prompt` (P strings), `sided` (one of them names a side) and `modality`.
+        prompts: P, the number of sentences per image: more of them share one encoding.
         absent: chance of an absent prompt.
         canonical: chance that a present target is asked for by its canonical sentence.
+        rewording: chance that any other sentence is reworded, see :class:`monai_ext.data.wording.Rewording`.
         seed: of the draws.
     """
 
@@ -153,18 +160,31 @@ class PromptedTrainingData(Randomizable, Dataset):
         size: int = 192,
         step: int = 2,
         extra: Sequence[Mapping[str, Any]] = (),
+        lesions: int = 0,
+        prompts: int = 1,
         absent: float = 0.25,
         canonical: float = 0.25,
+        rewording: float = 0.5,
         seed: int = 0,
     ) -> None:
         self.library = library
-        self.absent, self.canonical = absent, canonical
+        self.prompts, self.absent, self.canonical = prompts, absent, canonical
+        self.rewording = Rewording.load(library.heldout_texts(), rewording)
+        slices = [*load_slices(data, library, preprocessing, size, step), *extra]
         pairs: list[dict[str, Any]] = []
-        for one in [*load_slices(data, library, preprocessing, size, step), *extra]:
+        for one in [*slices, *lesion_slices(slices, lesions, seed)]:
             shown: list[int | None] = [k for k, mask in enumerate(one["masks"]) if bool(mask.any())]
-            pairs += [{"slice": one, "target": k} for k in shown or [None]]
+            pairs += [{"slice": one, "target": k, "shown": shown} for k in shown or [None]]
         super().__init__(pairs, transform)
         self.set_random_state(seed)
+
+    def set_random_state(self, seed: int | None = None, state: Any = None) -> PromptedTrainingData:
+        """Seed the draws of the sentences and of the augmentation, so that workers differ in both."""
+        super().set_random_state(seed, state)
+        self.rewording.set_random_state(state=self.R)
+        if isinstance(self.transform, Randomizable):
+            self.transform.set_random_state(seed, state)
+        return self
 
     def weights(self, by_set: Mapping[str, float] | None = None, default: float = 1.0) -> Tensor:
         """Sampling weights of the items: each set as a whole gets its own, spread evenly over its targets."""
@@ -181,20 +201,20 @@ class PromptedTrainingData(Randomizable, Dataset):
     def _absent_prompt(self, one: Mapping[str, Any]) -> str:
         missing = [t for t, mask in zip(one["targets"], one["masks"], strict=True) if not mask.any()]
         draw = self.R.rand()
-        if missing and (draw < 0.35 or (draw < 0.7 and len(missing) == len(one["targets"]))):
+        if missing and (draw < 0.35 or (draw < 0.6 and len(missing) == len(one["targets"]))):
             return self._any(self._sentences(one, missing[self.R.randint(len(missing))], there=False))
-        if draw < 0.7 and one["modality"] != "other":
-            others = absent_targets(one["modality"])
+        if draw < 0.7:
+            others = self._elsewhere(one["modality"])
             return self._any(self.library.training(*others[self.R.randint(len(others))]))
-        if draw < 0.85:
-            return self._any(self.library.absent("train") + self._medical(one["modality"]))
-        return self._any(self.library.nonsense("train"))
+        if draw < 0.82:
+            return self._any(self.library.absent("train"))
+        return self._any(self.library.nonsense("train")) if draw < 0.9 else self.rewording.nonsense()
 
-    def _medical(self, modality: str) -> list[str]:
-        """Nothing medical is to be seen in a picture that is not medical."""
+    def _elsewhere(self, modality: str) -> list[tuple[str, str]]:
+        """Targets that an image of this modality does not show; a picture of nothing medical shows none at all."""
         if modality != "other":
-            return []
-        return [text for t, m in absent_targets("other") for text in self.library.training(t, m)]
+            return absent_targets(modality)
+        return [(target, m) for m in MODALITIES for target in self.library.targets(m)]
 
     def _sentences(self, one: Mapping[str, Any], target: str, there: bool = True) -> list[str]:
         """The canonical sentence first; of a target that is there also what facts and wider targets make true."""
@@ -205,19 +225,28 @@ class PromptedTrainingData(Randomizable, Dataset):
     def _any(self, texts: Sequence[str]) -> str:
         return texts[self.R.randint(len(texts))]
 
+    def _ask(self, one: Mapping[str, Any], k: int | None) -> tuple[str, Tensor]:
+        """A sentence and its label (H, W): the k-th target of a slice, or something that is not there."""
+        if k is None:
+            return self.rewording(self._absent_prompt(one)), torch.zeros_like(one["image"][0])
+        texts = self._sentences(one, one["targets"][k])  # the canonical one comes first
+        canonical = self.R.rand() < self.canonical
+        return texts[0] if canonical else self.rewording(self._any(texts)), one["masks"][k]
+
     def _transform(self, index: int) -> Any:
-        one, k = self.data[index]["slice"], self.data[index]["target"]
-        if k is None or self.R.rand() < self.absent:
-            prompt, label = self._absent_prompt(one), torch.zeros_like(one["image"][:1])
-        else:
-            texts = self._sentences(one, one["targets"][k])  # the canonical one comes first
-            prompt = texts[0] if self.R.rand() < self.canonical else self._any(texts)
-            label = one["masks"][k][None]
+        pair = self.data[index]
+        one, first, shown = pair["slice"], pair["target"], pair["shown"]
+        asked: list[tuple[str, Tensor]] = []
+        for number in range(self.prompts):
+            absent = first is None or (self.R.rand() < self.absent and (number > 0 or self.prompts == 1))
+            k = None if absent else first if number == 0 else shown[self.R.randint(len(shown))]
+            asked.append(self._ask(one, k))
+        texts, labels = [text for text, _ in asked], [label for _, label in asked]
         item = {
             "image": one["image"].float() / 255,
-            "label": label.float(),
-            "prompt": prompt,
-            "sided": names_side(prompt) is not None,
+            "label": torch.stack(labels).float(),
+            "prompt": texts,
+            "sided": any(names_side(text) is not None for text in texts),
             "modality": one["modality"],
         }
         return self.transform(item) if self.transform is not None else item

@@ -22,19 +22,21 @@ def test_phantom_slices_keep_image_masks_facts_and_what_is_absent():
 
 
 def test_photographs_show_nothing_that_is_asked_for():
-    slices = photograph_slices(48)
-    assert len(slices) == len(PHOTOGRAPHS)
+    slices = photograph_slices(48, crops=2)
+    assert len(slices) == 3 * len(PHOTOGRAPHS)
     assert all(one["image"].shape == (3, 48, 48) and one["targets"] == [] for one in slices)
 
 
 def test_training_items_of_phantoms_pair_a_sentence_with_its_mask():
     library = PromptLibrary.load()
-    data = PromptedTrainingData([], library, dict, extra=phantom_slices(2, 64), absent=0.0, seed=1)
+    data = PromptedTrainingData(
+        [], library, dict, extra=phantom_slices(2, 64), absent=0.0, rewording=0.0, seed=1
+    )
     for item, pair in zip((data[i] for i in range(len(data))), data.data, strict=True):
         one, k = pair["slice"], pair["target"]
         if k is None:
             assert not item["label"].any()
         else:
             texts = library.training(one["targets"][k], one["modality"], one["facts"])
-            assert item["prompt"] in texts
+            assert item["prompt"][0] in texts
             assert torch.equal(item["label"][0], one["masks"][k].float())

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 import torch
+from monai.transforms import RandGaussianNoised
 
-from monai_ext.data.prompts import PromptLibrary, names_side
+from monai_ext.data.prompts import MODALITIES, PromptLibrary, names_side
 from monai_ext.data.training import PromptedTrainingData, load_slices, split_sides
 
 LIBRARY = PromptLibrary.load()
@@ -30,7 +31,8 @@ ITEM = {
 
 
 def data(**kwargs):
-    return PromptedTrainingData([ITEM], LIBRARY, lambda item: {**item, **chest()}, size=40, **kwargs)
+    settings = {"size": 40, "rewording": 0.0, **kwargs}
+    return PromptedTrainingData([ITEM], LIBRARY, lambda item: {**item, **chest()}, **settings)
 
 
 def test_paired_organs_are_also_given_by_side():
@@ -51,8 +53,9 @@ def test_a_present_target_is_asked_for_by_its_own_sentences():
     for index, target in enumerate(own):
         for _ in range(20):
             item = items[index]
-            assert item["prompt"] in own[target]
-            assert item["sided"] == (names_side(item["prompt"]) is not None)
+            (prompt,) = item["prompt"]
+            assert prompt in own[target]
+            assert item["sided"] == (names_side(prompt) is not None)
             assert int(item["label"].sum()) == {"lungs": 610, "left lung": 360, "right lung": 250}[target]
 
 
@@ -61,16 +64,78 @@ def test_an_absent_prompt_has_an_empty_label_and_names_nothing_that_is_there():
     there = {text for t in ("lungs", "left lung", "right lung") for text in LIBRARY.training(t, "xray")}
     drawn = [items[k % 3] for k in range(200)]
     assert all(not item["label"].any() for item in drawn)
-    prompts = {item["prompt"] for item in drawn}
+    prompts = {item["prompt"][0] for item in drawn}
     assert not prompts & there
     assert prompts & set(LIBRARY.nonsense("train"))
     assert prompts & set(LIBRARY.absent("train"))
 
 
+SIZES = {"lungs": 610, "left lung": 360, "right lung": 250}
+
+
+def test_several_sentences_share_an_image_and_the_first_names_the_items_target():
+    items = data(prompts=3, absent=0.0)
+    named = {text: target for target in SIZES for text in LIBRARY.training(target, "xray")}
+    others = set()
+    for _ in range(30):
+        item = items[1]
+        found = [named[text] for text in item["prompt"]]
+        assert [int(label.sum()) for label in item["label"]] == [SIZES[target] for target in found]
+        assert found[0] == "left lung" and item["sided"]
+        others.update(found[1:])
+    assert others == set(SIZES)
+
+
+def test_the_further_sentences_may_name_what_is_absent_but_the_first_does_not():
+    items = data(prompts=2, absent=1.0)
+    for index in range(3):
+        first, second = items[index]["label"]
+        assert first.any() and not second.any()
+
+
+def test_a_picture_of_nothing_medical_is_asked_for_targets_of_every_modality():
+    picture = {
+        "image": torch.zeros(3, 8, 8, dtype=torch.uint8),
+        "masks": torch.zeros(0, 8, 8, dtype=torch.uint8),
+    }
+    other = {**picture, "targets": [], "set": "photographs", "modality": "other", "facts": {}}
+    items = PromptedTrainingData([], LIBRARY, dict, extra=[other], absent=0.0, rewording=0.0)
+    asked = {items[0]["prompt"][0] for _ in range(4000)}
+    for modality in MODALITIES:
+        for target in LIBRARY.targets(modality):
+            assert asked & set(LIBRARY.training(target, modality)), (target, modality)
+
+
+def test_rewording_changes_the_words_but_never_gives_a_sentence_kept_out_of_training():
+    items = data(absent=0.5, rewording=1.0)
+    drawn = {items[k % 3]["prompt"][0] for k in range(600)}
+    known = {text for target in SIZES for text in LIBRARY.training(target, "xray")}
+    assert len(drawn - known) > 200
+    assert not drawn & set(LIBRARY.heldout_texts())
+
+
+def test_the_same_seed_draws_the_same_sentences_and_another_draws_others():
+    first, again, other = (
+        [one[k % 3]["prompt"] for k in range(30)] for one in (data(seed=3), data(seed=3), data(seed=4))
+    )
+    assert first == again != other
+
+
+def test_seeding_reaches_the_augmentation():
+    items = data(absent=0.0, transform=RandGaussianNoised("image", prob=1.0))
+    items.set_random_state(5)
+    first = items[0]["image"]
+    assert not torch.equal(items[0]["image"], first)
+    items.set_random_state(5)
+    assert torch.equal(items[0]["image"], first)
+
+
 def test_a_target_of_the_users_own_is_asked_for_by_the_sets_sentences():
     item = {**ITEM, "targets": {"widget": (1,)}, "prompts": {"widget": ["the widget", "a widget on film"]}}
-    items = PromptedTrainingData([item], LIBRARY, lambda one: {**one, **chest()}, size=40, absent=0.0)
-    assert {items[0]["prompt"] for _ in range(30)} == {"the widget", "a widget on film"}
+    items = PromptedTrainingData(
+        [item], LIBRARY, lambda one: {**one, **chest()}, size=40, absent=0.0, rewording=0.0
+    )
+    assert {items[0]["prompt"][0] for _ in range(30)} == {"the widget", "a widget on film"}
 
 
 def test_a_volume_becomes_slices_in_radiological_display():
