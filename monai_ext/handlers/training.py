@@ -1,9 +1,9 @@
-"""Handlers of the training loop: gradient clipping, checkpoints to go on from, a log of the loss."""
+"""Handlers of the training loop: gradient clipping, image size, checkpoints to go on from, a log of the loss."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,28 @@ class ClipGradients:
 
     def __call__(self, engine: Engine) -> None:
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.max_norm)
+
+
+class ImageSizeSchedule:
+    """Train on small images first, which is quick, and on the full size later (Tan and Le 2021, arXiv:2104.00298).
+
+    Args:
+        networks: those whose `image_size` is set: the one in training, and its moving average.
+        sizes: pairs of a first epoch, from 1, and the side in pixels from then on.
+    """
+
+    def __init__(self, networks: Sequence[torch.nn.Module], sizes: Sequence[tuple[int, int]]) -> None:
+        self.networks, self.sizes = list(networks), sorted(tuple(pair) for pair in sizes)
+        if not self.sizes or self.sizes[0][0] != 1:
+            raise ValueError(f"sizes {sizes}: the first pair is for epoch 1.")
+
+    def attach(self, engine: Engine) -> None:
+        engine.add_event_handler(Events.EPOCH_STARTED, self)
+
+    def __call__(self, engine: Engine) -> None:
+        size = [size for first, size in self.sizes if first <= engine.state.epoch][-1]
+        for network in self.networks:
+            network.image_size = size  # type: ignore[assignment]
 
 
 class ResumableCheckpoint:

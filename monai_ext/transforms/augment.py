@@ -15,9 +15,10 @@ class RandPromptedFlipd(RandomizableTransform, MapTransform):
 
     Args:
         keys: (C, H, W) images and labels, all turned alike.
-        prob: chance of mirroring; never done when the item's prompt names a side.
-        free: modalities without an upright, which are also turned by a random quarter turn.
-        sided_key: key that says whether the prompt names a side.
+        prob: chance of mirroring; never done when a prompt of the item names a side.
+        free: modalities without an upright, which are also turned by a random quarter turn. MR is one of them:
+            slices are cut along any axis, and published pictures of them lie any way round.
+        sided_key: key that says whether a prompt names a side.
         modality_key: key of the modality.
     """
 
@@ -25,7 +26,7 @@ class RandPromptedFlipd(RandomizableTransform, MapTransform):
         self,
         keys: KeysCollection,
         prob: float = 0.5,
-        free: Sequence[str] = ("endoscopy", "dermoscopy", "other"),
+        free: Sequence[str] = ("endoscopy", "dermoscopy", "mri", "other"),
         sided_key: str = "sided",
         modality_key: str = "modality",
     ) -> None:

@@ -63,6 +63,7 @@ def workflow(folder, output, epochs=1, device="cpu", amp=False, **overrides):
         num_workers=0,
         val_interval=1,
         size=48,
+        image_sizes=[[1, 48]],
         phantoms=1,
         **{f"network_def#{key}": value for key, value in SMALL.items()},
         **overrides,

@@ -6,7 +6,13 @@ from ignite.engine import Engine, Events
 from torch import nn
 
 from monai_ext.errors import WeightsError
-from monai_ext.handlers.training import ClipGradients, LossLog, ResumableCheckpoint, new_or_loaded
+from monai_ext.handlers.training import (
+    ClipGradients,
+    ImageSizeSchedule,
+    LossLog,
+    ResumableCheckpoint,
+    new_or_loaded,
+)
 
 
 def training(folder, stop_after=None, resume=True):
@@ -73,3 +79,24 @@ def test_initial_weights_of_another_network_are_refused(tmp_path):
         new_or_loaded(nn.Linear(3, 1), str(tmp_path / "model.pt"))
     loaded = new_or_loaded(nn.Linear(2, 1), str(tmp_path / "model.pt"))
     assert torch.equal(loaded.weight, torch.load(tmp_path / "model.pt", weights_only=True)["weight"])
+
+
+class TestImageSize:
+    def run(self, sizes, start=0):
+        network, seen = nn.Linear(1, 1), []
+        network.image_size = 7
+        engine = Engine(lambda *_: seen.append(network.image_size))
+        ImageSizeSchedule([network], sizes).attach(engine)
+        engine.add_event_handler(Events.STARTED, lambda e: setattr(e.state, "epoch", start))
+        engine.run([0], max_epochs=5)
+        return seen
+
+    def test_changes_at_the_given_epochs(self):
+        assert self.run([[4, 160], [1, 96], [2, 128]]) == [96, 128, 128, 160, 160]
+
+    def test_a_resumed_run_has_the_size_of_its_epoch(self):
+        assert self.run([[1, 96], [4, 160]], start=3) == [160, 160]
+
+    def test_the_first_epoch_must_have_a_size(self):
+        with pytest.raises(ValueError, match="the first pair is for epoch 1"):
+            ImageSizeSchedule([nn.Linear(1, 1)], [[2, 96]])

@@ -30,8 +30,9 @@ def test_upright_modalities_are_mirrored_but_never_turned():
 
 
 def test_pictures_without_an_upright_take_all_eight_positions():
-    seen = draws(RandPromptedFlipd(["image", "label"]), item(False, "dermoscopy"), 200)
-    assert len({(*one["image"].flatten().tolist(), one["image"].shape[1]) for one in seen}) == 8
+    for modality in ("dermoscopy", "mri"):
+        seen = draws(RandPromptedFlipd(["image", "label"]), item(False, modality), 200)
+        assert len({(*one["image"].flatten().tolist(), one["image"].shape[1]) for one in seen}) == 8
 
 
 def test_image_and_label_turn_alike():
