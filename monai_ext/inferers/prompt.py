@@ -114,8 +114,8 @@ class PromptInferer(Inferer):
                 presences.append(self._run_case(volumes[case], view, segmenter, asked, result[case]))
             case_presence = torch.stack([self._case_presence(p) for p in presences])
             if self.gate:
-                for probabilities, absent in zip(result, case_presence < self.presence_threshold):
-                    probabilities[absent.to(result.device)] = 0
+                for case, prompt in (case_presence < self.presence_threshold).nonzero().tolist():
+                    result[case, prompt] = 0
 
         output = MetaTensor(result[..., 0] if picture else result)
         if isinstance(inputs, MetaTensor):
