@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from monai_ext.data.prompts import names_side
@@ -77,15 +78,16 @@ def modulate(x: Tensor, scale_and_shift: Tensor) -> Tensor:
 
 
 class Encoder(nn.Module):
-    """Image pyramid: (B, 3, S, S) to maps at strides 2, 4, 8 and 16, fused top-down.
+    """Image pyramid: (B, 3, S, S) to maps at strides 8 and 16, and the guide at stride 2, fused top-down.
 
     Args:
         channels: at strides 2, 4, 8 and 16.
+        guide: channels of the guide, the fine image features that every prompt's mask is mixed from.
         context: number of context blocks at stride 16.
         dropout: of whole channels at stride 16.
     """
 
-    def __init__(self, channels: Sequence[int], context: int, dropout: float) -> None:
+    def __init__(self, channels: Sequence[int], guide: int, context: int, dropout: float) -> None:
         super().__init__()
         c2, c4, c8, c16 = channels
         self.down2 = nn.Sequential(conv(3, c2, stride=2), conv(c2, c2))
@@ -96,7 +98,8 @@ class Encoder(nn.Module):
         )
         self.lateral8, self.lateral4 = nn.Conv2d(c16, c8, 1), nn.Conv2d(c8, c4, 1)
         self.lateral2 = nn.Conv2d(c4, c2, 1)
-        self.fuse8, self.fuse4, self.fuse2 = conv(c8, c8), conv(c4, c4), conv(c2, c2)
+        self.fuse8, self.fuse4 = conv(c8, c8), conv(c4, c4)
+        self.fuse2 = nn.Sequential(conv(c2, c2), nn.Conv2d(c2, guide, 1))
         self.up = nn.Upsample(scale_factor=2, mode="bilinear")
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
@@ -106,31 +109,36 @@ class Encoder(nn.Module):
         x16 = self.down16(x8)
         x8 = self.fuse8(x8 + self.up(self.lateral8(x16)))
         x4 = self.fuse4(x4 + self.up(self.lateral4(x8)))
-        x2 = self.fuse2(x2 + self.up(self.lateral2(x4)))
-        return {"2": x2, "4": x4, "8": x8, "16": x16}
+        return {"guide": self.fuse2(x2 + self.up(self.lateral2(x4))), "8": x8, "16": x16}
 
 
 class Decoder(nn.Module):
-    """Prompt-conditioned part, an eighth of the encoder's work: pyramid and sentence vector to logits.
+    """Prompt-conditioned part, a fraction of the encoder's work: maps and sentence vector to logits.
+
+    Works at strides 16 and 8 only. What it finds there are, for every place, the coefficients of a linear
+    combination of the guide's channels; brought to stride 2 they give sharp logits for the price of a
+    product (the idea of bilateral guided upsampling: Chen et al. 2016, Gharbi et al. 2017).
 
     Args:
         channels: at strides 2, 4, 8 and 16.
+        guide: channels of the guide.
         condition: length of the sentence vector.
         blocks: conditioned context blocks at stride 16.
         dropout: of whole channels below stride 16.
     """
 
-    def __init__(self, channels: Sequence[int], condition: int, blocks: int, dropout: float) -> None:
+    def __init__(
+        self, channels: Sequence[int], guide: int, condition: int, blocks: int, dropout: float
+    ) -> None:
         super().__init__()
-        c2, c4, c8, c16 = channels
+        c8, c16 = channels[-2:]
         self.enter = nn.Linear(condition, 2 * c16)
         self.blocks = nn.ModuleList(ContextBlock(c16, condition) for _ in range(blocks))
-        self.lateral8, self.lateral4 = nn.Conv2d(c16, c8, 1), nn.Conv2d(c8, c4, 1)
-        self.lateral2 = nn.Conv2d(c4, c2, 1)
-        self.films = nn.ModuleList(nn.Linear(condition, 2 * c) for c in (c8, c4, c2))
-        self.fuse8, self.fuse4 = ContextBlock(c8, kernel=5), ContextBlock(c4, kernel=3)
+        self.lateral8 = nn.Conv2d(c16, c8, 1)
+        self.film8 = nn.Linear(condition, 2 * c8)
+        self.fuse8 = ContextBlock(c8, condition, kernel=5)
         self.coarse = nn.Conv2d(c16, 1, 1)
-        self.fine = nn.Sequential(nn.SiLU(), nn.Conv2d(c2, 1, 1))
+        self.coefficients = nn.Conv2d(c8, guide + 1, 1)
         self.dropout = nn.Dropout2d(dropout)
         self.presence = nn.Sequential(
             nn.Linear(2 * c16 + condition, 64), nn.SiLU(), nn.Dropout(dropout), nn.Linear(64, 1)
@@ -144,11 +152,10 @@ class Decoder(nn.Module):
             x = block(x, text)
         coarse = self.coarse(x)
         presence = self.presence(torch.cat([x.mean((2, 3)), x.amax((2, 3)), text], dim=1))
-        film8, film4, film2 = (film(text) for film in self.films)
-        x = self.fuse8(modulate(maps["8"], film8) + self.up(self.lateral8(self.dropout(x))))
-        x = self.fuse4(modulate(maps["4"], film4) + self.up(self.lateral4(x)))
-        x = modulate(maps["2"], film2) + self.up(self.lateral2(x))
-        return self.fine(x), coarse, presence[:, 0]
+        x = self.fuse8(modulate(maps["8"], self.film8(text)) + self.up(self.lateral8(self.dropout(x))), text)
+        mixed = F.interpolate(self.coefficients(x), scale_factor=4, mode="bilinear")
+        fine = (mixed[:, :-1] * maps["guide"]).sum(1, keepdim=True) + mixed[:, -1:]
+        return fine, coarse, presence[:, 0]
 
 
 class VLSM(PromptedSegmenter):
@@ -157,6 +164,7 @@ class VLSM(PromptedSegmenter):
     Args:
         image_size: side in pixels of the square that the framed image is resized to.
         channels: of the pyramid at strides 2, 4, 8 and 16.
+        guide: channels of the fine image features that masks are mixed from.
         context: context blocks of the encoder at stride 16.
         blocks: text-conditioned blocks of the decoder at stride 16.
         condition: length of the sentence vector.
@@ -170,8 +178,9 @@ class VLSM(PromptedSegmenter):
 
     def __init__(
         self,
-        image_size: int = 128,
+        image_size: int = 160,
         channels: Sequence[int] = (24, 48, 80, 120),
+        guide: int = 16,
         context: int = 3,
         blocks: int = 2,
         condition: int = 128,
@@ -185,8 +194,9 @@ class VLSM(PromptedSegmenter):
         self.flip_average = flip_average
         self.text = TextTower(WordPieceTokenizer(), text_width, text_depth, out_channels=condition)
         self.sharpen = nn.Sequential(nn.Linear(condition, condition), nn.SiLU())
-        self.encoder = Encoder(channels, context, dropout)
-        self.decoder = Decoder(channels, condition, blocks, dropout)
+        self.encoder = Encoder(channels, guide, context, dropout)
+        self.decoder = Decoder(channels, guide, condition, blocks, dropout)
+        self.to(memory_format=torch.channels_last)  # convolutions are a third faster so, on CPU and GPU
 
     def encode(self, image: Tensor) -> Features:
         """Pyramids of (B, 3, H, W) images in [0, 1]; in evaluation also of the mirrored images."""

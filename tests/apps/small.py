@@ -39,9 +39,9 @@ def small_bundle(folder: Path) -> Path:
     with torch.no_grad():
         network.decoder.presence[-1].bias.fill_(3.0)
         network.sharpen[0].weight.mul_(0.2)  # prompts differ, but less than places in a picture do
-        network.decoder.fine[-1].weight.mul_(50)
+        network.decoder.coefficients.weight.mul_(50)
         image = torch.from_numpy(np.asarray(noise()) / 255).float().expand(1, 3, -1, -1)
-        network.decoder.fine[-1].bias.sub_(network.eval()(image, "lungs").median())
+        network.decoder.coefficients.bias[-1] -= network.eval()(image, "lungs").median()
     (bundle / "models").mkdir()
     torch.save(network.state_dict(), bundle / "models" / "model.pt")
     return bundle

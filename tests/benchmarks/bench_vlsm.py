@@ -18,6 +18,7 @@ from pathlib import Path
 import torch
 from monai.data import MetaTensor
 
+import monai_ext
 from monai_ext.inferers import PromptInferer
 from monai_ext.networks.vlsm import VLSM
 from monai_ext.weights import load_into
@@ -52,11 +53,11 @@ def show(name: str, values: tuple[float, float, float], target: str) -> None:
 def prompts(network: VLSM) -> None:
     image = torch.rand(1, 3, 512, 512)
     ten, one = PromptInferer(PROMPTS), PromptInferer(PROMPTS[:1])
-    show(
-        "ten prompts / one prompt, 512 x 512",
-        ratio(lambda: ten(image, network), lambda: one(image, network)),
-        "<= 2",
-    )
+    values = ratio(lambda: ten(image, network), lambda: one(image, network))
+    show("ten prompts / one prompt, network alone, 512 x 512", values, "<= 2")
+    segmenter = monai_ext.load("vlsm", device="cpu")
+    values = ratio(lambda: segmenter.segment(SAMPLE, PROMPTS), lambda: segmenter.segment(SAMPLE, PROMPTS[:1]))
+    show("ten prompts / one prompt, file to masks in memory", values, "<= 2")
 
 
 def slices(network: VLSM) -> None:
