@@ -1,13 +1,20 @@
 """Errors that a user can act on: one line saying what is wrong, where, and what to do."""
 
 
-class InputError(Exception):
+class _OneLine(Exception):
+    """Whatever goes into the message (a file name may hold a line break), it is one line."""
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(" ".join(str(message).splitlines()))
+
+
+class InputError(_OneLine):
     """The input or the way it was asked for cannot be used (exit code 2)."""
 
     exit_code = 2
 
 
-class WeightsError(Exception):
+class WeightsError(_OneLine):
     """The weights are missing, damaged or of another shape (exit code 3)."""
 
     exit_code = 3

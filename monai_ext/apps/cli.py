@@ -28,6 +28,10 @@ app = typer.Typer(
 )
 bundles_app = typer.Typer(help="List the bundles, or export one.", invoke_without_command=True)
 app.add_typer(bundles_app, name="bundles")
+dataset_app = typer.Typer(help="Look at data sets before work starts.", no_args_is_help=True)
+app.add_typer(dataset_app, name="dataset")
+
+STOPPED = 130  # as shells say it of a program ended by Ctrl-C
 
 Output = Annotated[Path, typer.Option("-o", "--output", help="Folder for what is written.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda:0.")]
@@ -57,7 +61,10 @@ def options(
 def segment(
     source: Annotated[
         Path,
-        typer.Argument(metavar="INPUT", help="PNG, JPEG or NIfTI file, DICOM folder, or folder of these."),
+        typer.Argument(
+            metavar="INPUT",
+            help="Picture, NIfTI, MHA or NRRD file, DICOM folder or .zip, or folder of these.",
+        ),
     ],
     output: Output,
     prompt: Annotated[
@@ -72,8 +79,16 @@ def segment(
     modality: Annotated[
         Literal["auto", "CT", "MR"], typer.Option(case_sensitive=False, help="Of volumes: auto, CT or MR.")
     ] = "auto",
+    series: Annotated[
+        str, typer.Option(help="Which of several DICOM series: its number, or the start of its UID.")
+    ] = "",
     preview: Annotated[bool, typer.Option("--preview", help="Also draw the masks on the image.")] = False,
     report: Annotated[Path | None, typer.Option(help="A second place for OUT/report.json.")] = None,
+    resume: Annotated[
+        bool, typer.Option(help="Pass over cases that an earlier run finished with the same settings.")
+    ] = True,
+    part: Annotated[int, typer.Option(min=1, help="Do only this part of the cases, for job arrays.")] = 1,
+    parts: Annotated[int, typer.Option(min=1, help="Number of parts.")] = 1,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
@@ -88,11 +103,18 @@ def segment(
             batch_size=batch_size,
             threshold=threshold,
             modality=modality,
+            series=series,
             preview=preview,
             report=report,
+            resume=resume,
+            part=part,
+            parts=parts,
+            progress=False if quiet else None,
         )
     if not quiet:
-        _tell(result, output, preview)
+        from monai_ext.data.datalists import report_name
+
+        _tell(result, output, preview, report_name(part, parts))
     for failed in result["failed"]:
         _complain(f"{failed['case']} left out: {failed['reason']}")
     if result["failed"]:
@@ -163,17 +185,51 @@ def export(
         print(f"{name} → {folder}")
 
 
+@dataset_app.callback()
+def dataset() -> None:
+    """Look at data sets before work starts."""
+
+
+@dataset_app.command("check")
+def check(
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="A data set with a dataset.json, or a folder of several.")
+    ],
+    sets: Annotated[str | None, typer.Option(help="Which of several sets, separated by commas.")] = None,
+    sheet: Annotated[Path | None, typer.Option(help="PNG file for a picture of examples.")] = None,
+    figures: Annotated[Path | None, typer.Option("--json", help="JSON file for what was found.")] = None,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Open every file; say all that is wrong, one line each, and what the sets hold."""
+    with _reporting(debug):
+        from monai_ext.apps import dataset as looking
+
+        found = looking.run_check(folder, sets, sheet, figures)
+        if not quiet:
+            looking.tell(found)
+    for problem in found.problems:
+        _complain(problem)
+    with _reporting(debug):
+        if figures is not None:
+            looking.write_figures(figures, found)
+        if sheet is not None:
+            looking.write_sheet(sheet, found)
+    if found.problems:
+        raise typer.Exit(InputError.exit_code)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command.
 
     Returns:
-        0 fine, 2 bad input or usage, 3 weights, 1 our fault.
+        0 fine, 2 bad input or usage, 3 weights, 1 our fault, 130 stopped.
     """
     try:
         return app(list(sys.argv[1:] if argv is None else argv), standalone_mode=False) or 0
     except typer.Abort:
         _complain("stopped.")
-        return 1
+        return STOPPED
     except Exception as error:
         if not hasattr(error, "format_message"):  # what typer raises for wrong usage has it
             raise
@@ -190,6 +246,9 @@ def _reporting(debug: bool) -> Iterator[None]:
             yield
     except (typer.Exit, typer.Abort):
         raise
+    except KeyboardInterrupt:  # Ctrl-C, or SIGTERM in a run over cases
+        _complain("stopped; what is done is kept, and the same command goes on from there.")
+        raise typer.Exit(STOPPED) from None
     except Exception as error:
         if debug:
             traceback.print_exc()
@@ -207,7 +266,7 @@ def _complain(text: str) -> None:
     print("error:", " ".join(text.split()), file=sys.stderr)
 
 
-def _tell(report: dict[str, Any], output: Path, preview: bool) -> None:
+def _tell(report: dict[str, Any], output: Path, preview: bool, name: str) -> None:
     for row in report["results"]:
         found = f'{row["case"]}  "{row["prompt"]}": '
         *notes, reason = [*row["warnings"], ""] if row["voxels"] else row["warnings"]
@@ -223,7 +282,9 @@ def _tell(report: dict[str, Any], output: Path, preview: bool) -> None:
         for case in dict.fromkeys(row["case"] for row in report["results"]):
             print(f"overlay → {output / case / 'overlay.png'}")
     weights = report["weights"]
-    print(f"record → {output / 'report.json'}")
+    if report["skipped"]:
+        print(f"{report['skipped']} of these cases were done before; --no-resume does them again")
+    print(f"record → {output / name}")
     note, licence = weights.get("note", "no note"), weights.get("licence", "not told by the bundle")
     print(f"weights {weights['name']}: {note}; licence: {licence}")
 

@@ -82,8 +82,13 @@ def run_segment(
     batch_size: int | None = None,
     threshold: float | None = None,
     modality: str = AUTO,
+    series: str = "",
     preview: bool = False,
     report: Path | None = None,
+    resume: bool = True,
+    part: int = 1,
+    parts: int = 1,
+    progress: bool | None = False,
 ) -> dict[str, Any]:
     """Segment everything at `source` with a bundle's inference.json.
 
@@ -96,8 +101,12 @@ def run_segment(
         batch_size: slices per encoder call.
         threshold: probability in [0, 1] above which a pixel belongs to the mask.
         modality: "auto", "CT", "MR" or another name.
+        series: number, or start of the SeriesInstanceUID, of one of several DICOM series.
         preview: also write overlay.png.
         report: a second place for the report.
+        resume: pass over cases that an earlier run finished with the same settings.
+        part, parts: which part of the cases, from 1, and of how many; the report is named after it.
+        progress: show a bar; None: where standard error is a terminal.
 
     Returns:
         the report, as :class:`monai_ext.handlers.report.ReportWriter` wrote it.
@@ -105,15 +114,20 @@ def run_segment(
     Raises:
         InputError, WeightsError: what the user can act on, as raised.
     """
-    from monai_ext.data.datalists import list_cases
+    from monai_ext.data.datalists import list_cases, part_of
 
     asked = parse_prompts(prompts)
-    list_cases(source)  # says what is wrong with the input before MONAI and torch load
+    part_of(list_cases(source), part, parts)  # says what is wrong with the input before MONAI and torch load
     overrides = {
         "dataset_dir": literal(source.expanduser().absolute()),
         "displayable_configs#text_prompt": literal("; ".join(asked)),
         "modality": literal(modality),
+        "series": literal(series),
         "preview": preview,
+        "resume": resume,
+        "part": part,
+        "parts": parts,
+        "progress": progress,
         **({} if batch_size is None else {"batch_size": batch_size}),
         **({} if threshold is None else {"mask_threshold": threshold}),
         **({} if report is None else {"report": literal(report.expanduser().absolute())}),

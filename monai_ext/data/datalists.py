@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from monai_ext.data.dicom import image_files
+from monai_ext.data.dicom import case_folders
 from monai_ext.errors import InputError
 
-PICTURES = (".png", ".jpg", ".jpeg")
-VOLUMES = (".nii.gz", ".nii")
-READABLE = "PNG, JPEG, NIfTI (.nii, .nii.gz) or a DICOM folder"
+PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
+NIFTI = (".nii.gz", ".nii")
+ITK = (".mha", ".mhd", ".nrrd")
+VOLUMES = NIFTI + ITK
+DICOM = (".dcm", ".zip")
+"""Of a single slice, and of a packed folder."""
+READABLE = "PNG, JPEG, TIFF, BMP, NIfTI (.nii, .nii.gz), MHA, MHD, NRRD or DICOM (a folder, .zip, .dcm)"
 
 
 def list_cases(path: str | Path) -> list[dict[str, str]]:
     """The cases at `path`, ordered by name.
 
     Args:
-        path: a picture, a NIfTI file, a DICOM folder, or a folder of such files and DICOM sub-folders (one
-            level; other files in it are passed over).
+        path: a picture, a volume, a DICOM folder, or a folder of such files and of DICOM folders, nested or
+            not (other files in it are passed over).
 
     Returns:
         one ``{"image": path, "case": id, "group": id}`` per case. The id is the file's or folder's name
@@ -29,39 +35,73 @@ def list_cases(path: str | Path) -> list[dict[str, str]]:
         InputError: when the path is missing or holds nothing that can be read.
     """
     path = Path(path).expanduser()
-    if not path.exists():
-        raise InputError(f"{path}: no such file or folder.")
-    if path.is_file():
-        if not path.name.lower().endswith(PICTURES + VOLUMES):
-            raise InputError(f"{path.name}: not a format that is read; give {READABLE}.")
+    if is_folder(path):
+        found = _in_folder(path)
+    elif path.is_file() and path.name.lower().endswith(PICTURES + VOLUMES + DICOM):
         found = [path]
     else:
-        found = _in_folder(path)
+        raise InputError(f"{path.name}: not a format that is read; give {READABLE}.")
     return [
         {"image": str(file), "case": case, "group": case}
         for file, case in zip(found, unique_names([stem(file) for file in found]), strict=True)
     ]
 
 
+def is_folder(path: Path) -> bool:
+    """Whether `path` is a folder; else it is something that can be opened.
+
+    Raises:
+        InputError: when it is missing or cannot be opened.
+    """
+    try:
+        folder = path.is_dir()
+        if folder:
+            next(path.iterdir(), None)
+        elif stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for its other end
+            path.open("rb").close()
+    except (FileNotFoundError, NotADirectoryError):
+        raise InputError(f"{path.name}: no such file or folder.") from None
+    except (OSError, ValueError) as error:  # not permitted, a loop of links, a name too long
+        reason = getattr(error, "strerror", None) or "not a file name"
+        raise InputError(f"{path.name}: cannot be opened ({reason}).") from error
+    return folder
+
+
 def _in_folder(folder: Path) -> list[Path]:
     entries = sorted(p for p in folder.iterdir() if not p.name.startswith("."))
     files = [p for p in entries if p.is_file() and p.name.lower().endswith(PICTURES + VOLUMES)]
-    if image_files(folder):
-        if files:
-            raise InputError(
-                f"{folder.name}: DICOM slices beside {files[0].name}; give a folder of one kind."
-            )
-        return [folder]
-    found = files + [p for p in entries if p.is_dir() and image_files(p)]
-    if not found:
-        raise InputError(f"{folder}: nothing to read in this folder; give {READABLE}.")
-    return sorted(found)
+    series = case_folders(folder)
+    if series == [folder] and files:
+        raise InputError(f"{folder.name}: DICOM slices beside {files[0].name}; give a folder of one kind.")
+    if not files and not series:
+        raise InputError(f"{folder.name}: nothing to read in this folder; give {READABLE}.")
+    return sorted(files + series)
+
+
+def part_of(cases: Sequence[Any], part: int = 1, parts: int = 1) -> list[Any]:
+    """Every `parts`-th case from the `part`-th on, for the jobs of an array.
+
+    Raises:
+        InputError: when there is no such part, or nothing in it.
+    """
+    if not 1 <= part <= parts:
+        raise InputError(f"part {part} of {parts}: parts are counted from 1 to their number.")
+    if part > len(cases):
+        raise InputError(
+            f"part {part} of {parts}: nothing to do, there are {len(cases)} cases; use fewer parts."
+        )
+    return list(cases[part - 1 :: parts])
+
+
+def report_name(part: int, parts: int) -> str:
+    """File name of the report of a part of the cases."""
+    return "report.json" if parts == 1 else f"report-{part}-of-{parts}.json"
 
 
 def stem(path: str | Path) -> str:
     """Name of a file or folder without ``.nii.gz`` or another extension that is read."""
     name = Path(path).resolve().name
-    for suffix in PICTURES + VOLUMES:
+    for suffix in PICTURES + VOLUMES + DICOM:
         if name.lower().endswith(suffix):
             return name[: -len(suffix)] or name
     return name

@@ -75,7 +75,7 @@ def read_split(
     found = False
     for path in folders:
         try:
-            reader = _Set(path)
+            reader = SetReader(path)
         except InputError as error:
             problems.append(str(error))
             continue
@@ -94,7 +94,7 @@ def read_split(
     return items
 
 
-class _Set:
+class SetReader:
     """One ``dataset.json``; what is wrong with it is gathered in `problems`, never raised one by one."""
 
     def __init__(self, folder: Path) -> None:
@@ -106,8 +106,12 @@ class _Set:
         if not isinstance(self.table, dict):
             raise InputError(f"{self.name}/{DESCRIPTION} is not a JSON object")
         self.problems: list[str] = []
+        for key in ("labels", "prompts"):
+            if not isinstance(self.table.setdefault(key, {}), dict):
+                self._say(f"{key}: an object is needed, with label values as keys")
+                self.table[key] = {}
         self.lists = {key: value for key, value in self.table.items() if isinstance(value, list)}
-        self.labels = {str(k): str(v) for k, v in self.table.get("labels", {}).items()}
+        self.labels = {str(k): str(v) for k, v in self.table["labels"].items()}
         for value in [value for value in self.labels if not value.isdigit()]:
             self._say(f"labels '{value}': the keys are label values, the entries their names")
             del self.labels[value]
@@ -169,7 +173,11 @@ class _Set:
 
     def _file(self, case: str, what: str, name: Any) -> str:
         path = self.folder / str(name)
-        if not isinstance(name, str) or not path.is_file():
+        try:
+            there = isinstance(name, str) and (path.is_file() or (what == "image" and path.is_dir()))
+        except OSError:  # a name that no file system takes
+            there = False
+        if not there:
             self._say(f"{case}: {what} {name} is missing")
         return str(path)
 

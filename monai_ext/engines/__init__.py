@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from monai_ext.engines.evaluator import CaseEvaluator
+from monai_ext.engines.evaluator import PromptedEvaluator
+from monai_ext.engines.trainer import PromptedTrainer
 
-__all__ = ["CaseEvaluator"]
+__all__ = ["PromptedEvaluator", "PromptedTrainer"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from collections.abc import Mapping
@@ -14,8 +13,8 @@ import torch
 from ignite.engine import Engine, Events
 
 import monai_ext
-from monai_ext.data.dicom import image_files
-from monai_ext.data.isolation import FAILED
+from monai_ext.data.isolation import FAILED, FINISHED
+from monai_ext.data.records import CaseRecords, input_hash
 from monai_ext.errors import InputError
 from monai_ext.files import whole_file
 
@@ -24,7 +23,7 @@ class ReportWriter:
     """Collect the records of :class:`monai_ext.transforms.MaskSaveImaged` and write ``report.json`` at the end.
 
     ``{"version", "bundle", "weights", "device", "seconds", "seed", "versions", "results": [one record per
-    prompt, with "input_sha256"], "failed": [{"case", "reason"}]}``. It holds no absolute path and nothing of
+    prompt, with "input_sha256"], "failed": [{"case", "reason"}], "skipped": cases that an earlier run did}``. It holds no absolute path and nothing of
     a file's header beside its geometry.
 
     Args:
@@ -36,6 +35,8 @@ class ReportWriter:
         seed: of the run, if it has one.
         version: of the bundle.
         record_key: data key of a case's list of records.
+        records: where the record of each case is written, so that a later run can pass over it.
+        name: of the report in `output_dir`; parts of a job array need one each.
     """
 
     def __init__(
@@ -48,8 +49,10 @@ class ReportWriter:
         seed: int | None = None,
         version: str | None = None,
         record_key: str = "record",
+        records: CaseRecords | None = None,
+        name: str = "report.json",
     ) -> None:
-        self.targets = [Path(output_dir) / "report.json", *([Path(report)] if report else [])]
+        self.targets = [Path(output_dir) / name, *([Path(report)] if report else [])]
         self.header = {
             "version": version,
             "bundle": bundle,
@@ -58,6 +61,8 @@ class ReportWriter:
         }
         self.seed = seed
         self.record_key = record_key
+        self.records = records
+        self.skipped = 0
         self.results: list[dict[str, Any]] = []
         self.failed: list[dict[str, str]] = []
         self.report: dict[str, Any] = {}
@@ -71,7 +76,7 @@ class ReportWriter:
 
     def start(self, engine: Engine) -> None:
         """Forget an earlier run."""
-        self.results, self.failed, self.report = [], [], {}
+        self.results, self.failed, self.report, self.skipped = [], [], {}, 0
         self._started = time.monotonic()
 
     def collect(self, engine: Engine) -> None:
@@ -80,9 +85,16 @@ class ReportWriter:
         if all(FAILED in output for output in state.output):
             self.failed += [{"case": out["case"], "reason": out[FAILED]} for out in state.output]
             return
+        if all(FINISHED in output for output in state.output):
+            self.results += [row for out in state.output for row in json.loads(out[FINISHED])]
+            self.skipped += len(state.output)
+            return
         for item, output in zip(state.batch, state.output, strict=True):
             digest = input_hash(item["image"].meta["filename_or_obj"])
-            self.results += [{**row, "input_sha256": digest} for row in output[self.record_key]]
+            rows = [{**row, "input_sha256": digest} for row in output[self.record_key]]
+            if self.records and rows:
+                self.records.write(rows[0]["case"], digest, rows)
+            self.results += rows
 
     def write(self, engine: Engine) -> None:
         """Write the report, whole or not at all.
@@ -105,6 +117,7 @@ class ReportWriter:
             },
             "results": self.results,
             "failed": self.failed,
+            "skipped": self.skipped,
         }
         text = json.dumps(self.report, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
         for target in self.targets:
@@ -115,14 +128,3 @@ class ReportWriter:
                 raise InputError(
                     f"{target.name}: the report cannot be written ({error.strerror})."
                 ) from error
-
-
-def input_hash(path: str | Path) -> str:
-    """SHA-256 of a file, or of the images of a DICOM folder in the order of their names."""
-    path = Path(path)
-    digest = hashlib.sha256()
-    for file in [file for file, _ in image_files(path)] if path.is_dir() else [path]:
-        with file.open("rb") as stream:
-            while block := stream.read(1 << 20):
-                digest.update(block)
-    return digest.hexdigest()

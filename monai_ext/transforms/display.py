@@ -71,7 +71,7 @@ class DisplayRange(Transform):
         meta = image.meta if isinstance(image, MetaTensor) else {}
         name = Path(str(meta.get("filename_or_obj", "image"))).name
         if image.shape[0] not in (1, 3):
-            raise InputError(f"{name}: {image.shape[0]} channels; give one, or three, of the same position.")
+            raise InputError(f"{name}: {image.shape[0]} channels; give one, or three by channels.")
         if not torch.isfinite(image).all():
             raise InputError(f"{name}: holds NaN or infinite values; replace them.")
         low, high = self._range(image, meta, modality, high)
@@ -87,7 +87,7 @@ class DisplayRange(Transform):
         self, image: torch.Tensor, meta: dict[str, Any], modality: str | None, high: float
     ) -> tuple[float, float]:
         """Values shown as 0 and 1."""
-        if meta.get("kind") == "picture" and meta["bits"] == 8:
+        if meta.get("bits") == 8:  # a picture, or a volume in colour
             return 0.0, 255.0
         if meta.get("kind") is None and high == 255.0:  # an 8-bit array from memory
             return 0.0, 255.0

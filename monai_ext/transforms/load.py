@@ -1,65 +1,104 @@
-"""Load a picture, a NIfTI file or a DICOM folder, channel first, with the geometry its mask will need."""
+"""Load a picture, a volume or a DICOM series, channel first, with the geometry its mask will need."""
 
 from __future__ import annotations
 
 import os
-import zlib
 from collections.abc import Hashable, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import nibabel as nib
 import numpy as np
 import torch
 from monai.config import DtypeLike, KeysCollection, PathLike
 from monai.data import MetaTensor
-from monai.data.image_reader import ImageReader, ITKReader, NibabelReader
-from monai.data.utils import affine_to_spacing
+from monai.data.image_reader import ImageReader
 from monai.transforms import LoadImage, LoadImaged, MapTransform
 from monai.utils import ensure_tuple, ensure_tuple_rep
-from nibabel.filebasedimages import ImageFileError
-from nibabel.spatialimages import HeaderDataError
-from PIL import Image, ImageOps
 
-from monai_ext.data.datalists import PICTURES, READABLE, VOLUMES
-from monai_ext.data.dicom import read_series
-from monai_ext.data.slices import check_affine
+from monai_ext.data.datalists import DICOM, ITK, NIFTI, PICTURES, READABLE, is_folder
+from monai_ext.data.read_dicom import load_dicom
+from monai_ext.data.read_itk import load_itk
+from monai_ext.data.read_nifti import load_nifti
+from monai_ext.data.read_picture import load_picture
+from monai_ext.data.volumes import MAX_VOXELS, check_channels
 from monai_ext.errors import InputError
-
-PRIVATE = ("data_type", "db_name", "descrip", "aux_file", "intent_name")  # free text: can name a patient
 
 
 class MedicalLoadImage(LoadImage):
     """Load one image, or several that are stacked as channels, into a float MetaTensor.
 
-    Pictures (PNG, JPEG) come upright as (C, H, W), row 0 on top, with EXIF orientation applied, C = 1 or 3
-    and the identity as affine. Volumes come as (C, X, Y, Z) in the order of the file with their affine in
-    RAS, millimetres; a 2D NIfTI file has Z = 1. CT from DICOM is in HU. Nothing is resampled or reoriented.
+    Pictures (PNG, JPEG, TIFF, BMP) come upright as (C, H, W), row 0 on top, with EXIF orientation applied,
+    C = 1 or 3 and the identity as affine. Volumes (NIfTI, MHA, MHD, NRRD, DICOM) come as (C, X, Y, Z) in the
+    order of the file with their affine in RAS, millimetres; a 2D volume has Z = 1. CT from DICOM is in HU.
+    Nothing is resampled or reoriented.
 
     ``meta`` holds only what later steps need, nothing that names a patient: ``affine``, ``original_affine``,
     ``spatial_shape``, ``space``, ``original_channel_dim`` (0), ``filename_or_obj``, ``spacing`` (mm),
-    ``kind`` ("picture", "nifti", "dicom"), ``modality`` (DICOM's, such as "CT", or ""), ``bits`` (per
-    channel of a picture, else 0), ``nifti_header`` (uint8, the geometry of a NIfTI file) and ``warnings``
-    (sentences, one a line: a list would not survive collation).
+    ``kind`` ("picture", "nifti", "itk", "dicom"), ``modality`` (DICOM's, such as "CT", or ""), ``bits``
+    (per channel of a picture, 8 of a volume in colour, else 0), ``nifti_header`` (uint8, the geometry of a
+    NIfTI file) and ``warnings`` (sentences, one a line: a list would not survive collation).
 
     Args:
         label: the files are label maps: one channel, palette indices instead of palette colours.
         image_only: return only the MetaTensor; if False also its ``meta``, as LoadImage does.
         dtype: of the tensor. float32 holds every label up to 2^24 exactly.
+        channels: which sequences become the channels, counted from 0, such as [0, 2, 3] or [1]: the files
+            where several are given, else the volumes of a 4D NIfTI file. None: all files; a 4D file with
+            more than one volume is refused.
+        max_voxels: values (voxels or pixels, times channels) that a file may announce, looked at before
+            they are allocated. The default of 2^29 is 512 x 512 x 2048, 2 GiB as float32.
+        series: of a DICOM folder that holds several, as :func:`monai_ext.data.read_dicom.load_dicom` takes it.
 
     Raises:
-        InputError: missing or damaged file, another format, 4D or colour NIfTI, several DICOM series.
+        InputError: missing, damaged or too large file, another format, files that differ in shape, position
+            or bits, sequences that are not there, several DICOM series.
     """
 
-    def __init__(self, label: bool = False, image_only: bool = True, dtype: DtypeLike = np.float32) -> None:
+    def __init__(
+        self,
+        label: bool = False,
+        image_only: bool = True,
+        dtype: DtypeLike = np.float32,
+        channels: Sequence[int] | int | None = None,
+        max_voxels: int = MAX_VOXELS,
+        series: str = "",
+    ) -> None:
         # not LoadImage's own constructor: it sets up every reader of MONAI, with notes on GPU decoders
         self.label = label
         self.image_only = image_only
         self.dtype = dtype
+        self.channels = None if channels is None else [int(c) for c in ensure_tuple(channels)]
+        if self.channels is not None and (not self.channels or min(self.channels) < 0):
+            raise InputError(f"channels {self.channels}: give numbers of sequences, counted from 0.")
+        self.max_voxels = max_voxels
+        self.series = series
 
     def __call__(self, filename: Sequence[PathLike] | PathLike, reader: ImageReader | None = None) -> Any:
         """Load `filename`, one path or several of equal geometry; `reader` is not used, the format decides."""
         paths = [Path(os.fspath(name)).expanduser() for name in ensure_tuple(filename)]
+        if len(paths) == 1:
+            array, meta = self._load(paths[0], self.channels)
+        else:
+            array, meta = self._load_several(paths)
+        meta.update(
+            original_affine=meta["affine"].copy(),
+            spatial_shape=np.asarray(array.shape[1:]),
+            space="RAS",
+            original_channel_dim=0,
+            filename_or_obj=str(paths[0]),
+            warnings="\n".join(dict.fromkeys(meta["warnings"])),
+        )
+        with np.errstate(over="ignore"):  # beyond float32 lies infinity, which DisplayRange refuses
+            array = np.ascontiguousarray(array, dtype=self.dtype)
+        # a file's own memory, mapped or a picture's, may be read-only
+        image = MetaTensor(torch.from_numpy(array if array.flags.writeable else array.copy()), meta=meta)
+        return image if self.image_only else (image, image.meta)
+
+    def _load_several(self, paths: Sequence[Path]) -> tuple[np.ndarray, dict[str, Any]]:
+        """The files of `paths` that `channels` choose, stacked, with the ``meta`` of the first of them."""
+        if self.channels is not None:
+            check_channels(paths[0].name, len(paths), self.channels)
+            paths = [paths[channel] for channel in self.channels]
         loaded = [self._load(path) for path in paths]
         array, meta = loaded[0]
         for path, (other, other_meta) in zip(paths[1:], loaded[1:], strict=True):
@@ -69,140 +108,31 @@ class MedicalLoadImage(LoadImage):
                 raise InputError(
                     f"{path.name}: not of the shape and position of {paths[0].name}; register them first."
                 )
-        array = np.concatenate([a for a, _ in loaded])
-        meta.update(
-            original_affine=meta["affine"].copy(),
-            spatial_shape=np.asarray(array.shape[1:]),
-            space="RAS",
-            original_channel_dim=0,
-            filename_or_obj=str(paths[0]),
-            warnings="\n".join(dict.fromkeys(w for _, m in loaded for w in m["warnings"])),
-        )
-        image = MetaTensor(torch.from_numpy(np.ascontiguousarray(array, dtype=self.dtype)), meta=meta)
-        return image if self.image_only else (image, image.meta)
+            if other_meta["bits"] != meta["bits"]:
+                raise InputError(f"{path.name}: not of as many bits as {paths[0].name}; save them alike.")
+        notes = [note for _, m in loaded for note in m["warnings"]]
+        return np.concatenate([a for a, _ in loaded]), {**meta, "warnings": notes}
 
-    def _load(self, path: Path) -> tuple[np.ndarray, dict[str, Any]]:
+    def _load(self, path: Path, channels: Sequence[int] | None = None) -> tuple[np.ndarray, dict[str, Any]]:
         """(C, ...) array and the ``meta`` of one file or DICOM folder."""
-        if not path.exists():
-            raise InputError(f"{path.name}: no such file or folder.")
         name = path.name.lower()
-        if path.is_dir():
-            return load_dicom(path)
-        if name.endswith(PICTURES):
-            return load_picture(path, self.label)
-        if name.endswith(VOLUMES):
-            return load_nifti(path)
+        folder = is_folder(path)
+        if not folder and not path.is_file():
+            raise InputError(f"{path.name}: not a file but a pipe or a device.")
+        try:
+            if name.endswith(NIFTI) and not folder:
+                return load_nifti(path, self.label, channels, self.max_voxels)
+            if channels is not None:
+                check_channels(path.name, 1, channels)
+            if folder or name.endswith(DICOM):
+                return load_dicom(path, self.series, self.max_voxels)
+            if name.endswith(PICTURES):
+                return load_picture(path, self.label, self.max_voxels)
+            if name.endswith(ITK):
+                return load_itk(path, self.label, self.max_voxels)
+        except MemoryError as error:
+            raise InputError(f"{path.name}: more than the memory holds; crop it.") from error
         raise InputError(f"{path.name}: not a format that is read; give {READABLE}.")
-
-
-def load_picture(path: Path, label: bool = False) -> tuple[np.ndarray, dict[str, Any]]:
-    """(1 or 3, H, W) of a picture, row 0 on top, transparency laid on black, with its ``meta``."""
-    try:
-        with Image.open(path) as opened:
-            opened.load()
-            picture = ImageOps.exif_transpose(opened)
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise InputError(
-            f"{path.name}: not a readable picture ({type(error).__name__}); export it again."
-        ) from error
-    bits = 16 if picture.mode.startswith("I") else 8
-    if picture.mode == "1":
-        picture = picture.convert("L")
-    if label:
-        array = _label_plane(path, picture)
-    elif picture.mode in ("P", "PA", "LA", "RGBA") or "transparency" in picture.info:
-        rgba = picture.convert("RGBA")
-        black = Image.new("RGBA", rgba.size, (0, 0, 0, 255))
-        array = np.asarray(Image.alpha_composite(black, rgba).convert("RGB"))
-    elif picture.mode in ("L", "RGB") or bits == 16:
-        array = np.asarray(picture)
-    elif picture.mode in ("CMYK", "YCbCr", "LAB", "HSV"):
-        array = np.asarray(picture.convert("RGB"))
-    else:
-        raise InputError(f"{path.name}: pictures of mode {picture.mode} are not read; save it as 8-bit PNG.")
-    planes = array[None] if array.ndim == 2 else np.moveaxis(array, -1, 0)
-    if len(planes) == 3 and np.array_equal(planes[0], planes[1]) and np.array_equal(planes[0], planes[2]):
-        planes = planes[:1]  # grey stored as colour
-    meta = {"affine": np.eye(4), "kind": "picture", "modality": "", "bits": bits, "spacing": np.ones(2)}
-    return planes, {**meta, "nifti_header": np.zeros(0, np.uint8), "warnings": []}
-
-
-def _label_plane(path: Path, picture: Image.Image) -> np.ndarray:
-    array = np.asarray(picture)
-    if array.ndim == 3:
-        if (array[..., :3] != array[..., :1]).any():
-            raise InputError(f"{path.name}: a label map in colour; save one number per pixel.")
-        array = array[..., 0]
-    return array
-
-
-def load_nifti(path: Path) -> tuple[np.ndarray, dict[str, Any]]:
-    """(1, X, Y, Z) of a 2D or 3D NIfTI file in its own order, with its ``meta``."""
-    try:
-        stored = cast(nib.Nifti1Pair, nib.load(path))
-        reader = NibabelReader()
-        volume = reader.read(str(path))
-        array, meta = reader.get_data(volume)
-    except (OSError, EOFError, ValueError, zlib.error, ImageFileError, HeaderDataError) as error:
-        raise InputError(
-            f"{path.name}: not a readable NIfTI file ({type(error).__name__}); export it again."
-        ) from error
-    if array.dtype.fields or np.iscomplexobj(array):
-        raise InputError(f"{path.name}: colour and complex NIfTI are not read; save one number per voxel.")
-    if any(size != 1 for size in array.shape[3:]):
-        raise InputError(
-            f"{path.name}: {array.ndim}D NIfTI {array.shape}; give one 3D file per time point or sequence."
-        )
-    if array.ndim < 2 or 0 in array.shape:
-        raise InputError(f"{path.name}: no image in it, its shape is {array.shape}.")
-    array = array.reshape((*array.shape, 1)[:3])
-    try:
-        affine = check_affine(meta["affine"])
-    except InputError as error:
-        raise InputError(f"{path.name}: {error}") from None
-    notes = []
-    header = stored.header.copy()
-    if not np.allclose(affine, stored.affine, atol=1e-3):
-        notes.append("the header's sform, qform and pixdim disagree; the one that fits pixdim was used")
-        header = volume.header.copy()  # corrected by MONAI
-    for field in PRIVATE:
-        if field in header:
-            header[field] = b""
-    block = np.frombuffer(header.as_byteswapped("<").binaryblock, dtype=np.uint8).copy()
-    return array[None], {**_volume_meta(affine, "nifti", ""), "nifti_header": block, "warnings": notes}
-
-
-def load_dicom(folder: Path) -> tuple[np.ndarray, dict[str, Any]]:
-    """(1, X, Y, Z) of the one series in a DICOM folder, rescaled (CT: HU), with its ``meta``."""
-    import itk
-
-    series = read_series(folder)
-    volume = itk.Image[itk.F, 3]
-    try:
-        reader = itk.ImageSeriesReader[volume].New(
-            FileNames=[str(file) for file in series.files],
-            ImageIO=itk.GDCMImageIO.New(),
-            SpacingWarningRelThreshold=1.0,  # read_series looked at the distances already
-        )
-        reader.Update()
-        array, meta = ITKReader().get_data(reader.GetOutput())
-    except RuntimeError as error:
-        raise InputError(
-            f"{folder.name}: the DICOM pixels cannot be decoded; export them uncompressed."
-        ) from error
-    array = array.reshape(meta["spatial_shape"])  # one slice comes without its last axis
-    affine = check_affine(meta["affine"])
-    empty = np.zeros(0, np.uint8)
-    return array[None], {
-        **_volume_meta(affine, "dicom", series.modality),
-        "nifti_header": empty,
-        "warnings": list(series.warnings),
-    }
-
-
-def _volume_meta(affine: np.ndarray, kind: str, modality: str) -> dict[str, Any]:
-    spacing = affine_to_spacing(affine, r=3)
-    return {"affine": affine, "kind": kind, "modality": modality, "bits": 0, "spacing": spacing}
 
 
 class MedicalLoadImaged(LoadImaged):
@@ -213,6 +143,7 @@ class MedicalLoadImaged(LoadImaged):
         label_keys: those among `keys` that are label maps.
         dtype: of the tensors.
         allow_missing_keys: do not raise when a key is missing.
+        channels, max_voxels, series: see :class:`MedicalLoadImage`; label maps know no `channels`.
     """
 
     def __init__(
@@ -221,13 +152,17 @@ class MedicalLoadImaged(LoadImaged):
         label_keys: KeysCollection = "label",
         dtype: DtypeLike = np.float32,
         allow_missing_keys: bool = False,
+        channels: Sequence[int] | int | None = None,
+        max_voxels: int = MAX_VOXELS,
+        series: str = "",
     ) -> None:
         MapTransform.__init__(self, keys, allow_missing_keys)  # LoadImaged's own would build a LoadImage
         self.meta_keys = ensure_tuple_rep(None, len(self.keys))
         self.meta_key_postfix = ensure_tuple_rep("meta_dict", len(self.keys))
         self.label_keys = ensure_tuple(label_keys)
-        self._loader = MedicalLoadImage(dtype=dtype)  # MONAI Label sets image_only on it
-        self._label_loader = MedicalLoadImage(label=True, dtype=dtype)
+        # MONAI Label sets image_only on it
+        self._loader = MedicalLoadImage(dtype=dtype, channels=channels, max_voxels=max_voxels, series=series)
+        self._label_loader = MedicalLoadImage(label=True, dtype=dtype, max_voxels=max_voxels)
 
     def __call__(self, data: Any, reader: ImageReader | None = None) -> dict[Hashable, Any]:
         """Load every key of `data`; raises as :class:`MedicalLoadImage` does."""

@@ -17,6 +17,7 @@ from monai_ext.data.slices import slice_view
 COLOURS = ((230, 159, 0), (86, 180, 233), (0, 158, 115), (213, 94, 0), (204, 121, 167), (0, 114, 178))
 FILL = 0.3
 SHORTEST = 512  # pixels of the shorter side of the drawn image, at least
+LONGEST = 4096  # px, to which a narrow image is enlarged at most
 LINE = 24  # pixels of a legend line
 
 
@@ -35,8 +36,8 @@ def overlay_picture(
     Returns:
         an RGB picture, enlarged if the image is small, with one legend line per prompt below it.
     """
-    shown, drawn, size = _flat(image, masks)
-    scale = max(1, -(-SHORTEST // min(size)))
+    shown, drawn, size = flat_view(image, masks)
+    scale = max(1, min(-(-SHORTEST // min(size)), LONGEST // max(size)))
     width, height = size[1] * scale, size[0] * scale
     base = Image.fromarray((shown.clip(0, 1) * 255).round().astype(np.uint8))
     canvas = np.asarray(base.resize((width, height), Image.Resampling.BILINEAR), dtype=np.float32)
@@ -49,7 +50,7 @@ def overlay_picture(
     return _with_legend(Image.fromarray(canvas.round().astype(np.uint8)), drawn, prompts, presence)
 
 
-def _flat(image: torch.Tensor, masks: torch.Tensor) -> tuple[np.ndarray, np.ndarray, tuple[int, int]]:
+def flat_view(image: torch.Tensor, masks: torch.Tensor) -> tuple[np.ndarray, np.ndarray, tuple[int, int]]:
     """(H, W, 3) image, (P, H, W) masks in {False, True}, and (height, width) with square pixels."""
     picture = image.as_tensor() if isinstance(image, MetaTensor) else image
     masks = masks.as_tensor() if isinstance(masks, MetaTensor) else masks

@@ -65,6 +65,7 @@ def test_a_result_is_told_in_a_sentence_and_recorded(tmp_path, bundle, capsys):
         assert np.count_nonzero(np.asarray(mask)) == row["voxels"]
     assert set(contents(tmp_path / "out")) == {
         "report.json",
+        "chest/record.json",
         *(f"chest/{name}.png" for name in ("left-lung", "lungs", "heart", "labels", "overlay")),
     }
 
@@ -88,7 +89,9 @@ def test_volumes_are_told_in_millilitres_and_absent_things_say_why(tmp_path, bun
 def test_a_dicom_folder_is_one_case(tmp_path, bundle):
     write_series(tmp_path / "ct", np.zeros((2, 4, 4), np.int16) + 1024)
     assert segment(tmp_path / "ct", tmp_path / "out", bundle, "--quiet") == 0
-    assert set(contents(tmp_path / "out")) == {"ct/lungs.nii.gz", "ct/labels.nii.gz", "report.json"}
+    assert set(contents(tmp_path / "out")) == {
+        *("report.json", "ct/record.json", "ct/lungs.nii.gz", "ct/labels.nii.gz")
+    }
 
 
 def test_quiet_prints_nothing_and_the_report_goes_to_a_second_place(tmp_path, bundle, capsys):
@@ -116,7 +119,7 @@ def test_the_same_command_writes_the_same_bytes_as_monais_own(tmp_path, bundle):
     assert done.returncode == 0, done.stderr
     ours, theirs = contents(tmp_path / "ours"), contents(tmp_path / "theirs")
     reports = [json.loads(files.pop("report.json")) for files in (ours, theirs)]
-    assert len(ours) == 6
+    assert len(ours) == 8
     assert ours == theirs
     assert reports[0]["results"] == reports[1]["results"]
 
@@ -142,7 +145,7 @@ def test_cases_that_cannot_be_read_are_listed_and_the_others_done(tmp_path, bund
 def test_when_no_case_can_be_read_nothing_is_written(tmp_path, bundle, capsys):
     (tmp_path / "a.png").write_bytes(b"no picture")
     assert segment(tmp_path / "a.png", tmp_path / "deep/out", bundle) == 2
-    assert capsys.readouterr().err.startswith("error: a.png: not a readable picture")
+    assert capsys.readouterr().err.startswith("error: a.png: not a whole PNG")
     assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
 
 

@@ -53,6 +53,7 @@ def workflow(data: Path, out: Path, prompt: str, **override: Any) -> ConfigWorkf
         "device": "cpu",
         "initialize": [],
         "handlers": [],
+        "settings": {},
         **override,
     }
     flow = ConfigWorkflow(

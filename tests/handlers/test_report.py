@@ -13,8 +13,9 @@ from monai.data import MetaTensor
 
 from monai_ext import __version__
 from monai_ext.data.isolation import IsolatingDataset
+from monai_ext.data.records import input_hash
 from monai_ext.errors import InputError, WeightsError
-from monai_ext.handlers.report import ReportWriter, input_hash
+from monai_ext.handlers.report import ReportWriter
 from tests.transforms.dicom_files import write_series
 
 LOADED = {"name": "vlsm", "sha256": "ab", "source": "embedded/vlsm.safetensors", "note": "n"}
@@ -54,6 +55,7 @@ def test_results_and_failures_are_written_to_both_places(tmp_path, image):
         "seed": 3,
         "results": [{**row, "input_sha256": hashlib.sha256(b"input").hexdigest()}],
         "failed": [{"case": "b", "reason": "b.png: damaged."}],
+        "skipped": 0,
     }
     assert writer.report["versions"]["monai_ext"] == __version__
     assert (tmp_path / "r.json").read_bytes() == (tmp_path / "out/report.json").read_bytes()

@@ -1,0 +1,169 @@
+"""Everything that is wrong with data sets, found by opening each item of each list once, one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from monai_ext.data.datalists import PICTURES, VOLUMES
+from monai_ext.data.datasets import DESCRIPTION, SetReader, find_sets
+from monai_ext.data.item_check import Contents, ItemCheck
+from monai_ext.errors import InputError
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An item in one list.
+
+    Attributes:
+        split: name of the list.
+        item: as :func:`monai_ext.data.datasets.read_split` gives it.
+        classes: label values that the item itself says its label holds.
+        repeat: the list only names an item of another list by its id, as "demo" does.
+        contents: None where the image cannot be used.
+    """
+
+    split: str
+    item: Mapping[str, Any]
+    classes: tuple[Any, ...] = ()
+    repeat: bool = False
+    contents: Contents | None = None
+
+    @property
+    def files(self) -> str:
+        """What is opened: entries of the same files are the same image."""
+        return str(self.item["image"])
+
+    @property
+    def place(self) -> str:
+        """Where to look: "set: case (list)"."""
+        return f"{self.item['set']}: {self.item['case']} ({self.split})"
+
+
+@dataclass(frozen=True)
+class DatasetCheck:
+    """What :func:`check_sets` found.
+
+    Attributes:
+        lists: names of the lists of each set that could be read.
+        entries: every item of every list.
+        problems: what has to be corrected, one line each, beginning with the set.
+        notes: what is odd and may be right, one line each.
+    """
+
+    lists: Mapping[str, Sequence[str]]
+    entries: Sequence[Entry]
+    problems: Sequence[str]
+    notes: Sequence[str]
+
+
+def check_sets(
+    folder: str | Path,
+    sets: str | Sequence[str] | None = None,
+    track: Callable[[Sequence[Entry]], Iterable[Entry]] = iter,
+) -> DatasetCheck:
+    """Look for everything that is wrong in one data set or several, in all their lists.
+
+    Args:
+        folder: one set, or a parent of several.
+        sets: names of those to check, as in :func:`monai_ext.data.datasets.find_sets`; all if None.
+        track: passes on the entries that are opened, and may show how far it is.
+
+    Raises:
+        InputError: only when there is no such set; what is wrong inside is in the result.
+    """
+    lists: dict[str, list[str]] = {}
+    entries: list[Entry] = []
+    problems: list[str] = []
+    for path in _folders(folder, sets):
+        try:
+            reader = SetReader(path)
+        except InputError as error:
+            problems.append(str(error))
+            continue
+        lists[reader.name] = [name for name in reader.lists if _holds_items(reader, name)]
+        entries += [entry for name in lists[reader.name] for entry in _entries(reader, name)]
+        problems += reader.problems
+    opened: dict[str, tuple[Entry, Contents | None]] = {}  # by the files of the image
+    first_with: dict[str, Entry] = {}  # by its pixels
+    notes: dict[tuple[str, str], list[str]] = {}  # cases by set and sentence
+    for entry in track([entry for entry in entries if not entry.repeat]):
+        if entry.files in opened:
+            problems.append(_twice(entry, opened[entry.files][0]))
+            continue
+        found = ItemCheck(entry.item, entry.classes)
+        opened[entry.files] = entry, found.contents
+        problems += [f"{entry.place}: {problem}" for problem in found.problems]
+        for note in found.notes:
+            notes.setdefault((entry.item["set"], note), []).append(entry.item["case"])
+        first = first_with.setdefault(found.pixels, entry) if found.pixels else entry
+        if first is not entry:
+            problems.append(_twice(entry, first))
+    entries = [replace(e, contents=opened[e.files][1] if e.files in opened else None) for e in entries]
+    told = [*(_told(*key, cases) for key, cases in notes.items()), *_lacking(entries)]
+    return DatasetCheck(lists, entries, _lines(problems), _lines(told))
+
+
+def _folders(folder: str | Path, sets: str | Sequence[str] | None) -> list[Path]:
+    folder = Path(folder).expanduser()
+    name = folder.resolve().name
+    if not folder.is_dir():
+        raise InputError(f"{name}: {'a file' if folder.exists() else 'not there'}; give a data set's folder.")
+    if not (folder / DESCRIPTION).is_file() and not any(folder.glob(f"*/{DESCRIPTION}")):
+        raise InputError(
+            f"{name}: no {DESCRIPTION} in it or one level below; write one, docs/datasets.md shows how to match"
+            " images and labels by name."
+        )
+    return find_sets(folder, sets)
+
+
+def _holds_items(reader: SetReader, name: str) -> bool:
+    """Whether a list of ``dataset.json`` is one of items, not of authors or keywords."""
+    entries = reader.lists[name]
+    return not entries or any(
+        isinstance(entry, dict)
+        or (isinstance(entry, str) and (entry in reader.by_id or entry.lower().endswith(PICTURES + VOLUMES)))
+        for entry in entries
+    )
+
+
+def _entries(reader: SetReader, split: str) -> list[Entry]:
+    result = []
+    for given, item in zip(reader.lists[split], reader.items(split, {}), strict=True):
+        if item:  # else it was neither a file, nor an id, nor an object
+            repeat = isinstance(given, str) and given in reader.by_id
+            classes = given.get("classes") if isinstance(given, dict) else None
+            result.append(Entry(split, item, tuple(classes) if isinstance(classes, list) else (), repeat))
+    return result
+
+
+def _lines(texts: Iterable[str]) -> list[str]:
+    """Each text once and on one line: an id may hold a line break."""
+    return list(dict.fromkeys(" ".join(text.split()) for text in texts))
+
+
+def _twice(entry: Entry, first: Entry) -> str:
+    return f"{entry.place}: the same image as {first.place}; keep one of them"
+
+
+def _told(name: str, note: str, cases: Sequence[str]) -> str:
+    others = f" and {len(cases) - 1} more" if len(cases) > 1 else ""
+    return f"{name}: {cases[0]}{others}: {note}"
+
+
+def _lacking(entries: Iterable[Entry]) -> list[str]:
+    """Notes on labels that are not there: of a target in a whole set, of items in a list that has others."""
+    most: dict[tuple[str, str], float] = {}
+    labelled: dict[tuple[str, str], list[bool]] = {}
+    for entry in entries:
+        name = entry.item["set"]
+        labelled.setdefault((name, entry.split), []).append("label" in entry.item)
+        for target, amount in (entry.contents.shown if entry.contents else {}).items():
+            most[name, target] = max(most.get((name, target), 0.0), amount)
+    return [f"{name}: no item shows '{target}'" for (name, target), amount in most.items() if not amount] + [
+        f"{name}: {have.count(False)} of the {len(have)} items in {split} have no label"
+        for (name, split), have in labelled.items()
+        if True in have and False in have
+    ]

@@ -1,0 +1,30 @@
+"""A program of its own, run by dicom_pixels.py: decode FOLDER/*.dcm by itk's GDCM into FOLDER/*.npy.
+
+GDCM ends the process at some damaged files, and of others only prints on stderr that the picture it gives is
+damaged. So each file's name goes there first. It imports nothing of monai_ext: it is run by its path.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+
+
+def decode(folder: Path) -> None:
+    """Write (frames, rows, columns) float32, stored values of up to 16 bits, beside every file."""
+    import itk
+
+    for file in sorted(folder.glob("*.dcm")):
+        os.write(2, f"\n{file.name}\n".encode())
+        reader = itk.ImageFileReader[itk.Image[itk.F, 3]].New(
+            FileName=str(file), ImageIO=itk.GDCMImageIO.New()
+        )
+        reader.Update()
+        np.save(file.with_suffix(".npy"), itk.array_view_from_image(reader.GetOutput()))
+
+
+if __name__ == "__main__":
+    decode(Path(sys.argv[1]))

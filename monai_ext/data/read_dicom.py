@@ -1,0 +1,42 @@
+"""Read one DICOM series as a volume: from a folder with sub-folders, a zip archive of them, or a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from monai_ext.data.dicom import read_series
+from monai_ext.data.dicom_pixels import series_volume
+from monai_ext.data.dicom_zip import unpacked
+from monai_ext.data.volumes import MAX_VOXELS, check_size, file_affine, volume_meta
+
+
+def load_dicom(
+    path: Path, series: str = "", max_voxels: int = MAX_VOXELS
+) -> tuple[np.ndarray, dict[str, Any]]:
+    """(1, X, Y, Z) float32 of one DICOM series, rescaled (CT: HU; PET: each slice by its own), with its ``meta``.
+
+    X runs along the rows of a slice, Y along its columns, Z along the normal. Nothing is resampled.
+
+    Args:
+        path: folder, searched with its sub-folders; ``.zip`` of one; or a single file.
+        series: the SeriesNumber, or the start of the SeriesInstanceUID, where there are several.
+        max_voxels: of the largest series that is read.
+
+    Raises:
+        InputError: as :func:`monai_ext.data.dicom.read_series`; damaged pixels; more than `max_voxels`;
+            an affine of no patient.
+    """
+    with unpacked(path) as folder:
+        found = read_series(folder, series, path.name)
+        first = found.planes[0]
+        check_size(path.name, (first.columns, first.rows, len(found.planes)), max_voxels)
+        affine = file_affine(path.name, found.affine)
+        array = series_volume(found.planes)
+    return array[None], {
+        **volume_meta(affine, "dicom", found.modality),
+        "nifti_header": np.zeros(0, np.uint8),
+        "warnings": list(found.warnings),
+    }

@@ -1,0 +1,74 @@
+"""Which cases an earlier run has finished: each has a record beside its masks."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from monai_ext.data.dicom import image_files
+from monai_ext.errors import InputError
+from monai_ext.files import whole_file
+
+RECORD = "record.json"
+
+
+class CaseRecords:
+    """The records of the cases in an output folder, ``<case>/record.json``.
+
+    A case is finished when its record tells of the same input and the same settings, and its masks are there.
+    A record is written last of a case's files, so that a run that was stopped leaves none of a half-done case.
+
+    Args:
+        output_dir: folder for all cases.
+        settings: what a result depends on beside its input: bundle, weights, prompts, thresholds, …
+    """
+
+    def __init__(self, output_dir: str | Path, settings: Mapping[str, Any]) -> None:
+        self.output_dir = Path(output_dir)
+        self.settings = json.loads(json.dumps(settings))  # as they will be read again
+
+    def finished(self, item: Mapping[str, Any]) -> list[dict[str, Any]] | None:
+        """The rows, one per prompt, of an item with ``case`` and ``image`` (a path); None if it is to be done."""
+        path = self.output_dir / item["case"] / RECORD
+        if not path.is_file():
+            return None
+        try:
+            record = json.loads(path.read_text(encoding="utf-8"))
+            rows, settings, digest = record["results"], record["settings"], record["input_sha256"]
+        except (ValueError, KeyError, TypeError):
+            return None  # not one of ours, or damaged: the case is done again and the record replaced
+        same = settings == self.settings and digest == input_hash(item["image"])
+        return rows if same and all((self.output_dir / row["mask"]).is_file() for row in rows) else None
+
+    def write(self, case: str, digest: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Write the record of a case whose masks are all written.
+
+        Args:
+            case: its id, the name of its folder.
+            digest: :func:`input_hash` of its input.
+            rows: one per prompt, see :class:`monai_ext.transforms.MaskSaveImaged`.
+
+        Raises:
+            InputError: when it cannot be written.
+        """
+        record = {"settings": self.settings, "input_sha256": digest, "results": list(rows)}
+        try:
+            with whole_file(self.output_dir / case / RECORD) as path:
+                text = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False)
+                path.write_text(text + "\n", encoding="utf-8")
+        except OSError as error:
+            raise InputError(f"{case}: the record cannot be written ({error.strerror}).") from error
+
+
+def input_hash(path: str | Path) -> str:
+    """SHA-256 of a file, or of the images of a DICOM folder in the order of their names."""
+    path = Path(path)
+    digest = hashlib.sha256()
+    for file in [file for file, _ in image_files(path, deep=True)] if path.is_dir() else [path]:
+        with file.open("rb") as stream:
+            while block := stream.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,156 @@
+"""An evaluation of many cases: one in memory, bad and finished ones passed over, stopped with whole files."""
+
+from __future__ import annotations
+
+import os
+import signal
+import weakref
+
+import pytest
+import torch
+from ignite.engine import Events
+from monai.data import DataLoader, MetaTensor
+
+from monai_ext.data.isolation import FAILED, FINISHED, IsolatingDataset
+from monai_ext.data.records import CaseRecords, input_hash
+from monai_ext.engines import PromptedEvaluator, PromptedTrainer
+from monai_ext.engines.prepare import PreparePromptedCase
+from monai_ext.errors import InputError
+from monai_ext.inferers import AutocastInferer, PromptInferer
+from monai_ext.losses import PromptedLoss
+from tests.fakes import FeedForward
+from tests.training import items
+
+
+def evaluator(dataset, **kwargs):
+    return PromptedEvaluator(
+        device=torch.device("cpu"),
+        val_data_loader=DataLoader(dataset, batch_size=1),
+        network=FeedForward(),
+        inferer=PromptInferer("lungs"),
+        prepare_batch=PreparePromptedCase(),
+        **kwargs,
+    )
+
+
+class Images:
+    """Makes an image when asked to, and remembers whether earlier ones are still in memory."""
+
+    def __init__(self):
+        self.made, self.alive = [], []
+
+    def __call__(self, item):
+        self.alive.append(sum(ref() is not None for ref in self.made))
+        if item["case"] == "bad":
+            raise InputError("bad.png: damaged.")
+        image = torch.rand(3, 8, 8)
+        self.made.append(weakref.ref(image))
+        return {"image": MetaTensor(image), "case": item["case"]}
+
+
+def collected(engine):
+    outputs = []
+    engine.add_event_handler(Events.ITERATION_COMPLETED, lambda e: outputs.append(e.state.output[0]))
+    return outputs
+
+
+def test_a_case_is_let_go_before_the_next_is_loaded():
+    images = Images()
+    evaluator(IsolatingDataset([{"case": str(n)} for n in range(4)], images)).run()
+    assert images.alive == [0, 0, 0, 0]
+
+
+def test_a_bad_case_is_passed_on_with_its_reason_and_the_others_are_done():
+    engine = evaluator(IsolatingDataset([{"case": "a"}, {"case": "bad"}, {"case": "c"}], Images()))
+    outputs = collected(engine)
+    engine.run()
+    assert outputs[1] == {"case": "bad", FAILED: "bad.png: damaged."}
+    assert [one["pred"].shape for one in (outputs[0], outputs[2])] == [(1, 8, 8)] * 2
+
+
+@pytest.fixture
+def finished(tmp_path):
+    """A picture, its mask and the record of a run that made it."""
+    source = tmp_path / "a.png"
+    source.write_bytes(b"input")
+    (tmp_path / "out/a").mkdir(parents=True)
+    (tmp_path / "out/a/lungs.png").write_bytes(b"mask")
+    rows = [{"case": "a", "prompt": "lungs", "mask": "a/lungs.png", "warnings": ["odd spacing"]}]
+    CaseRecords(tmp_path / "out", {"prompt": "lungs", "mask_threshold": 0.5}).write(
+        "a", input_hash(source), rows
+    )
+    return {"case": "a", "image": str(source)}, rows
+
+
+def settings(**change):
+    return {"prompt": "lungs", "mask_threshold": 0.5, **change}
+
+
+def test_a_finished_case_is_passed_on_with_its_rows_and_not_loaded(tmp_path, finished):
+    item, rows = finished
+    records = CaseRecords(tmp_path / "out", settings())
+    images = Images()
+    engine = evaluator(IsolatingDataset([item, {"case": "b", "image": item["image"]}], images, records))
+    outputs = collected(engine)
+    engine.run()
+    assert records.finished(item) == rows
+    assert outputs[0]["case"] == "a" and '"warnings": ["odd spacing"]' in outputs[0][FINISHED]
+    assert len(images.made) == 1 and "pred" in outputs[1]
+
+
+@pytest.mark.parametrize("change", [{"prompt": "heart"}, {"mask_threshold": 0.4}, {"weights": "ab"}])
+def test_other_settings_are_not_finished(tmp_path, finished, change):
+    assert CaseRecords(tmp_path / "out", settings(**change)).finished(finished[0]) is None
+
+
+def test_another_input_a_lost_mask_or_a_broken_record_is_not_finished(tmp_path, finished):
+    item, _ = finished
+    records = CaseRecords(tmp_path / "out", settings())
+    (tmp_path / "a.png").write_bytes(b"other input")
+    assert records.finished(item) is None
+    (tmp_path / "a.png").write_bytes(b"input")
+    assert records.finished(item)
+    record = tmp_path / "out/a/record.json"
+    whole = record.read_text()
+    for broken in ("", whole[:40], "[]", "{}"):
+        record.write_text(broken)
+        assert records.finished(item) is None
+    record.write_text(whole)
+    (tmp_path / "out/a/lungs.png").unlink()
+    assert records.finished(item) is None
+
+
+def test_a_request_to_end_stops_the_run_as_an_interrupt_does():
+    engine = evaluator(IsolatingDataset([{"case": str(n)} for n in range(3)], Images()))
+    outputs = collected(engine)
+    engine.add_event_handler(Events.ITERATION_COMPLETED, lambda e: os.kill(os.getpid(), signal.SIGTERM))
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt):
+        engine.run()
+    assert len(outputs) == 1
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_the_bar_counts_cases_and_is_gone_afterwards(capsys):
+    evaluator(IsolatingDataset([{"case": str(n)} for n in range(3)], Images()), progress=True).run()
+    evaluator(IsolatingDataset([{"case": "a"}], Images()), progress=None).run()  # no terminal, no bar
+    out, err = capsys.readouterr()
+    assert out == "" and err.strip() == ""
+
+
+def test_the_trainer_needs_only_network_data_loss_and_optimizer():
+    network = FeedForward()
+    before = [p.clone() for p in network.parameters()]
+    trainer = PromptedTrainer(
+        device=torch.device("cpu"),
+        max_epochs=2,
+        train_data_loader=DataLoader(items(), batch_size=2),
+        network=network,
+        optimizer=torch.optim.SGD(network.parameters(), lr=0.1),
+        loss_function=PromptedLoss(),
+        inferer=AutocastInferer(enabled=False),
+        progress=True,
+    )
+    trainer.run()
+    assert trainer.state.iteration == 4
+    assert any(not torch.equal(a, b) for a, b in zip(before, network.parameters(), strict=True))
