@@ -78,7 +78,16 @@ def command(network: VLSM) -> None:
     with tempfile.TemporaryDirectory() as folder:
 
         def whole() -> None:
-            words = ["segment", str(SAMPLE), "-p", "tumour in a breast ultrasound", "-o", folder, "--quiet"]
+            words = [
+                "segment",
+                str(SAMPLE),
+                "-p",
+                "tumour in a breast ultrasound",
+                "-o",
+                folder,
+                "--quiet",
+                "--no-resume",
+            ]
             subprocess.run([sys.executable, "-m", "monai_ext.apps.cli", *words], check=True)
 
         values = ratio(whole, lambda: inferer(image, network))
