@@ -52,7 +52,7 @@ def tell(check: DatasetCheck) -> None:
             console.print(table)
     print("size and spacing: one number where all are equal, else minimum/median/maximum")
     for note in check.notes:
-        print("note:", " ".join(note.split()))
+        print("note:", note)
 
 
 def write_figures(path: Path, check: DatasetCheck) -> None:

@@ -10,11 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from monai_ext.data.dicom_headers import MAX_FILES, NO_IMAGE, PROJECTIONS, Plane, dicom_files, read_planes
+from monai_ext.data.dicom_headers import MAX_FILES, PROJECTIONS, Plane, dicom_files, read_planes
 from monai_ext.data.dicom_stack import stack
 from monai_ext.errors import InputError
-
-__all__ = ["NO_IMAGE", "Series", "case_folders", "image_files", "read_series"]
 
 LISTED = 20
 """Series that an error lists at most."""

@@ -18,10 +18,8 @@ from monai_ext.transforms.display import AIR
 from monai_ext.transforms.load import MedicalLoadImage
 
 PICTURE = "picture"
-TUMOUR_FACTS = (
-    "pathology",
-    "tumour_type",
-)  # they are of something in the image, unless they say that none is
+# they are of something in the image, unless they say that none is
+TUMOUR_FACTS = ("pathology", "tumour_type")
 NOTHING = ("", "normal", "none", "no tumour")
 # DICOM's codes that tell what is seen; OT, SC, XC and the like may be anything
 DICOM_MODALITIES = {

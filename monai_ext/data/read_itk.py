@@ -66,8 +66,7 @@ def load_itk(
     except (RuntimeError, zlib.error) as error:
         raise InputError(f"{path.name}: not a whole MetaImage or NRRD file; export it again.") from error
     planes = stored.T.reshape(components, *sizes, *[1] * (3 - dimensions))
-    meta = volume_meta(file_affine(path.name, affine), "itk", "")
-    meta["bits"] = 8 if colour else 0
+    meta = volume_meta(file_affine(path.name, affine), "itk", bits=8 if colour else 0)
     return grey_or_colour(planes), {**meta, "nifti_header": np.zeros(0, np.uint8), "warnings": []}
 
 

@@ -61,8 +61,7 @@ def load_nifti(
         if field in header:
             header[field] = b""
     block = np.frombuffer(header.as_byteswapped("<").binaryblock, dtype=np.uint8).copy()
-    meta = volume_meta(affine, "nifti", "")
-    meta["bits"] = 8 if volume.get_data_dtype().fields else 0
+    meta = volume_meta(affine, "nifti", bits=8 if volume.get_data_dtype().fields else 0)
     return planes, {**meta, "nifti_header": block, "warnings": notes}
 
 
@@ -104,9 +103,7 @@ def _open(path: Path, max_voxels: int) -> tuple[nib.Nifti1Image, nib.Nifti1Heade
         raise InputError(
             f"{path.name}: less data in it than its header announces; export it again."
         ) from error
-    except (
-        Exception
-    ) as error:  # damage meets nibabel as OSError, ValueError, HeaderDataError, OverflowError …
+    except Exception as error:  # damage meets nibabel as ValueError, HeaderDataError, OverflowError, …
         raise InputError(
             f"{path.name}: not a readable NIfTI file ({type(error).__name__}); export it again."
         ) from error

@@ -62,10 +62,10 @@ def file_affine(name: str, affine: np.ndarray) -> np.ndarray:
     return affine
 
 
-def volume_meta(affine: np.ndarray, kind: str, modality: str) -> dict[str, Any]:
-    """What `meta` says of any volume: affine (4, 4), kind of file, modality, spacing in mm."""
+def volume_meta(affine: np.ndarray, kind: str, modality: str = "", bits: int = 0) -> dict[str, Any]:
+    """What `meta` says of any volume: affine (4, 4), kind of file, modality, bits of colour, spacing in mm."""
     spacing = affine_to_spacing(affine, r=3)
-    return {"affine": affine, "kind": kind, "modality": modality, "bits": 0, "spacing": spacing}
+    return {"affine": affine, "kind": kind, "modality": modality, "bits": bits, "spacing": spacing}
 
 
 def grey_or_colour(planes: np.ndarray) -> np.ndarray:

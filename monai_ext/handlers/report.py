@@ -23,8 +23,8 @@ class ReportWriter:
     """Collect the records of :class:`monai_ext.transforms.MaskSaveImaged` and write ``report.json`` at the end.
 
     ``{"version", "bundle", "weights", "device", "seconds", "seed", "versions", "results": [one record per
-    prompt, with "input_sha256"], "failed": [{"case", "reason"}], "skipped": cases that an earlier run did}``. It holds no absolute path and nothing of
-    a file's header beside its geometry.
+    prompt, with "input_sha256"], "failed": [{"case", "reason"}], "skipped": cases that an earlier run did}``. It
+    holds no absolute path and nothing of a file's header beside its geometry.
 
     Args:
         output_dir: where ``report.json`` goes; paths of masks are relative to it.
