@@ -203,12 +203,12 @@ class PromptedTrainingData(Randomizable, Dataset):
         draw = self.R.rand()
         if missing and (draw < 0.35 or (draw < 0.6 and len(missing) == len(one["targets"]))):
             return self._any(self._sentences(one, missing[self.R.randint(len(missing))], there=False))
-        if draw < 0.7:
+        if draw < 0.85:
             others = self._elsewhere(one["modality"])
             return self._any(self.library.training(*others[self.R.randint(len(others))]))
-        if draw < 0.82:
+        if draw < 0.93:
             return self._any(self.library.absent("train"))
-        return self._any(self.library.nonsense("train")) if draw < 0.9 else self.rewording.nonsense()
+        return self._any(self.library.nonsense("train")) if draw < 0.97 else self.rewording.nonsense()
 
     def _elsewhere(self, modality: str) -> list[tuple[str, str]]:
         """Targets that an image of this modality does not show; a picture of nothing medical shows none at all."""

@@ -51,18 +51,18 @@ class ContextBlock(nn.Module):
         channels: of input and output.
         condition: length of the vector that scales and shifts the mixed features; 0 for none.
         kernel: side of the depthwise convolution.
+        expansion: width of the hidden layer of the MLP, in `channels`.
     """
 
-    def __init__(self, channels: int, condition: int = 0, kernel: int = 7) -> None:
+    def __init__(self, channels: int, condition: int = 0, kernel: int = 7, expansion: int = 2) -> None:
         super().__init__()
         self.mix = nn.Sequential(
             nn.Conv2d(channels, channels, kernel, padding=kernel // 2, groups=channels, bias=False),
             nn.BatchNorm2d(channels),
         )
         self.film = nn.Linear(condition, 2 * channels) if condition else None
-        self.mlp = nn.Sequential(
-            nn.Conv2d(channels, 2 * channels, 1), nn.GELU(), nn.Conv2d(2 * channels, channels, 1)
-        )
+        hidden = expansion * channels
+        self.mlp = nn.Sequential(nn.Conv2d(channels, hidden, 1), nn.GELU(), nn.Conv2d(hidden, channels, 1))
 
     def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
         y = self.mix(x)
@@ -77,8 +77,38 @@ def modulate(x: Tensor, scale_and_shift: Tensor) -> Tensor:
     return x * (1 + scale) + shift
 
 
+def both(first: Tensor, second: Tensor) -> Tensor:
+    """Logit of the product of two probabilities, from their logits."""
+    return -torch.stack([-first, -second, -first - second]).logsumexp(0)
+
+
+def pool(x: Tensor) -> Tensor:
+    """Mean and maximum over the places of (B, C, H, W), as (B, 2C)."""
+    return torch.cat([x.mean((2, 3)), x.amax((2, 3))], dim=1)
+
+
+def mix(coefficients: Tensor, guide: Tensor) -> Tensor:
+    """Linear combination of the guide's channels and a constant, each coefficient for a block of 2 x 2 places.
+
+    Args:
+        coefficients: (B, C + 1, H, W), the constant last.
+        guide: (B, C, 2H, 2W).
+
+    Returns:
+        (B, 1, 2H, 2W).
+    """
+    height, width = coefficients.shape[-2:]
+    blocks = guide.unflatten(3, (width, 2)).unflatten(2, (height, 2))
+    placed = coefficients[:, :, :, None, :, None]
+    mixed = (placed[:, :-1] * blocks).sum(1, keepdim=True) + placed[:, -1:]
+    return mixed.flatten(4, 5).flatten(2, 3)
+
+
 class Encoder(nn.Module):
     """Image pyramid: (B, 3, S, S) to maps at strides 8 and 16, and the guide at stride 2, fused top-down.
+
+    Beside them `medical` (B,), the logit that the picture shows anything that can be asked for at all: what
+    no prompt finds in a photograph is learnt once instead of for every prompt.
 
     Args:
         channels: at strides 2, 4, 8 and 16.
@@ -91,7 +121,7 @@ class Encoder(nn.Module):
         super().__init__()
         c2, c4, c8, c16 = channels
         self.down2 = nn.Sequential(conv(3, c2, stride=2), conv(c2, c2))
-        self.down4 = nn.Sequential(conv(c2, c4, stride=2), ResidualBlock(c4))
+        self.down4 = nn.Sequential(conv(c2, c4, stride=2), ResidualBlock(c4), ResidualBlock(c4))
         self.down8 = nn.Sequential(conv(c4, c8, stride=2), ResidualBlock(c8))
         self.down16 = nn.Sequential(
             conv(c8, c16, stride=2), *(ContextBlock(c16) for _ in range(context)), nn.Dropout2d(dropout)
@@ -100,6 +130,7 @@ class Encoder(nn.Module):
         self.lateral2 = nn.Conv2d(c4, c2, 1)
         self.fuse8, self.fuse4 = conv(c8, c8), conv(c4, c4)
         self.fuse2 = nn.Sequential(conv(c2, c2), nn.Conv2d(c2, guide, 1))
+        self.medical = nn.Sequential(nn.Linear(2 * c16, 32), nn.SiLU(), nn.Dropout(dropout), nn.Linear(32, 1))
         self.up = nn.Upsample(scale_factor=2, mode="bilinear")
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
@@ -107,9 +138,11 @@ class Encoder(nn.Module):
         x4 = self.down4(x2)
         x8 = self.down8(x4)
         x16 = self.down16(x8)
+        medical = self.medical(pool(x16))[:, 0]
         x8 = self.fuse8(x8 + self.up(self.lateral8(x16)))
         x4 = self.fuse4(x4 + self.up(self.lateral4(x8)))
-        return {"guide": self.fuse2(x2 + self.up(self.lateral2(x4))), "8": x8, "16": x16}
+        guide = self.fuse2(x2 + self.up(self.lateral2(x4)))
+        return {"guide": guide, "8": x8, "16": x16, "medical": medical}
 
 
 class Decoder(nn.Module):
@@ -136,7 +169,7 @@ class Decoder(nn.Module):
         self.blocks = nn.ModuleList(ContextBlock(c16, condition) for _ in range(blocks))
         self.lateral8 = nn.Conv2d(c16, c8, 1)
         self.film8 = nn.Linear(condition, 2 * c8)
-        self.fuse8 = ContextBlock(c8, condition, kernel=5)
+        self.fuse8 = ContextBlock(c8, condition, kernel=5, expansion=1)
         self.coarse = nn.Conv2d(c16, 1, 1)
         self.coefficients = nn.Conv2d(c8, guide + 1, 1)
         self.dropout = nn.Dropout2d(dropout)
@@ -151,11 +184,11 @@ class Decoder(nn.Module):
         for block in self.blocks:
             x = block(x, text)
         coarse = self.coarse(x)
-        presence = self.presence(torch.cat([x.mean((2, 3)), x.amax((2, 3)), text], dim=1))
+        asked = self.presence(torch.cat([pool(x), text], dim=1))[:, 0]
+        presence = both(asked.float(), maps["medical"].float())
         x = self.fuse8(modulate(maps["8"], self.film8(text)) + self.up(self.lateral8(self.dropout(x))), text)
-        mixed = F.interpolate(self.coefficients(x), scale_factor=4, mode="bilinear")
-        fine = (mixed[:, :-1] * maps["guide"]).sum(1, keepdim=True) + mixed[:, -1:]
-        return fine, coarse, presence[:, 0]
+        fine = mix(self.up(self.coefficients(x)), maps["guide"])
+        return fine, coarse, presence
 
 
 class VLSM(PromptedSegmenter):
@@ -178,11 +211,11 @@ class VLSM(PromptedSegmenter):
 
     def __init__(
         self,
-        image_size: int = 160,
+        image_size: int = 192,
         channels: Sequence[int] = (24, 48, 80, 120),
         guide: int = 16,
-        context: int = 3,
-        blocks: int = 2,
+        context: int = 4,
+        blocks: int = 1,
         condition: int = 128,
         text_width: int = 96,
         text_depth: int = 2,
