@@ -59,7 +59,8 @@ def _collage(parts: Sequence[torch.Tensor], rng: Random) -> torch.Tensor:
     picture, size = ground.clone(), ground.shape[-1]
     for piece in pieces:
         centre, radii = rng.uniform(0.2, 0.8, 2) * size, rng.uniform(0.08, 0.4, 2) * size
-        rows, columns = ellipse(*centre, *radii, shape=(size, size), rotation=rng.uniform(-np.pi, np.pi))
+        turn = rng.uniform(-np.pi, np.pi)
+        rows, columns = ellipse(centre[0], centre[1], radii[0], radii[1], (size, size), turn)
         picture[:, rows, columns] = piece[:, rows, columns]
     return picture
 

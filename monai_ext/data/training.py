@@ -186,6 +186,15 @@ class PromptedTrainingData(Randomizable, Dataset):
             self.transform.set_random_state(seed, state)
         return self
 
+    def sentences(self) -> list[str]:
+        """Every sentence by which one of the targets that some image shows may be asked for."""
+        texts: dict[str, None] = {}
+        for pair in self.data:
+            if pair["target"] is not None:
+                one = pair["slice"]
+                texts |= dict.fromkeys(self._sentences(one, one["targets"][pair["target"]]))
+        return list(texts)
+
     def weights(self, by_set: Mapping[str, float] | None = None, default: float = 1.0) -> Tensor:
         """Sampling weights of the items: each set as a whole gets its own, spread evenly over its targets."""
         keys = [

@@ -30,7 +30,8 @@ class PromptInferer(Inferer):
 
     Presence gates the result: a slice is zero where its presence is below the threshold, a case where
     its presence is. Presence of a case of D slices is the mean of its ``ceil(case_fraction * D)``
-    highest slice presences, since the highest of hundreds of slices would nearly always pass.
+    highest slice presences, since the highest of hundreds of slices would nearly always pass. A prompt whose
+    words the network does not know is not asked for: result and presence are 0.
 
     Args:
         prompt: prompts of every case; a string may hold several, separated by ";". The empty
@@ -89,7 +90,8 @@ class PromptInferer(Inferer):
             (B, P, H, W) or (B, P, X, Y, Z) float32 probabilities in array order, with the input's
             metadata and ``meta["presence"]`` (B, P) and ``meta["slice_presence"]`` (B, P, D), both
             float32 in [0, 1], D in array order along the slice axis (padded with NaN where the cases of
-            a batch have different numbers of slices).
+            a batch have different numbers of slices), and ``meta["unknown"]``, per case one line for
+            each prompt: why the network does not know its words, or nothing.
 
         Raises:
             InputError: when the shape, the channels, the affine or the prompts cannot be used.
@@ -99,6 +101,8 @@ class PromptInferer(Inferer):
         asked = self.prompts if prompts is None else as_prompts(prompts)
         segmenter = _unwrap(network)
         _check_images(inputs)
+        reasons = [segmenter.why_unknown(prompt) for prompt in asked]
+        unknown = [bool(reason) for reason in reasons]
         images = inputs.as_tensor() if isinstance(inputs, MetaTensor) else inputs
         picture = images.ndim == 4
         volumes = images[..., None] if picture else images
@@ -111,7 +115,7 @@ class PromptInferer(Inferer):
             presences = []
             for case in range(volumes.shape[0]):
                 view = SliceView(2, 0, 1) if picture else self._view(inputs, case)
-                presences.append(self._run_case(volumes[case], view, segmenter, asked, result[case]))
+                presences.append(self._run_case(volumes[case], view, segmenter, asked, unknown, result[case]))
             case_presence = torch.stack([self._case_presence(p) for p in presences])
             if self.gate:
                 for case, prompt in (case_presence < self.presence_threshold).nonzero().tolist():
@@ -122,6 +126,8 @@ class PromptInferer(Inferer):
             output.copy_meta_from(inputs)
         output.meta["presence"] = case_presence
         output.meta["slice_presence"] = _stack_padded(presences)
+        # one string per case: a list per case would not come whole through decollation
+        output.meta["unknown"] = ["\n".join(reasons)] * len(presences)
         return output
 
     def _view(self, inputs: Tensor, case: int) -> SliceView:
@@ -138,12 +144,19 @@ class PromptInferer(Inferer):
             raise InputError(f"volume {case + 1} of {len(inputs)}: {error}") from None
 
     def _run_case(
-        self, volume: Tensor, view: SliceView, segmenter: Any, prompts: Sequence[Prompt], result: Tensor
+        self,
+        volume: Tensor,
+        view: SliceView,
+        segmenter: Any,
+        prompts: Sequence[Prompt],
+        unknown: Sequence[bool],
+        result: Tensor,
     ) -> Tensor:
         """Fill ``result`` (P, X, Y, Z) from ``volume`` (3, X, Y, Z); returns slice presences (P, D), CPU."""
         device = _device_of(segmenter, volume.device)
         depth = volume.shape[1 + view.axis]
-        presence = torch.empty((len(prompts), depth), dtype=torch.float32)
+        presence = torch.zeros((len(prompts), depth), dtype=torch.float32)
+        result[torch.tensor(unknown)] = 0
         for start in range(0, depth, self.batch_size):
             stop = min(start + self.batch_size, depth)
             # A copy: the network may write into it, and may need it in a graph of its own.
@@ -152,6 +165,8 @@ class PromptInferer(Inferer):
             )
             features = segmenter.encode(slices)
             for p, prompt in enumerate(prompts):
+                if unknown[p]:
+                    continue
                 found = segmenter.segment(features, [prompt] * (stop - start))
                 if found.logits.shape != (stop - start, 1, *slices.shape[2:]):
                     raise ValueError(

@@ -7,12 +7,12 @@ All heavy work is prompt-free, so ten prompts cost little more than one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from monai_ext.data.lexicon import Lexicon
 from monai_ext.data.prompts import names_side
 from monai_ext.networks.segmenter import Features, Prompt, PromptedSegmenter, Segmentation
 from monai_ext.networks.text import TextTower
@@ -225,11 +225,29 @@ class VLSM(PromptedSegmenter):
         super().__init__()
         self.image_size = image_size
         self.flip_average = flip_average
+        self.lexicon = Lexicon()
         self.text = TextTower(WordPieceTokenizer(), text_width, text_depth, out_channels=condition)
         self.sharpen = nn.Sequential(nn.Linear(condition, condition), nn.SiLU())
         self.encoder = Encoder(channels, guide, context, dropout)
         self.decoder = Decoder(channels, guide, condition, blocks, dropout)
         self.to(memory_format=torch.channels_last)  # convolutions are a third faster so, on CPU and GPU
+
+    def learn_words(self, texts: Iterable[str]) -> None:
+        """Add the words of sentences to those that a prompt may name a target by; they go with the weights."""
+        self.lexicon = Lexicon([*self.lexicon.taught, *texts])
+
+    def why_unknown(self, prompt: Prompt) -> str:
+        """See :class:`PromptedSegmenter`; an ensemble is unknown if all its texts are."""
+        reasons = [self.lexicon.why_unknown(text) for text in prompt.texts]
+        return reasons[0] if all(reasons) else ""
+
+    def get_extra_state(self) -> Tensor:
+        """The words, as a tensor of UTF-8 bytes, which every format of weights can hold."""
+        return torch.tensor(list("\n".join(sorted(self.lexicon.taught)).encode()), dtype=torch.uint8)
+
+    def set_extra_state(self, state: Tensor) -> None:
+        """Replace the words by those of a state dict."""
+        self.lexicon = Lexicon(bytes(state.tolist()).decode().split("\n"))
 
     def encode(self, image: Tensor) -> Features:
         """Pyramids of (B, 3, H, W) images in [0, 1]; in evaluation also of the mirrored images."""
