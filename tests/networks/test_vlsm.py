@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from monai_ext.networks.segmenter import Prompt
-from monai_ext.networks.vlsm import VLSM, both, mix
+from monai_ext.networks.vlsm import VLSM, blocks, both, mix
 
 SMALL = {
     "image_size": 32,
@@ -75,7 +75,7 @@ def test_a_mask_is_mixed_from_the_guide_by_the_coefficients_of_its_block():
     coefficients, guide = torch.rand(2, 4, 5, 6), torch.rand(2, 3, 10, 12)
     near = coefficients.repeat_interleave(2, 2).repeat_interleave(2, 3)
     expected = (near[:, :3] * guide).sum(1, keepdim=True) + near[:, 3:]
-    assert torch.allclose(mix(coefficients, guide), expected, atol=1e-6)
+    assert torch.allclose(mix(coefficients, blocks(guide)), expected, atol=1e-6)
 
 
 def test_words_go_with_the_weights_and_tell_which_prompts_are_known(network):
