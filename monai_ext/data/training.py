@@ -143,7 +143,8 @@ class PromptedTrainingData(Randomizable, Dataset):
         extra: further slices, as :func:`load_slices` returns them: phantoms, photographs.
         lesions: number of MR slices that get lesions painted in, see :func:`monai_ext.data.lesions.lesion_slices`.
         transform: random augmentation of `image` (3, H, W) float in [0, 1] and `label` (P, H, W) in {0, 1};
-            the item also holds `prompt` (P strings), `sided` (one of them names a side) and `modality`.
+            the item also holds `prompt` (P strings), `sided` (one of them names a side), `modality`, and `medical`,
+            0.0 for a picture of nothing medical and 1.0 for others.
         prompts: P, the number of sentences per image: more of them share one encoding.
         absent: chance of an absent prompt.
         canonical: chance that a present target is asked for by its canonical sentence.
@@ -257,5 +258,6 @@ class PromptedTrainingData(Randomizable, Dataset):
             "prompt": texts,
             "sided": any(names_side(text) is not None for text in texts),
             "modality": one["modality"],
+            "medical": float(one["modality"] != "other"),
         }
         return self.transform(item) if self.transform is not None else item

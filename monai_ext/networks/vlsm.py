@@ -112,8 +112,8 @@ def blocks(guide: Tensor) -> Tensor:
 class Encoder(nn.Module):
     """Image pyramid: (B, 3, S, S) to maps at strides 8 and 16, and the guide at stride 2 in blocks, fused top-down.
 
-    Beside them `medical` (B,), the logit that the picture shows anything that can be asked for at all: what
-    no prompt finds in a photograph is learnt once instead of for every prompt.
+    Beside them `medical` (B,), the logit that the picture is medical at all: that nothing can be found in a
+    photograph is learnt once instead of for every prompt.
 
     Args:
         channels: at strides 2, 4, 8 and 16.
@@ -267,7 +267,8 @@ class VLSM(PromptedSegmenter):
     def segment(self, features: Features, prompts: Sequence[Prompt]) -> Segmentation:
         """See :class:`PromptedSegmenter`; `stages["boxes"]` are the frames (y0, y1, x0, x1) in pixels.
 
-        In training `aux["coarse"]` holds (B, 1, H, W) logits of stride 16, for deep supervision.
+        In training `aux["coarse"]` holds (B, 1, H, W) logits of stride 16, for deep supervision, and
+        `aux["medical"]` (B,) logits that the pictures are medical at all.
         """
         vector = self.sharpen(self.text(prompts) * self.text.project.out_features**0.5)
         if features["mirrored"]:
@@ -282,5 +283,8 @@ class VLSM(PromptedSegmenter):
         height, width = features["size"]
         boxes = features["boxes"]
         logits = unframe(fine.float(), boxes, height, width)
-        aux = {"coarse": unframe(coarse.float(), boxes, height, width)} if self.training else {}
+        aux = {}
+        if self.training:
+            coarse = unframe(coarse.float(), boxes, height, width)
+            aux = {"coarse": coarse, "medical": features["maps"]["medical"]}
         return Segmentation(logits, presence.float(), {"boxes": boxes}, aux)
