@@ -32,7 +32,7 @@ def photograph_slices(
 
     Args:
         size: side in pixels.
-        crops: random square parts of each photograph, with colours exchanged, beside the whole of it.
+        crops: random square parts of each photograph in other colours, beside the whole of it.
         collages: further pictures in which round pieces of some parts lie on another: twenty photographs are
             few, and what is round in them is most often taken for a lesion or an organ.
         seed: of the parts.
@@ -49,7 +49,7 @@ def photograph_slices(
             top, left = (int(rng.integers(length - side)) for length in image.shape[1:])
             part = _square(image[:, top : top + side, left : left + side], size)
             parts.append(part)
-            slices.append(_photograph(part[rng.permutation(3)]))
+            slices.append(_photograph(_tinted(part, rng)))
     return slices + [_photograph(_collage(parts, rng)) for _ in range(collages)]
 
 
@@ -66,8 +66,13 @@ def _collage(parts: Sequence[torch.Tensor], rng: Random) -> torch.Tensor:
 
 
 def _tinted(image: torch.Tensor, rng: Random) -> torch.Tensor:
-    channels = rng.permutation(3) if rng.random() < 0.4 else np.arange(3)
-    gains = torch.tensor(rng.uniform(0.5, 1.3, (3, 1, 1)), dtype=torch.float32)
+    """In other colours; often in those of tissue or in grey, which tell least that a picture is not medical."""
+    kind = rng.random()
+    if kind < 0.25:
+        return image.mean(0, keepdim=True).expand(3, -1, -1)
+    channels = rng.permutation(3) if kind < 0.5 else np.arange(3)
+    low, high = ((0.8, 0.35, 0.25), (1.3, 0.8, 0.7)) if kind > 0.7 else (0.5, 1.3)
+    gains = torch.tensor(rng.uniform(low, high, 3), dtype=torch.float32)[:, None, None]
     return (image[channels] * gains).clamp(0, 1)
 
 
