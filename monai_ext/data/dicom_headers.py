@@ -6,7 +6,7 @@ import logging
 import os
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -125,20 +125,14 @@ def dicom_files(folder: Path, deep: bool = True) -> Iterator[Path]:
     Raises:
         InputError: a folder that cannot be opened.
     """
-    seen: set[str] = set()
 
     def refuse(error: OSError) -> None:
         raise InputError(
             f"{Path(error.filename).name}: cannot be opened ({error.strerror}); check its permissions."
         ) from error
 
-    for parent, folders, files in os.walk(folder, followlinks=True, onerror=refuse):
-        real = os.path.realpath(parent)
-        folders[:] = sorted(f for f in folders if not f.startswith(".")) if deep and real not in seen else []
-        if real in seen:
-            continue
-        seen.add(real)
-        for name in sorted(f for f in files if not f.startswith(".")):
+    for parent, _, files in walk_once(folder, deep, refuse):
+        for name in files:
             file = Path(parent, name)
             named = file.suffix.lower() in ("", *SUFFIXES)
             try:
@@ -147,6 +141,19 @@ def dicom_files(folder: Path, deep: bool = True) -> Iterator[Path]:
                 found = named  # reading it says why not; what is named as another format is not ours
             if found:
                 yield file
+
+
+def walk_once(
+    folder: Path, deep: bool = True, onerror: Callable[[OSError], None] | None = None
+) -> Iterator[tuple[str, list[str], list[str]]]:
+    """As os.walk, by name, without what begins with a dot; follows links, but enters no folder twice."""
+    seen: set[str] = set()
+    for parent, folders, files in os.walk(folder, followlinks=True, onerror=onerror):
+        real = os.path.realpath(parent)
+        folders[:] = sorted(f for f in folders if not f.startswith(".")) if deep and real not in seen else []
+        if real not in seen:
+            seen.add(real)
+            yield parent, folders, sorted(f for f in files if not f.startswith("."))
 
 
 def is_dicom(file: Path) -> bool:

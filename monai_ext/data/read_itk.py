@@ -86,14 +86,32 @@ def _text(path: Path, sign: str) -> tuple[dict[str, str], int]:
     return fields, length
 
 
+def _voxels_in(fields: dict[str, str]) -> str:
+    """Name of the file that holds the voxels; "" if they follow the text."""
+    name = fields.get("elementdatafile") or fields.get("data file") or fields.get("datafile") or ""
+    return "" if name.upper() == "LOCAL" else name
+
+
+def voxel_file(path: Path) -> Path:
+    """The file beside `path` that holds its voxels, or `path` itself: of MetaImage and NRRD, for any file."""
+    if not path.name.lower().endswith((".mha", ".mhd", ".nrrd")):
+        return path
+    try:
+        name = _voxels_in(_text(path, ":" if path.name.lower().endswith(".nrrd") else "=")[0])
+    except InputError:  # reading it says what is wrong
+        return path
+    beside = path.parent / name
+    return beside if name and Path(name).name == name and beside.is_file() else path
+
+
 def _check_voxels(path: Path, fields: dict[str, str], text_bytes: int, announced: int) -> None:
     """Refuse voxels that are not as many bytes as announced: ITK fills them up, or reads on in disorder."""
     encoding = fields.get("encoding", "raw").lower()
     if encoding not in ("raw", "gz", "gzip") or fields.get("binarydata", "True").lower() != "true":
         raise InputError(f"{path.name}: voxels as text or bzip2 are not read; save them raw or by zlib.")
-    name = fields.get("elementdatafile") or fields.get("data file") or fields.get("datafile") or "LOCAL"
+    name = _voxels_in(fields)
     data, start = path, text_bytes
-    if name.upper() != "LOCAL":
+    if name:
         # ITK would go wherever the text says, and wait there
         if Path(name).name != name or not (path.parent / name).is_file():
             raise InputError(f"{path.name}: its voxels are not in one file beside it; put them there.")

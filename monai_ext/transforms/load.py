@@ -117,8 +117,6 @@ class MedicalLoadImage(LoadImage):
         """(C, ...) array and the ``meta`` of one file or DICOM folder."""
         name = path.name.lower()
         folder = is_folder(path)
-        if not folder and not path.is_file():
-            raise InputError(f"{path.name}: not a file but a pipe or a device.")
         try:
             if name.endswith(NIFTI) and not folder:
                 return load_nifti(path, self.label, channels, self.max_voxels)
