@@ -61,9 +61,10 @@ def without_names(reason: str, path: Path, case: str) -> str:
     `path` becomes `case`, and a file in it "file 12", by its place in the order of the names.
     """
     told = reason
-    for number, name in enumerate(sorted(set(_names_in(path)) - {path.name}), 1):
-        told = _replaced(told, name, f"file {number}")
-    told = _replaced(told, path.name, case)
+    names = {name: f"file {number}" for number, name in enumerate(sorted(set(_names_in(path))), 1)}
+    names[path.name] = case
+    for name in sorted(names, key=len, reverse=True):  # a name may be part of another
+        told = _replaced(told, name, names[name])
     return told if told.startswith(case) else f"{case}: {told}"
 
 

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from monai_ext.data.dicom import case_folders
+from monai_ext.data.dicom import case_folders, read_series
+from monai_ext.data.dicom_headers import dicom_files
 from monai_ext.errors import InputError
 from monai_ext.files import LONGEST_NAME, cut_name
 
@@ -84,6 +85,8 @@ def _in_folder(folder: Path) -> list[Path]:
     if series == [folder] and files:
         raise InputError(f"{folder.name}: DICOM slices beside other images; give a folder of one kind.")
     if not files and not series:
+        if next(dicom_files(folder), None):
+            read_series(folder)  # says that there are only objects, such as SEG, and no images
         raise InputError(f"{folder.name}: nothing to read in this folder; give {READABLE}.")
     return sorted(files + series)
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import re
-import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from monai_ext.data.quiet import quiet
 from monai_ext.errors import InputError
 
 NO_IMAGE = {"SEG", "SR", "PR", "KO", "REG", "DOC", "RTSTRUCT", "RTPLAN", "RTDOSE"}
@@ -165,20 +163,6 @@ def is_dicom(file: Path) -> bool:
     return head[128:] == b"DICM" or (len(head) == 132 and head.startswith(EARLY))
 
 
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Without pydicom's warnings and log: they quote the values of tags, which can name a patient."""
-    log = logging.getLogger("pydicom")
-    before = log.disabled
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        log.disabled = True
-        try:
-            yield
-        finally:
-            log.disabled = before
-
-
 def read_planes(file: Path) -> list[Plane]:
     """The planes of one DICOM file, in the order of its frames; none of a DICOMDIR.
 
@@ -192,7 +176,7 @@ def read_planes(file: Path) -> list[Plane]:
     try:
         if not is_dicom(file):
             raise InputError(f"{file.name}: no DICOM file, or a damaged one; copy it again or take it away.")
-        with file.open("rb") as stream, quiet():
+        with file.open("rb") as stream, quiet("pydicom"):
             if b"1.2.840.10008.1.2.1.99\0" in stream.read(2048):  # could inflate to any size
                 raise InputError(
                     f"{file.name}: deflated DICOM is not read; convert it to Explicit VR Little Endian."

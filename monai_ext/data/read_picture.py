@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps
 
+from monai_ext.data.quiet import quiet
 from monai_ext.data.volumes import MAX_SIDE, MAX_VOXELS, check_size, grey_or_colour
 from monai_ext.errors import InputError
 
@@ -34,7 +35,8 @@ def load_picture(
     Raises:
         InputError: damaged or cut file, several pages, too large, a mode that is not read.
     """
-    picture, notes, stored = _open(path, max_voxels, max_side)
+    with quiet("PIL"):
+        picture, notes, stored = _open(path, max_voxels, max_side)
     planes = _label(path, picture, stored) if label else _planes(path, picture)
     meta = {
         "affine": np.eye(4),
