@@ -237,6 +237,9 @@ def test_one_damaged_file_names_nobody(tmp_path, bundle, capfd, name):
     assert segment(source, tmp_path / "out", bundle, names=None) == 2
     out, err = capfd.readouterr()
     assert out == "" and err.startswith(f"error: case-{digest}: ") and WORD.lower() not in err.lower()
+    assert segment(source, tmp_path / "out", bundle, "--debug", names=None) == 2
+    out, err = capfd.readouterr()
+    assert "Traceback" in err and WORD.lower() not in (out + err).lower()
     assert not (tmp_path / "out").exists()
 
 
