@@ -27,16 +27,16 @@ def check_size(name: str, shape: Sequence[int], max_voxels: int, max_side: int =
     announced = " × ".join(str(size) for size in sizes)
     if len(sizes) < 2 or min(sizes) < 1:
         raise InputError(f"{name}: no image in it, its size is {announced or 'unknown'}.")
-    if max(sizes) > max_side:
-        raise InputError(
-            f"{name}: {announced}, the limit of a side is {max_side}; crop it, make it smaller or raise max_side."
-        )
     values = 1
     for size in sizes:
         values *= size  # Python's integers do not overflow
     if values > max_voxels:
         raise InputError(
             f"{name}: {announced} is above the limit of {max_voxels} values; crop it or raise max_voxels."
+        )
+    if max(sizes) > max_side:
+        raise InputError(
+            f"{name}: {announced}, the limit of a side is {max_side}; crop it, make it smaller or raise max_side."
         )
 
 
