@@ -1,11 +1,20 @@
 """Errors that a user can act on: one line saying what is wrong, where, and what to do."""
 
 
+def one_line(text: object) -> str:
+    """Text from outside (a file name, a prompt) as it may stand in a terminal, a log or a message.
+
+    Whatever cannot be printed (line breaks, a terminal's control characters, marks that turn the direction of
+    writing, bytes of a file name that are no text) is shown escaped, as ``\\n`` or ``\\x1b``.
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
+
+
 class _OneLine(Exception):
     """Whatever goes into the message (a file name may hold a line break), it is one line."""
 
     def __init__(self, message: object = "") -> None:
-        super().__init__(" ".join(str(message).splitlines()))
+        super().__init__(one_line(message))
 
 
 class InputError(_OneLine):

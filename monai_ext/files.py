@@ -1,11 +1,21 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and names that every file system takes."""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import NamedTemporaryFile
+
+from monai_ext.errors import InputError
+
+LONGEST_NAME = 255
+"""Bytes of a file's or folder's name on the common file systems."""
+KEPT = 60
+"""Characters at the end of a name that its temporary name keeps: at most 240 bytes, and the extension."""
 
 
 @contextmanager
@@ -16,9 +26,39 @@ def whole_file(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{os.getpid()}-{path.name}")
+    temporary = path.with_name(f".{os.getpid()}-{path.name[-KEPT:]}")
     try:
         yield temporary
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def check_writable(path: str | Path) -> None:
+    """Refuse a file that could not be written, before the work that it is to tell of.
+
+    Permissions are not asked (they mean nothing to some users and file systems): a file is made in its folder, or
+    in the nearest that is there, and taken away again.
+
+    Raises:
+        InputError: naming the file and the reason.
+    """
+    path = Path(path).absolute()
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            if stat.S_ISDIR(path.stat().st_mode):
+                raise IsADirectoryError(0, "a folder has that name")
+        nearest = next(folder for folder in path.parents if os.path.lexists(folder))
+        with NamedTemporaryFile(dir=nearest, prefix=".monai_ext-") as file:
+            file.write(b"\0")
+    except OSError as error:
+        raise InputError(
+            f"{path.parent.name}/{path.name}: cannot be written ({error.strerror}); choose another place."
+        ) from error
+
+
+def cut_name(name: str, most: int = LONGEST_NAME) -> str:
+    """`name`, or as many of its first characters as `most` bytes hold."""
+    while len(os.fsencode(name)) > most:
+        name = name[:-1]
+    return name

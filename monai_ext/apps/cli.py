@@ -18,7 +18,7 @@ from rich.table import Table
 
 import monai_ext
 from monai_ext.apps import catalog, runner
-from monai_ext.errors import InputError, actionable
+from monai_ext.errors import InputError, actionable, one_line
 
 app = typer.Typer(
     help="Segment medical images from text. Research use; not a medical device.",
@@ -31,6 +31,8 @@ app.add_typer(bundles_app, name="bundles")
 dataset_app = typer.Typer(help="Look at data sets before work starts.", no_args_is_help=True)
 app.add_typer(dataset_app, name="dataset")
 
+SHOWN = 100
+"""Characters of a prompt in a line about its result."""
 STOPPED = 130  # as shells say it of a program ended by Ctrl-C
 
 Output = Annotated[Path, typer.Option("-o", "--output", help="Folder for what is written.")]
@@ -87,6 +89,13 @@ def segment(
     resume: Annotated[
         bool, typer.Option(help="Pass over cases that an earlier run finished with the same settings.")
     ] = True,
+    names: Annotated[
+        Literal["hash", "file"] | None,
+        typer.Option(
+            help="What cases are called: hash, by their content (of the bundle: hash), or file, as their files,"
+            " whose names then stand in folders and records."
+        ),
+    ] = None,
     part: Annotated[int, typer.Option(min=1, help="Do only this part of the cases, for job arrays.")] = 1,
     parts: Annotated[int, typer.Option(min=1, help="Number of parts.")] = 1,
     quiet: Quiet = False,
@@ -107,6 +116,7 @@ def segment(
             preview=preview,
             report=report,
             resume=resume,
+            names=names,
             part=part,
             parts=parts,
             progress=False if quiet else None,
@@ -116,9 +126,29 @@ def segment(
 
         _tell(result, output, preview, report_name(part, parts))
     for failed in result["failed"]:
-        _complain(f"{failed['case']} left out: {failed['reason']}")
+        _complain(f"{failed['case']} left out: {failed['reason'].removeprefix(failed['case'] + ': ')}")
     if result["failed"]:
         raise typer.Exit(InputError.exit_code)
+
+
+@app.command()
+def cases(
+    source: Annotated[
+        Path, typer.Argument(metavar="INPUT", help="What segment was given: a file, or a folder.")
+    ],
+    debug: Debug = False,
+) -> None:
+    """Tell which file or folder stands behind each case-… of a run; nothing is written."""
+    with _reporting(debug):
+        from monai_ext.data.case_names import case_id, input_hash
+        from monai_ext.data.datalists import list_cases
+
+        folder = source.expanduser()
+        for item in list_cases(folder):
+            image = Path(item["image"])
+            _say(
+                f"{case_id(input_hash(image))}  {image.name if image == folder else image.relative_to(folder)}"
+            )
 
 
 @app.command()
@@ -182,7 +212,7 @@ def export(
 
         export_bundle(name, folder)
     if not quiet:
-        print(f"{name} → {folder}")
+        _say(f"{name} → {folder}")
 
 
 @dataset_app.callback()
@@ -234,7 +264,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not hasattr(error, "format_message"):  # what typer raises for wrong usage has it
             raise
         if type(error).__name__ != "NoArgsIsHelpError":
-            _complain(f"{error.format_message().rstrip('.')}; see --help.")
+            _complain(f"{' '.join(error.format_message().split()).rstrip('.')}; see --help.")
         return InputError.exit_code
 
 
@@ -256,37 +286,50 @@ def _reporting(debug: bool) -> Iterator[None]:
         if known is not None:
             _complain(str(known))
             raise typer.Exit(known.exit_code) from None
-        _complain(
-            f"{type(error).__name__}: {error}. This is a fault of monai_ext; please report what --debug prints."
-        )
+        told = " ".join(f"{type(error).__name__}: {error}.".split())
+        _complain(f"{told} This is a fault of monai_ext; please report what --debug prints.")
         raise typer.Exit(1) from None
 
 
 def _complain(text: str) -> None:
-    print("error:", " ".join(text.split()), file=sys.stderr)
+    print("error:", one_line(text), file=sys.stderr)
+
+
+def _say(text: str) -> None:
+    print(one_line(text))
 
 
 def _tell(report: dict[str, Any], output: Path, preview: bool, name: str) -> None:
     for row in report["results"]:
-        found = f'{row["case"]}  "{row["prompt"]}": '
-        *notes, reason = [*row["warnings"], ""] if row["voxels"] else row["warnings"]
+        found = f'{row["case"]}  "{_short(row["prompt"])}": '
+        warnings = [line.replace(row["prompt"], _short(row["prompt"])) for line in row["warnings"]]
+        *notes, reason = [*warnings, ""] if row["voxels"] else warnings
         if row["voxels"]:
-            print(
+            _say(
                 f"{found}found, {_extent(row, output)}, presence {row['presence']:.2f} → {output / row['mask']}"
             )
         else:
-            print(f"{found}not found; {reason} → {output / row['mask']}")
+            _say(f"{found}not found; {reason} → {output / row['mask']}")
         for note in notes:
-            print(f"  note: {note}")
+            _say(f"  note: {note}")
+    done = list(dict.fromkeys(row["case"] for row in report["results"]))
     if preview:
-        for case in dict.fromkeys(row["case"] for row in report["results"]):
-            print(f"overlay → {output / case / 'overlay.png'}")
+        for case in done:
+            _say(f"overlay → {output / case / 'overlay.png'}")
     weights = report["weights"]
     if report["skipped"]:
-        print(f"{report['skipped']} of these cases were done before; --no-resume does them again")
-    print(f"record → {output / name}")
+        _say(f"{report['skipped']} of these cases were done before; --no-resume does them again")
+    if report["copies"]:
+        _say(f"{report['copies']} of these inputs are copies of others and stand for the same case")
+    if len(done) > 1 and done[0].startswith("case-"):
+        _say("which file each case is → monai-ext cases INPUT")
+    _say(f"record → {output / name}")
     note, licence = weights.get("note", "no note"), weights.get("licence", "not told by the bundle")
-    print(f"weights {weights['name']}: {note}; licence: {licence}")
+    _say(f"weights {weights['name']}: {note}; licence: {licence}")
+
+
+def _short(prompt: str) -> str:
+    return prompt if len(prompt) <= SHOWN else f"{prompt[: SHOWN - 1]}…"
 
 
 def _extent(row: dict[str, Any], output: Path) -> str:

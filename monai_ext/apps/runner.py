@@ -33,6 +33,8 @@ def parse_prompts(texts: Sequence[str]) -> list[str]:
         pieces = split_prompts(text)
         if not pieces:
             raise InputError("an empty prompt: say what to segment, such as -p lungs.")
+        if any("\ud800" <= letter <= "\udfff" for letter in text):  # bytes of an argument that are no UTF-8
+            raise InputError(f"prompt {text!r} is not text in UTF-8; use words.")
         prompts += [plain_text(piece) for piece in pieces]
     if not prompts:
         raise InputError("no prompt: say what to segment, such as -p lungs.")
@@ -86,6 +88,7 @@ def run_segment(
     preview: bool = False,
     report: Path | None = None,
     resume: bool = True,
+    names: str | None = None,
     part: int = 1,
     parts: int = 1,
     progress: bool | None = False,
@@ -105,6 +108,7 @@ def run_segment(
         preview: also write overlay.png.
         report: a second place for the report.
         resume: pass over cases that an earlier run finished with the same settings.
+        names: "hash" or "file", see :class:`monai_ext.data.isolation.IsolatingDataset`.
         part, parts: which part of the cases, from 1, and of how many; the report is named after it.
         progress: show a bar; None: where standard error is a terminal.
 
@@ -130,6 +134,7 @@ def run_segment(
         "progress": progress,
         **({} if batch_size is None else {"batch_size": batch_size}),
         **({} if threshold is None else {"mask_threshold": threshold}),
+        **({} if names is None else {"case_names": literal(names)}),
         **({} if report is None else {"report": literal(report.expanduser().absolute())}),
     }
     flow = _run(bundle, ("inference.json",), output, device, overrides)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from monai_ext.data.dicom import case_folders
+from monai_ext.data.dicom import case_folders, read_series
+from monai_ext.data.dicom_headers import dicom_files
 from monai_ext.errors import InputError
+from monai_ext.files import LONGEST_NAME, cut_name
 
 PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 NIFTI = (".nii.gz", ".nii")
@@ -28,8 +31,8 @@ def list_cases(path: str | Path) -> list[dict[str, str]]:
 
     Returns:
         one ``{"image": path, "case": id, "group": id}`` per case. The id is the file's or folder's name
-        without extension, with a number behind it where two would be equal (also on file systems that do
-        not tell upper from lower case).
+        without extension, "_" for what cannot be printed, with a number behind it where two would be equal
+        (also on file systems that do not tell upper from lower case).
 
     Raises:
         InputError: when the path is missing or holds nothing that can be read.
@@ -37,27 +40,34 @@ def list_cases(path: str | Path) -> list[dict[str, str]]:
     path = Path(path).expanduser()
     if is_folder(path):
         found = _in_folder(path)
-    elif path.is_file() and path.name.lower().endswith(PICTURES + VOLUMES + DICOM):
+    elif path.name.lower().endswith(PICTURES + VOLUMES + DICOM):
         found = [path]
     else:
         raise InputError(f"{path.name}: not a format that is read; give {READABLE}.")
+    names = unique_names([_printable(stem(file)) for file in found])
     return [
-        {"image": str(file), "case": case, "group": case}
-        for file, case in zip(found, unique_names([stem(file) for file in found]), strict=True)
+        {"image": str(file), "case": case, "group": case} for file, case in zip(found, names, strict=True)
     ]
 
 
+def _printable(name: str) -> str:
+    """`name` with "_" for what no terminal, record or other system can show."""
+    return "".join(c if c.isprintable() else "_" for c in name)
+
+
 def is_folder(path: Path) -> bool:
-    """Whether `path` is a folder; else it is something that can be opened.
+    """Whether `path` is a folder; else it is a file that can be opened.
 
     Raises:
-        InputError: when it is missing or cannot be opened.
+        InputError: when it is missing, cannot be opened, or is a pipe or a device.
     """
     try:
         folder = path.is_dir()
         if folder:
             next(path.iterdir(), None)
-        elif stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for its other end
+        elif not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for its other end
+            raise InputError(f"{path.name}: not a file but a pipe or a device.")
+        else:
             path.open("rb").close()
     except (FileNotFoundError, NotADirectoryError):
         raise InputError(f"{path.name}: no such file or folder.") from None
@@ -69,11 +79,14 @@ def is_folder(path: Path) -> bool:
 
 def _in_folder(folder: Path) -> list[Path]:
     entries = sorted(p for p in folder.iterdir() if not p.name.startswith("."))
-    files = [p for p in entries if p.is_file() and p.name.lower().endswith(PICTURES + VOLUMES)]
+    # broken links and pipes too: they are told, not passed over
+    files = [p for p in entries if not p.is_dir() and p.name.lower().endswith(PICTURES + VOLUMES)]
     series = case_folders(folder)
     if series == [folder] and files:
-        raise InputError(f"{folder.name}: DICOM slices beside {files[0].name}; give a folder of one kind.")
+        raise InputError(f"{folder.name}: DICOM slices beside other images; give a folder of one kind.")
     if not files and not series:
+        if next(dicom_files(folder), None):
+            read_series(folder)  # says that there are only objects, such as SEG, and no images
         raise InputError(f"{folder.name}: nothing to read in this folder; give {READABLE}.")
     return sorted(files + series)
 
@@ -100,7 +113,7 @@ def report_name(part: int, parts: int) -> str:
 
 def stem(path: str | Path) -> str:
     """Name of a file or folder without ``.nii.gz`` or another extension that is read."""
-    name = Path(path).resolve().name
+    name = Path(os.path.abspath(path)).name  # of a link its own name
     for suffix in PICTURES + VOLUMES + DICOM:
         if name.lower().endswith(suffix):
             return name[: -len(suffix)] or name
@@ -115,7 +128,7 @@ def unique_names(names: Sequence[str], taken: Sequence[str] = ()) -> list[str]:
         candidate, number = name, 1
         while candidate.casefold() in used:
             number += 1
-            candidate = f"{name}-{number}"
+            candidate = cut_name(name, LONGEST_NAME - len(f"-{number}")) + f"-{number}"
         used.add(candidate.casefold())
         result.append(candidate)
     return result

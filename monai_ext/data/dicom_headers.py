@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import re
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from monai_ext.data.quiet import quiet
 from monai_ext.errors import InputError
 
 NO_IMAGE = {"SEG", "SR", "PR", "KO", "REG", "DOC", "RTSTRUCT", "RTPLAN", "RTDOSE"}
@@ -125,20 +123,14 @@ def dicom_files(folder: Path, deep: bool = True) -> Iterator[Path]:
     Raises:
         InputError: a folder that cannot be opened.
     """
-    seen: set[str] = set()
 
     def refuse(error: OSError) -> None:
         raise InputError(
             f"{Path(error.filename).name}: cannot be opened ({error.strerror}); check its permissions."
         ) from error
 
-    for parent, folders, files in os.walk(folder, followlinks=True, onerror=refuse):
-        real = os.path.realpath(parent)
-        folders[:] = sorted(f for f in folders if not f.startswith(".")) if deep and real not in seen else []
-        if real in seen:
-            continue
-        seen.add(real)
-        for name in sorted(f for f in files if not f.startswith(".")):
+    for parent, _, files in walk_once(folder, deep, refuse):
+        for name in files:
             file = Path(parent, name)
             named = file.suffix.lower() in ("", *SUFFIXES)
             try:
@@ -149,6 +141,19 @@ def dicom_files(folder: Path, deep: bool = True) -> Iterator[Path]:
                 yield file
 
 
+def walk_once(
+    folder: Path, deep: bool = True, onerror: Callable[[OSError], None] | None = None
+) -> Iterator[tuple[str, list[str], list[str]]]:
+    """As os.walk, by name, without what begins with a dot; follows links, but enters no folder twice."""
+    seen: set[str] = set()
+    for parent, folders, files in os.walk(folder, followlinks=True, onerror=onerror):
+        real = os.path.realpath(parent)
+        folders[:] = sorted(f for f in folders if not f.startswith(".")) if deep and real not in seen else []
+        if real not in seen:
+            seen.add(real)
+            yield parent, folders, sorted(f for f in files if not f.startswith("."))
+
+
 def is_dicom(file: Path) -> bool:
     """Whether a file begins as DICOM does: "DICM" after 128 bytes, or without that preamble an early tag."""
     if not file.is_file():  # a pipe would never end
@@ -156,20 +161,6 @@ def is_dicom(file: Path) -> bool:
     with file.open("rb") as stream:
         head = stream.read(132)
     return head[128:] == b"DICM" or (len(head) == 132 and head.startswith(EARLY))
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Without pydicom's warnings and log: they quote the values of tags, which can name a patient."""
-    log = logging.getLogger("pydicom")
-    before = log.disabled
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        log.disabled = True
-        try:
-            yield
-        finally:
-            log.disabled = before
 
 
 def read_planes(file: Path) -> list[Plane]:
@@ -185,7 +176,7 @@ def read_planes(file: Path) -> list[Plane]:
     try:
         if not is_dicom(file):
             raise InputError(f"{file.name}: no DICOM file, or a damaged one; copy it again or take it away.")
-        with file.open("rb") as stream, quiet():
+        with file.open("rb") as stream, quiet("pydicom"):
             if b"1.2.840.10008.1.2.1.99\0" in stream.read(2048):  # could inflate to any size
                 raise InputError(
                     f"{file.name}: deflated DICOM is not read; convert it to Explicit VR Little Endian."

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from monai_ext.data import dicom_gdcm
-from monai_ext.data.dicom_headers import Plane, quiet
+from monai_ext.data.dicom_headers import Plane
+from monai_ext.data.quiet import quiet
 from monai_ext.errors import InputError
 
 TAGS = [
@@ -102,7 +103,7 @@ def stored_values(file: Path, inverted: bool = False, decoded: Path | None = Non
         from pydicom.pixel_data_handlers.util import apply_modality_lut  # type: ignore[no-redef]
 
     try:
-        with quiet():
+        with quiet("pydicom"):
             image = dcmread(file, force=True, specific_tags=TAGS)
             syntax = _transfer_syntax(image)
             if syntax not in PYDICOM and decoded is None:
@@ -175,7 +176,7 @@ def _copy_pixels(file: Path, copy: Path) -> None:
     )
 
     try:
-        with quiet():
+        with quiet("pydicom"):
             image = dcmread(file, force=True, specific_tags=TAGS)
             image.pop("ModalityLUTSequence", None)
             several = int(image.get("NumberOfFrames") or 1) > 1

@@ -9,12 +9,11 @@ from itertools import pairwise
 import numpy as np
 
 from monai_ext.data.dicom_headers import PROJECTIONS, Plane
+from monai_ext.data.volumes import MAX_SIDE
 from monai_ext.errors import InputError
 
 EVEN, NEARLY = 0.01, 0.1
 """Slice distances within 1 % of their median are even; up to 10 % off they are read with a warning."""
-MAX_SIDE = 16_384
-"""Pixels: some four times the largest detector."""
 FACTS = {"AcquisitionNumber", "EchoTime", "TemporalPositionIdentifier", "TriggerTime", "DiffusionBValue"}
 """Marks whose values are shown; of the others (times of day, free text) only the names."""
 

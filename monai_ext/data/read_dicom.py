@@ -10,11 +10,11 @@ import numpy as np
 from monai_ext.data.dicom import read_series
 from monai_ext.data.dicom_pixels import series_volume
 from monai_ext.data.dicom_zip import unpacked
-from monai_ext.data.volumes import MAX_VOXELS, check_size, file_affine, volume_meta
+from monai_ext.data.volumes import MAX_SIDE, MAX_VOXELS, check_size, file_affine, volume_meta
 
 
 def load_dicom(
-    path: Path, series: str = "", max_voxels: int = MAX_VOXELS
+    path: Path, series: str = "", max_voxels: int = MAX_VOXELS, max_side: int = MAX_SIDE
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """(1, X, Y, Z) float32 of one DICOM series, rescaled (CT: HU; PET: each slice by its own), with its ``meta``.
 
@@ -23,7 +23,7 @@ def load_dicom(
     Args:
         path: folder, searched with its sub-folders; ``.zip`` of one; or a single file.
         series: the SeriesNumber, or the start of the SeriesInstanceUID, where there are several.
-        max_voxels: of the largest series that is read.
+        max_voxels, max_side: of the largest series that is read, and of its longest axis.
 
     Raises:
         InputError: as :func:`monai_ext.data.dicom.read_series`; damaged pixels; more than `max_voxels`;
@@ -32,7 +32,7 @@ def load_dicom(
     with unpacked(path) as folder:
         found = read_series(folder, series, path.name)
         first = found.planes[0]
-        check_size(path.name, (first.columns, first.rows, len(found.planes)), max_voxels)
+        check_size(path.name, (first.columns, first.rows, len(found.planes)), max_voxels, max_side)
         affine = file_affine(path.name, found.affine)
         array = series_volume(found.planes)
     return array[None], {

@@ -12,7 +12,7 @@ import numpy as np
 from monai.data.image_reader import ITKReader
 from monai.data.utils import to_affine_nd
 
-from monai_ext.data.volumes import MAX_VOXELS, check_size, file_affine, grey_or_colour, volume_meta
+from monai_ext.data.volumes import MAX_SIDE, MAX_VOXELS, check_size, file_affine, grey_or_colour, volume_meta
 from monai_ext.errors import InputError
 
 HEADER = 1 << 20
@@ -23,7 +23,7 @@ BLOCK = 1 << 20
 
 
 def load_itk(
-    path: Path, label: bool = False, max_voxels: int = MAX_VOXELS
+    path: Path, label: bool = False, max_voxels: int = MAX_VOXELS, max_side: int = MAX_SIDE
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """(C, X, Y, Z) float32 of a MetaImage or NRRD file in its own order, with its ``meta``.
 
@@ -33,7 +33,7 @@ def load_itk(
     Raises:
         InputError: damaged or cut file; voxels elsewhere or written as text; other than two or three
             dimensions; several numbers a voxel that are no RGB; an affine that is singular, not finite or of
-            no patient; more than `max_voxels` values.
+            no patient; more than `max_voxels` values; an axis above `max_side`.
     """
     import itk
 
@@ -48,7 +48,7 @@ def load_itk(
         sizes = [int(image_io.GetDimensions(axis)) for axis in range(dimensions)]
         if dimensions not in (2, 3):
             raise InputError(f"{path.name}: {dimensions} dimensions; give files of two or three.")
-        check_size(path.name, sizes if components == 1 else [*sizes, components], max_voxels)
+        check_size(path.name, sizes if components == 1 else [*sizes, components], max_voxels, max_side)
         colour = components == 3 and image_io.GetComponentType() == itk.CommonEnums.IOComponent_UCHAR
         if components != 1 and (label or not colour):
             raise InputError(
@@ -86,14 +86,32 @@ def _text(path: Path, sign: str) -> tuple[dict[str, str], int]:
     return fields, length
 
 
+def _voxels_in(fields: dict[str, str]) -> str:
+    """Name of the file that holds the voxels; "" if they follow the text."""
+    name = fields.get("elementdatafile") or fields.get("data file") or fields.get("datafile") or ""
+    return "" if name.upper() == "LOCAL" else name
+
+
+def voxel_file(path: Path) -> Path:
+    """The file beside `path` that holds its voxels, or `path` itself: of MetaImage and NRRD, for any file."""
+    if not path.name.lower().endswith((".mha", ".mhd", ".nrrd")):
+        return path
+    try:
+        name = _voxels_in(_text(path, ":" if path.name.lower().endswith(".nrrd") else "=")[0])
+    except InputError:  # reading it says what is wrong
+        return path
+    beside = path.parent / name
+    return beside if name and Path(name).name == name and beside.is_file() else path
+
+
 def _check_voxels(path: Path, fields: dict[str, str], text_bytes: int, announced: int) -> None:
     """Refuse voxels that are not as many bytes as announced: ITK fills them up, or reads on in disorder."""
     encoding = fields.get("encoding", "raw").lower()
     if encoding not in ("raw", "gz", "gzip") or fields.get("binarydata", "True").lower() != "true":
         raise InputError(f"{path.name}: voxels as text or bzip2 are not read; save them raw or by zlib.")
-    name = fields.get("elementdatafile") or fields.get("data file") or fields.get("datafile") or "LOCAL"
+    name = _voxels_in(fields)
     data, start = path, text_bytes
-    if name.upper() != "LOCAL":
+    if name:
         # ITK would go wherever the text says, and wait there
         if Path(name).name != name or not (path.parent / name).is_file():
             raise InputError(f"{path.name}: its voxels are not in one file beside it; put them there.")

@@ -14,6 +14,7 @@ from monai.data.utils import correct_nifti_header_if_necessary
 from nibabel.filebasedimages import ImageFileError
 
 from monai_ext.data.volumes import (
+    MAX_SIDE,
     MAX_VOXELS,
     check_channels,
     check_size,
@@ -33,7 +34,11 @@ UNITS = {1: ("metres", 1e3), 3: ("micrometres", 1e-3)}
 
 
 def load_nifti(
-    path: Path, label: bool = False, channels: Sequence[int] | None = None, max_voxels: int = MAX_VOXELS
+    path: Path,
+    label: bool = False,
+    channels: Sequence[int] | None = None,
+    max_voxels: int = MAX_VOXELS,
+    max_side: int = MAX_SIDE,
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """(C, X, Y, Z) of a NIfTI file in its own order, scaled as its header says, with its ``meta``.
 
@@ -42,9 +47,9 @@ def load_nifti(
 
     Raises:
         InputError: damaged or cut file; 4D without `channels`; 5D; complex or RGBA values; an affine that is
-            singular, not finite or of no patient; more than `max_voxels` values (all volumes together).
+            singular, not finite or of no patient; more than `max_voxels` values (all volumes together); an axis above `max_side`.
     """
-    volume, header, before = _open(path, max_voxels)
+    volume, header, before = _open(path, max_voxels, max_side)
     chosen = _chosen(path.name, volume.shape, channels)
     planes = _planes(path.name, volume, chosen, label)
     notes = []
@@ -65,7 +70,7 @@ def load_nifti(
     return planes, {**meta, "nifti_header": block, "warnings": notes}
 
 
-def _open(path: Path, max_voxels: int) -> tuple[nib.Nifti1Image, nib.Nifti1Header, np.ndarray]:
+def _open(path: Path, max_voxels: int, max_side: int) -> tuple[nib.Nifti1Image, nib.Nifti1Header, np.ndarray]:
     """The volume, its geometry corrected by MONAI, with its header and affine before that.
 
     A compressed file is inflated here, by no byte more than the header announces, a plain one is mapped.
@@ -80,7 +85,7 @@ def _open(path: Path, max_voxels: int) -> tuple[nib.Nifti1Image, nib.Nifti1Heade
             if kind is None:
                 raise ImageFileError("no NIfTI header")
             header = kind.header_class(head[: kind.header_class.template_dtype.itemsize])
-            check_size(path.name, header.get_data_shape(), max_voxels)
+            check_size(path.name, header.get_data_shape(), max_voxels, max_side)
             voxels = math.prod(int(n) for n in header.get_data_shape())
             announced = header.get_data_offset() + voxels * header.get_data_dtype().itemsize
             if announced > size * (DEFLATE if packed else 1):

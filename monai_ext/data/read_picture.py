@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps
 
-from monai_ext.data.volumes import MAX_VOXELS, check_size, grey_or_colour
+from monai_ext.data.quiet import quiet
+from monai_ext.data.volumes import MAX_SIDE, MAX_VOXELS, check_size, grey_or_colour
 from monai_ext.errors import InputError
 
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP")  # PIL's others (EPS, WMF, …) run more code than a picture needs
@@ -16,7 +17,7 @@ BITS = {"I;16": 16, "I;16B": 16, "I;16L": 16, "I": 32, "F": 32}  # PIL's modes o
 
 
 def load_picture(
-    path: Path, label: bool = False, max_voxels: int = MAX_VOXELS
+    path: Path, label: bool = False, max_voxels: int = MAX_VOXELS, max_side: int = MAX_SIDE
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """(1 or 3, H, W) of a picture, row 0 on top, transparency laid on black, with its ``meta``.
 
@@ -29,11 +30,13 @@ def load_picture(
         label: it is a label map: one channel.
         max_voxels: pixels times channels that the file may announce. PIL's own limit of 2**29 / 3 pixels
             holds whatever this is.
+        max_side: pixels of its longer side.
 
     Raises:
         InputError: damaged or cut file, several pages, too large, a mode that is not read.
     """
-    picture, notes, stored = _open(path, max_voxels)
+    with quiet("PIL"):
+        picture, notes, stored = _open(path, max_voxels, max_side)
     planes = _label(path, picture, stored) if label else _planes(path, picture)
     meta = {
         "affine": np.eye(4),
@@ -45,13 +48,13 @@ def load_picture(
     return planes, {**meta, "nifti_header": np.zeros(0, np.uint8), "warnings": notes}
 
 
-def _open(path: Path, max_voxels: int) -> tuple[Image.Image, list[str], str]:
+def _open(path: Path, max_voxels: int, max_side: int) -> tuple[Image.Image, list[str], str]:
     """The decoded picture, upright, what is to be told about it, and PIL's name of the stored pixels."""
     notes = []
     try:
         # streams: a file given by name is mapped, and Pillow 13 scrambles a mapped TIFF stored on its side
         with path.open("rb") as stream, Image.open(stream, formats=FORMATS) as opened:
-            check_size(path.name, (*opened.size, len(opened.getbands())), max_voxels)
+            check_size(path.name, (*opened.size, len(opened.getbands())), max_voxels, max_side)
             if opened.format == "PNG":
                 opened.verify()  # the checksums of the pixels, which decoding passes over
         with path.open("rb") as stream, Image.open(stream, formats=FORMATS) as opened:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from monai_ext.data.dicom import image_files
 from monai_ext.errors import InputError
 from monai_ext.files import whole_file
 
@@ -31,7 +29,7 @@ class CaseRecords:
         self.settings = json.loads(json.dumps(settings))  # as they will be read again
 
     def finished(self, item: Mapping[str, Any]) -> list[dict[str, Any]] | None:
-        """The rows, one per prompt, of an item with ``case`` and ``image`` (a path); None if it is to be done."""
+        """The rows, one per prompt, of an item with ``case`` and ``input_sha256``; None if it is to be done."""
         path = self.output_dir / item["case"] / RECORD
         if not path.is_file():
             return None
@@ -40,7 +38,7 @@ class CaseRecords:
             rows, settings, digest = record["results"], record["settings"], record["input_sha256"]
         except (ValueError, KeyError, TypeError):
             return None  # not one of ours, or damaged: the case is done again and the record replaced
-        same = settings == self.settings and digest == input_hash(item["image"])
+        same = settings == self.settings and digest == item["input_sha256"]
         return rows if same and all((self.output_dir / row["mask"]).is_file() for row in rows) else None
 
     def write(self, case: str, digest: str, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -48,7 +46,7 @@ class CaseRecords:
 
         Args:
             case: its id, the name of its folder.
-            digest: :func:`input_hash` of its input.
+            digest: :func:`monai_ext.data.case_names.input_hash` of its input.
             rows: one per prompt, see :class:`monai_ext.transforms.MaskSaveImaged`.
 
         Raises:
@@ -61,14 +59,3 @@ class CaseRecords:
                 path.write_text(text + "\n", encoding="utf-8")
         except OSError as error:
             raise InputError(f"{case}: the record cannot be written ({error.strerror}).") from error
-
-
-def input_hash(path: str | Path) -> str:
-    """SHA-256 of a file, or of the images of a DICOM folder in the order of their names."""
-    path = Path(path)
-    digest = hashlib.sha256()
-    for file in [file for file, _ in image_files(path, deep=True)] if path.is_dir() else [path]:
-        with file.open("rb") as stream:
-            while block := stream.read(1 << 20):
-                digest.update(block)
-    return digest.hexdigest()

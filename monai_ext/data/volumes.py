@@ -13,14 +13,16 @@ from monai_ext.errors import InputError
 
 MAX_VOXELS = 2**29
 """Values (voxels or pixels, times channels) of the largest file that is read: 2 GiB as float32, 512 × 512 × 2048."""
+MAX_SIDE = 16_384
+"""Pixels or voxels along one axis: some four times the largest detector."""
 LARGEST_SPACING = 1e3
 """Millimetres between voxels; a metre is no medical image, but a damaged header or another unit."""
 FARTHEST = 1e6
 """Millimetres from the origin of the patient's space."""
 
 
-def check_size(name: str, shape: Sequence[int], max_voxels: int) -> None:
-    """Refuse a shape with an empty axis or of more than `max_voxels` values, before they are allocated."""
+def check_size(name: str, shape: Sequence[int], max_voxels: int, max_side: int = MAX_SIDE) -> None:
+    """Refuse a shape with an empty axis, or above the limits of all values and of an axis, before it is allocated."""
     sizes = [int(size) for size in shape]
     announced = " × ".join(str(size) for size in sizes)
     if len(sizes) < 2 or min(sizes) < 1:
@@ -31,6 +33,10 @@ def check_size(name: str, shape: Sequence[int], max_voxels: int) -> None:
     if values > max_voxels:
         raise InputError(
             f"{name}: {announced} is above the limit of {max_voxels} values; crop it or raise max_voxels."
+        )
+    if max(sizes) > max_side:
+        raise InputError(
+            f"{name}: {announced}, the limit of a side is {max_side}; crop it, make it smaller or raise max_side."
         )
 
 

@@ -19,7 +19,7 @@ from monai.data.utils import affine_to_spacing
 from torch import Tensor
 
 from ..errors import InputError
-from ..files import whole_file
+from ..files import check_writable, whole_file
 from ..metrics.agreement import mask_agreement
 from ..metrics.summary import summarise
 
@@ -160,8 +160,13 @@ class MetricsWriter:
         self.seed = seed
 
     def attach(self, engine: Engine) -> None:
-        """Write when the evaluator has seen all cases."""
+        """See first that the files can be written; write them when the evaluator has seen all cases."""
+        engine.add_event_handler(Events.STARTED, self.check)
         engine.add_event_handler(Events.COMPLETED, self)
+
+    def check(self, engine: Engine) -> None:
+        """Refuse a folder that cannot be written before the first case; raises InputError."""
+        check_writable(self.output_dir / "metrics.json")
 
     def __call__(self, engine: Engine) -> None:
         """Write both files, each whole or not at all; only the first of several processes does.

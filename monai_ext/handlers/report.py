@@ -14,17 +14,18 @@ from ignite.engine import Engine, Events
 
 import monai_ext
 from monai_ext.data.isolation import FAILED, FINISHED
-from monai_ext.data.records import CaseRecords, input_hash
+from monai_ext.data.records import CaseRecords
 from monai_ext.errors import InputError
-from monai_ext.files import whole_file
+from monai_ext.files import check_writable, whole_file
 
 
 class ReportWriter:
     """Collect the records of :class:`monai_ext.transforms.MaskSaveImaged` and write ``report.json`` at the end.
 
     ``{"version", "bundle", "weights", "device", "seconds", "seed", "versions", "results": [one record per
-    prompt, with "input_sha256"], "failed": [{"case", "reason"}], "skipped": cases that an earlier run did}``. It
-    holds no absolute path and nothing of a file's header beside its geometry.
+    prompt, with "input_sha256"], "failed": [{"case", "reason"}], "skipped": cases that an earlier run did,
+    "copies": inputs whose content is that of an earlier one, which stand in "results" once}``. It holds no absolute
+    path and nothing of a file's header beside its geometry.
 
     Args:
         output_dir: where ``report.json`` goes; paths of masks are relative to it.
@@ -62,7 +63,7 @@ class ReportWriter:
         self.seed = seed
         self.record_key = record_key
         self.records = records
-        self.skipped = 0
+        self.skipped = self.copies = 0
         self.results: list[dict[str, Any]] = []
         self.failed: list[dict[str, str]] = []
         self.report: dict[str, Any] = {}
@@ -75,8 +76,14 @@ class ReportWriter:
         engine.add_event_handler(Events.COMPLETED, self.write)
 
     def start(self, engine: Engine) -> None:
-        """Forget an earlier run."""
-        self.results, self.failed, self.report, self.skipped = [], [], {}, 0
+        """Forget an earlier run, and see before the first case that the report can be written.
+
+        Raises:
+            InputError: when it cannot.
+        """
+        for target in self.targets:
+            check_writable(target)
+        self.results, self.failed, self.report, self.skipped, self.copies = [], [], {}, 0, 0
         self._started = time.monotonic()
 
     def collect(self, engine: Engine) -> None:
@@ -86,15 +93,24 @@ class ReportWriter:
             self.failed += [{"case": out["case"], "reason": out[FAILED]} for out in state.output]
             return
         if all(FINISHED in output for output in state.output):
-            self.results += [row for out in state.output for row in json.loads(out[FINISHED])]
-            self.skipped += len(state.output)
+            for out in state.output:
+                self.skipped += self._add(json.loads(out[FINISHED]))
             return
         for item, output in zip(state.batch, state.output, strict=True):
-            digest = input_hash(item["image"].meta["filename_or_obj"])
+            digest = item["input_sha256"]
             rows = [{**row, "input_sha256": digest} for row in output[self.record_key]]
             if self.records and rows:
                 self.records.write(rows[0]["case"], digest, rows)
+            self._add(rows)
+
+    def _add(self, rows: list[dict[str, Any]]) -> bool:
+        """Add the rows of a case, unless they are there: an input of the same content is the same case."""
+        new = not rows or rows[0]["case"] not in {row["case"] for row in self.results}
+        if new:
             self.results += rows
+        else:
+            self.copies += 1
+        return new
 
     def write(self, engine: Engine) -> None:
         """Write the report, whole or not at all.
@@ -118,6 +134,7 @@ class ReportWriter:
             "results": self.results,
             "failed": self.failed,
             "skipped": self.skipped,
+            "copies": self.copies,
         }
         text = json.dumps(self.report, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
         for target in self.targets:

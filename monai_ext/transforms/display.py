@@ -74,6 +74,9 @@ class DisplayRange(Transform):
             raise InputError(f"{name}: {image.shape[0]} channels; give one, or three by channels.")
         if not torch.isfinite(image).all():
             raise InputError(f"{name}: holds NaN or infinite values; replace them.")
+        if image.numel() and bool((image == image.reshape(-1)[0]).all()):
+            note = "all values of the image are equal: there is nothing to be seen in it"
+            meta["warnings"] = "\n".join(w for w in (meta.get("warnings", ""), note) if w)
         low, high = self._range(image, meta, modality, high)
         if high > low:
             image = convert_to_tensor(

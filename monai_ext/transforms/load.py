@@ -20,7 +20,7 @@ from monai_ext.data.read_dicom import load_dicom
 from monai_ext.data.read_itk import load_itk
 from monai_ext.data.read_nifti import load_nifti
 from monai_ext.data.read_picture import load_picture
-from monai_ext.data.volumes import MAX_VOXELS, check_channels
+from monai_ext.data.volumes import MAX_SIDE, MAX_VOXELS, check_channels
 from monai_ext.errors import InputError
 
 
@@ -47,6 +47,7 @@ class MedicalLoadImage(LoadImage):
             more than one volume is refused.
         max_voxels: values (voxels or pixels, times channels) that a file may announce, looked at before
             they are allocated. The default of 2^29 is 512 x 512 x 2048, 2 GiB as float32.
+        max_side: voxels or pixels that a file may announce along one axis.
         series: of a DICOM folder that holds several, as :func:`monai_ext.data.read_dicom.load_dicom` takes it.
 
     Raises:
@@ -61,6 +62,7 @@ class MedicalLoadImage(LoadImage):
         dtype: DtypeLike = np.float32,
         channels: Sequence[int] | int | None = None,
         max_voxels: int = MAX_VOXELS,
+        max_side: int = MAX_SIDE,
         series: str = "",
     ) -> None:
         # not LoadImage's own constructor: it sets up every reader of MONAI, with notes on GPU decoders
@@ -70,7 +72,7 @@ class MedicalLoadImage(LoadImage):
         self.channels = None if channels is None else [int(c) for c in ensure_tuple(channels)]
         if self.channels is not None and (not self.channels or min(self.channels) < 0):
             raise InputError(f"channels {self.channels}: give numbers of sequences, counted from 0.")
-        self.max_voxels = max_voxels
+        self.max_voxels, self.max_side = max_voxels, max_side
         self.series = series
 
     def __call__(self, filename: Sequence[PathLike] | PathLike, reader: ImageReader | None = None) -> Any:
@@ -117,19 +119,17 @@ class MedicalLoadImage(LoadImage):
         """(C, ...) array and the ``meta`` of one file or DICOM folder."""
         name = path.name.lower()
         folder = is_folder(path)
-        if not folder and not path.is_file():
-            raise InputError(f"{path.name}: not a file but a pipe or a device.")
         try:
             if name.endswith(NIFTI) and not folder:
-                return load_nifti(path, self.label, channels, self.max_voxels)
+                return load_nifti(path, self.label, channels, self.max_voxels, self.max_side)
             if channels is not None:
                 check_channels(path.name, 1, channels)
             if folder or name.endswith(DICOM):
-                return load_dicom(path, self.series, self.max_voxels)
+                return load_dicom(path, self.series, self.max_voxels, self.max_side)
             if name.endswith(PICTURES):
-                return load_picture(path, self.label, self.max_voxels)
+                return load_picture(path, self.label, self.max_voxels, self.max_side)
             if name.endswith(ITK):
-                return load_itk(path, self.label, self.max_voxels)
+                return load_itk(path, self.label, self.max_voxels, self.max_side)
         except MemoryError as error:
             raise InputError(f"{path.name}: more than the memory holds; crop it.") from error
         raise InputError(f"{path.name}: not a format that is read; give {READABLE}.")
@@ -143,7 +143,7 @@ class MedicalLoadImaged(LoadImaged):
         label_keys: those among `keys` that are label maps.
         dtype: of the tensors.
         allow_missing_keys: do not raise when a key is missing.
-        channels, max_voxels, series: see :class:`MedicalLoadImage`; label maps know no `channels`.
+        channels, max_voxels, max_side, series: see :class:`MedicalLoadImage`; label maps know no `channels`.
     """
 
     def __init__(
@@ -154,15 +154,17 @@ class MedicalLoadImaged(LoadImaged):
         allow_missing_keys: bool = False,
         channels: Sequence[int] | int | None = None,
         max_voxels: int = MAX_VOXELS,
+        max_side: int = MAX_SIDE,
         series: str = "",
     ) -> None:
         MapTransform.__init__(self, keys, allow_missing_keys)  # LoadImaged's own would build a LoadImage
         self.meta_keys = ensure_tuple_rep(None, len(self.keys))
         self.meta_key_postfix = ensure_tuple_rep("meta_dict", len(self.keys))
         self.label_keys = ensure_tuple(label_keys)
+        limits: dict[str, Any] = {"dtype": dtype, "max_voxels": max_voxels, "max_side": max_side}
         # MONAI Label sets image_only on it
-        self._loader = MedicalLoadImage(dtype=dtype, channels=channels, max_voxels=max_voxels, series=series)
-        self._label_loader = MedicalLoadImage(label=True, dtype=dtype, max_voxels=max_voxels)
+        self._loader = MedicalLoadImage(channels=channels, series=series, **limits)
+        self._label_loader = MedicalLoadImage(label=True, **limits)
 
     def __call__(self, data: Any, reader: ImageReader | None = None) -> dict[Hashable, Any]:
         """Load every key of `data`; raises as :class:`MedicalLoadImage` does."""

@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 from skimage.segmentation import find_boundaries
 
 from monai_ext.data.slices import slice_view
+from monai_ext.errors import one_line
 
 # Okabe and Ito's colours, told apart with any colour vision; black and yellow (grey on white) left out
 COLOURS = ((230, 159, 0), (86, 180, 233), (0, 158, 115), (213, 94, 0), (204, 121, 167), (0, 114, 178))
@@ -19,6 +20,7 @@ FILL = 0.3
 SHORTEST = 512  # pixels of the shorter side of the drawn image, at least
 LONGEST = 4096  # px, to which a narrow image is enlarged at most
 LINE = 24  # pixels of a legend line
+LEGEND = 400  # characters of a prompt that are tried to fit into its line
 
 
 def overlay_picture(
@@ -82,7 +84,9 @@ def _with_legend(
     for index, (prompt, value, mask) in enumerate(zip(prompts, presence, drawn, strict=True)):
         top = picture.height + LINE // 4 + LINE * index
         draw.rectangle((8, top + 5, 22, top + 19), fill=COLOURS[index % len(COLOURS)])
-        text = f"{prompt}   presence {value:.2f}" + ("" if mask.any() else ", nothing marked here")
+        text = f"{one_line(prompt)[:LEGEND]}   presence {value:.2f}" + (
+            "" if mask.any() else ", nothing marked here"
+        )
         while draw.textlength(text, font=font) > picture.width - 40 and len(text) > 8:
             text = text[:-2].rstrip("…") + "…"
         draw.text((30, top + 3), text, fill="black", font=font)

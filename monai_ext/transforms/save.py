@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from PIL import Image
 
 from monai_ext.data.datalists import stem, unique_names
 from monai_ext.data.prompts import split_prompts
+from monai_ext.data.records import RECORD
 from monai_ext.errors import InputError
 from monai_ext.files import whole_file
 from monai_ext.transforms.overlay import overlay_picture
@@ -100,6 +102,7 @@ class MaskSaveImaged(SaveImaged):
             slugs = unique_names([slug(p) for p in prompts], taken=(LABELS, OVERLAY))
             folder = self.output_dir / case
             try:
+                (folder / RECORD).unlink(missing_ok=True)  # it tells of the masks that are replaced now
                 planes = _array(masks)
                 for name, plane in zip(slugs, planes, strict=True):
                     write(folder / f"{name}{suffix}", plane * 255 if suffix == ".png" else plane)
@@ -110,6 +113,7 @@ class MaskSaveImaged(SaveImaged):
                     )
                     write_picture(folder / f"{OVERLAY}.png", np.asarray(picture))
             except OSError as error:
+                _remove(folder, [f"{name}{suffix}" for name in (*slugs, LABELS)] + [f"{OVERLAY}.png"])
                 raise InputError(
                     f"{case}: cannot write into the output folder ({error.strerror})."
                 ) from error
@@ -225,6 +229,14 @@ def write_nifti(path: Path, array: np.ndarray, meta: Mapping[str, Any]) -> None:
         image.header.set_xyzt_units("mm")
     with whole_file(path) as temporary:
         nib.save(image, temporary)
+
+
+def _remove(folder: Path, names: Sequence[str]) -> None:
+    """Take away the files of a case that cannot be completed, and its folder if nothing else is in it."""
+    with contextlib.suppress(OSError):  # what cannot be removed was not written
+        for name in names:
+            (folder / name).unlink(missing_ok=True)
+        folder.rmdir()
 
 
 def _as_list(prompt: str | Sequence[str]) -> list[str]:

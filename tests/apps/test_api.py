@@ -23,7 +23,7 @@ def segmenter(bundle):
 def test_a_file_gives_the_mask_that_the_command_line_writes(tmp_path, bundle, segmenter):
     source = picture(tmp_path / "a.png")
     words = ["segment", str(source), "-p", "lungs", "-p", "heart", "-o", str(tmp_path / "out"), "--quiet"]
-    assert main([*words, "--bundle", str(bundle)]) == 0
+    assert main([*words, "--names", "file", "--bundle", str(bundle)]) == 0
     results = segmenter.segment(source, ["lungs", "heart"])
     assert [r.prompt for r in results] == ["lungs", "heart"]
     for result in results:

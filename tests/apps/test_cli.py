@@ -22,9 +22,18 @@ from tests.transforms.dicom_files import write_series
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def segment(source: Path, out: Path, bundle: Path, *more: str, prompts: tuple[str, ...] = ("lungs",)) -> int:
+def segment(
+    source: Path,
+    out: Path,
+    bundle: Path,
+    *more: str,
+    prompts: tuple[str, ...] = ("lungs",),
+    names: str | None = "file",
+) -> int:
+    """Run the command; cases are called as their files, which most tests find them by, unless `names` is None."""
     asked = [word for prompt in prompts for word in ("-p", prompt)]
-    return main(["segment", str(source), *asked, "-o", str(out), "--bundle", str(bundle), *more])
+    called = [] if names is None else ["--names", names]
+    return main(["segment", str(source), *asked, "-o", str(out), "--bundle", str(bundle), *called, *more])
 
 
 @pytest.mark.parametrize("command", [["--help"], ["bundles"], ["segment", "--help"]])
@@ -111,7 +120,7 @@ def test_the_same_command_writes_the_same_bytes_as_monais_own(tmp_path, bundle):
     assert segment(data, tmp_path / "ours", bundle, "--device", "cpu", prompts=("lungs", "left kidney")) == 0
     run = [sys.executable, "-m", "monai.bundle", "run", "--config_file", "configs/inference.json"]
     settings = ["--dataset_dir", str(data), "--output_dir", str(tmp_path / "theirs"), "--device", "cpu"]
-    prompt = ["--displayable_configs#text_prompt", "lungs;left kidney"]
+    prompt = ["--displayable_configs#text_prompt", "lungs;left kidney", "--case_names", "file"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         [*run, *settings, *prompt], cwd=bundle, env=environment, capture_output=True, text=True, check=False

@@ -54,6 +54,7 @@ def workflow(data: Path, out: Path, prompt: str, **override: Any) -> ConfigWorkf
         "initialize": [],
         "handlers": [],
         "settings": {},
+        "case_names": "file",
         **override,
     }
     flow = ConfigWorkflow(

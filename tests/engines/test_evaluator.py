@@ -11,8 +11,9 @@ import torch
 from ignite.engine import Events
 from monai.data import DataLoader, MetaTensor
 
+from monai_ext.data.case_names import input_hash
 from monai_ext.data.isolation import FAILED, FINISHED, IsolatingDataset
-from monai_ext.data.records import CaseRecords, input_hash
+from monai_ext.data.records import CaseRecords
 from monai_ext.engines import PromptedEvaluator, PromptedTrainer
 from monai_ext.engines.prepare import PreparePromptedCase
 from monai_ext.errors import InputError
@@ -48,6 +49,13 @@ class Images:
         return {"image": MetaTensor(image), "case": item["case"]}
 
 
+def dataset(*cases, images=None, **more):
+    """Items of these ids, which are all made from this file."""
+    return IsolatingDataset(
+        [{"case": case, "image": __file__} for case in cases], images or Images(), names="file", **more
+    )
+
+
 def collected(engine):
     outputs = []
     engine.add_event_handler(Events.ITERATION_COMPLETED, lambda e: outputs.append(e.state.output[0]))
@@ -56,12 +64,12 @@ def collected(engine):
 
 def test_a_case_is_let_go_before_the_next_is_loaded():
     images = Images()
-    evaluator(IsolatingDataset([{"case": str(n)} for n in range(4)], images)).run()
+    evaluator(dataset("0", "1", "2", "3", images=images)).run()
     assert images.alive == [0, 0, 0, 0]
 
 
 def test_a_bad_case_is_passed_on_with_its_reason_and_the_others_are_done():
-    engine = evaluator(IsolatingDataset([{"case": "a"}, {"case": "bad"}, {"case": "c"}], Images()))
+    engine = evaluator(dataset("a", "bad", "c"))
     outputs = collected(engine)
     engine.run()
     assert outputs[1] == {"case": "bad", FAILED: "bad.png: damaged."}
@@ -79,7 +87,7 @@ def finished(tmp_path):
     CaseRecords(tmp_path / "out", {"prompt": "lungs", "mask_threshold": 0.5}).write(
         "a", input_hash(source), rows
     )
-    return {"case": "a", "image": str(source)}, rows
+    return {"case": "a", "image": str(source), "input_sha256": input_hash(source)}, rows
 
 
 def settings(**change):
@@ -90,7 +98,8 @@ def test_a_finished_case_is_passed_on_with_its_rows_and_not_loaded(tmp_path, fin
     item, rows = finished
     records = CaseRecords(tmp_path / "out", settings())
     images = Images()
-    engine = evaluator(IsolatingDataset([item, {"case": "b", "image": item["image"]}], images, records))
+    other = {"case": "b", "image": item["image"]}
+    engine = evaluator(IsolatingDataset([item, other], images, records, names="file"))
     outputs = collected(engine)
     engine.run()
     assert records.finished(item) == rows
@@ -106,9 +115,7 @@ def test_other_settings_are_not_finished(tmp_path, finished, change):
 def test_another_input_a_lost_mask_or_a_broken_record_is_not_finished(tmp_path, finished):
     item, _ = finished
     records = CaseRecords(tmp_path / "out", settings())
-    (tmp_path / "a.png").write_bytes(b"other input")
-    assert records.finished(item) is None
-    (tmp_path / "a.png").write_bytes(b"input")
+    assert records.finished({**item, "input_sha256": "0" * 64}) is None
     assert records.finished(item)
     record = tmp_path / "out/a/record.json"
     whole = record.read_text()
@@ -121,7 +128,7 @@ def test_another_input_a_lost_mask_or_a_broken_record_is_not_finished(tmp_path, 
 
 
 def test_a_request_to_end_stops_the_run_as_an_interrupt_does():
-    engine = evaluator(IsolatingDataset([{"case": str(n)} for n in range(3)], Images()))
+    engine = evaluator(dataset("0", "1", "2"))
     outputs = collected(engine)
     engine.add_event_handler(Events.ITERATION_COMPLETED, lambda e: os.kill(os.getpid(), signal.SIGTERM))
     before = signal.getsignal(signal.SIGTERM)
@@ -132,8 +139,8 @@ def test_a_request_to_end_stops_the_run_as_an_interrupt_does():
 
 
 def test_the_bar_counts_cases_and_is_gone_afterwards(capsys):
-    evaluator(IsolatingDataset([{"case": str(n)} for n in range(3)], Images()), progress=True).run()
-    evaluator(IsolatingDataset([{"case": "a"}], Images()), progress=None).run()  # no terminal, no bar
+    evaluator(dataset("0", "1", "2"), progress=True).run()
+    evaluator(dataset("a"), progress=None).run()  # no terminal, no bar
     out, err = capsys.readouterr()
     assert out == "" and err.strip() == ""
 

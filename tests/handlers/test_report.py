@@ -5,25 +5,23 @@ from __future__ import annotations
 import hashlib
 import json
 
-import numpy as np
 import pytest
 import torch
 from ignite.engine import Engine
 from monai.data import MetaTensor
 
 from monai_ext import __version__
+from monai_ext.data.case_names import input_hash
 from monai_ext.data.isolation import IsolatingDataset
-from monai_ext.data.records import input_hash
 from monai_ext.errors import InputError, WeightsError
 from monai_ext.handlers.report import ReportWriter
-from tests.transforms.dicom_files import write_series
 
 LOADED = {"name": "vlsm", "sha256": "ab", "source": "embedded/vlsm.safetensors", "note": "n"}
 
 
 def run(writer: ReportWriter, outputs: list[list[dict]], image: MetaTensor) -> None:
     def step(engine, batch):
-        engine.state.batch = [{"image": image}]
+        engine.state.batch = [{"image": image, "input_sha256": input_hash(image.meta["filename_or_obj"])}]
         return batch
 
     engine = Engine(step)
@@ -56,6 +54,7 @@ def test_results_and_failures_are_written_to_both_places(tmp_path, image):
         "results": [{**row, "input_sha256": hashlib.sha256(b"input").hexdigest()}],
         "failed": [{"case": "b", "reason": "b.png: damaged."}],
         "skipped": 0,
+        "copies": 0,
     }
     assert writer.report["versions"]["monai_ext"] == __version__
     assert (tmp_path / "r.json").read_bytes() == (tmp_path / "out/report.json").read_bytes()
@@ -68,21 +67,13 @@ def test_no_report_is_written_when_every_case_failed(tmp_path, image):
     assert not (tmp_path / "out").exists()
 
 
-def test_the_hash_of_a_dicom_folder_is_that_of_its_images(tmp_path):
-    write_series(tmp_path / "ct", np.zeros((2, 4, 4), np.int16))
-    before = input_hash(tmp_path / "ct")
-    (tmp_path / "ct" / "notes.txt").write_text("no image")
-    assert input_hash(tmp_path / "ct") == before
-    write_series(tmp_path / "other", np.ones((2, 4, 4), np.int16))
-    assert input_hash(tmp_path / "other") != before
-
-
 def test_only_bad_input_is_isolated():
     def load(item):
         raise item["error"]
 
-    items = [{"case": "a", "error": InputError("a: damaged.")}, {"case": "b", "error": WeightsError("w")}]
-    data = IsolatingDataset([*items, {"case": "c", "error": ZeroDivisionError()}], load)
+    errors = {"a": InputError("a: damaged."), "b": WeightsError("w"), "c": ZeroDivisionError()}
+    items = [{"case": case, "image": __file__, "error": error} for case, error in errors.items()]
+    data = IsolatingDataset(items, load, names="file")
     assert len(data) == 3
     assert data[0] == {"case": "a", "failed": "a: damaged."}
     for index, cause in ((1, WeightsError), (2, ZeroDivisionError)):

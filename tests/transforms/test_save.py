@@ -205,7 +205,7 @@ def test_nothing_half_written_is_left(tmp_path: Path, monkeypatch: pytest.Monkey
         InputError, match=r"v: cannot write into the output folder \(No space left on device\)"
     ):
         MaskSaveImaged(output_dir=tmp_path / "out", prompt="x")(item)
-    assert list((tmp_path / "out/v").iterdir()) == []
+    assert not (tmp_path / "out/v").exists()
 
 
 def test_applications_know_it_as_a_writer() -> None:
