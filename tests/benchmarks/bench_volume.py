@@ -116,16 +116,28 @@ def volumes(folder: Path) -> None:
     batch = max(0.0, one["growth"] - one["int16"] - one["written"])
     files = all_["int16"] + all_["written"]
     limit = 1.3 * files + batch
-    print(f"{' x '.join(map(str, SHAPE))} CT of int16, {len(PROMPTS)} prompts, {torch.get_num_threads()} threads")
-    print(f"  input {all_['int16'] / MB:.0f} MB (int16) + output {all_['written'] / MB:.0f} MB (uint8, with label map)")
-    print(f"  one batch of {BATCH} slices: {batch / MB:.0f} MB (growth of a run of one batch, less its own files)")
-    print(f"  growth of memory {all_['growth'] / MB:.0f} MB, target <= {limit / MB:.0f} MB (1.3 x files + one batch)")
+    print(
+        f"{' x '.join(map(str, SHAPE))} CT of int16, {len(PROMPTS)} prompts, {torch.get_num_threads()} threads"
+    )
+    print(
+        f"  input {all_['int16'] / MB:.0f} MB (int16) + output {all_['written'] / MB:.0f} MB (uint8, with label map)"
+    )
+    print(
+        f"  one batch of {BATCH} slices: {batch / MB:.0f} MB (growth of a run of one batch, less its own files)"
+    )
+    print(
+        f"  growth of memory {all_['growth'] / MB:.0f} MB, target <= {limit / MB:.0f} MB (1.3 x files + one batch)"
+    )
     print(f"  growth less one batch, over files: {(all_['growth'] - batch) / files:.2f}, target <= 1.3")
     as_float = all_["float32"] + all_["written"]
     print(f"  the same with the input counted as float32: {(all_['growth'] - batch) / as_float:.2f}")
     outside = 1 - all_["network"] / all_["run"], 1 - all_["network"] / all_["command"]
-    print(f"  network {all_['network']:.1f} s, run {all_['run']:.1f} s, command with imports {all_['command']:.1f} s")
-    print(f"  outside the network {outside[0]:.0%} of the run, {outside[1]:.0%} of the command, target <= 35 %")
+    print(
+        f"  network {all_['network']:.1f} s, run {all_['run']:.1f} s, command with imports {all_['command']:.1f} s"
+    )
+    print(
+        f"  outside the network {outside[0]:.0%} of the run, {outside[1]:.0%} of the command, target <= 35 %"
+    )
 
 
 def repeats(folder: Path) -> None:
