@@ -16,6 +16,7 @@ from monai_ext.data.prompts import split_prompts
 from monai_ext.data.slices import SliceView, slice_view
 from monai_ext.errors import InputError
 from monai_ext.networks.segmenter import Prompt
+from monai_ext.transforms.masks import mask_ranks
 
 
 class PromptInferer(Inferer):
@@ -27,6 +28,10 @@ class PromptInferer(Inferer):
     a time is on the network's device; the result stays on the device of the input. No gradient flows
     through the inferer (networks that need gradients at test time turn them on themselves): training
     uses :class:`monai.inferers.SimpleInferer`.
+
+    Probabilities of several prompts are many times as large as the volume. Where only masks and a label map are
+    wanted, `mask_threshold` gives them as uint8 ranks, which hold both: see
+    :func:`monai_ext.transforms.masks.mask_ranks`.
 
     Presence gates the result: a slice is zero where its presence is below the threshold, a case where
     its presence is. Presence of a case of D slices is the mean of its ``ceil(case_fraction * D)``
@@ -40,6 +45,7 @@ class PromptInferer(Inferer):
         case_fraction: share of the slices, in (0, 1], that the presence of a case looks at.
         slice_axis: spatial array axis (0, 1, 2) to cut volumes across; chosen by geometry if None.
         gate: False leaves absent structures in the result.
+        mask_threshold: probability in [0, 1] that masks will be cut at: the result is then ranks.
 
     Raises:
         InputError: when a value is out of its range or there is no prompt.
@@ -53,6 +59,7 @@ class PromptInferer(Inferer):
         case_fraction: float = 0.1,
         slice_axis: int | None = None,
         gate: bool = True,
+        mask_threshold: float | None = None,
     ) -> None:
         if batch_size < 1:
             raise InputError(f"batch_size is {batch_size}; at least one slice per encoder call is needed.")
@@ -60,6 +67,8 @@ class PromptInferer(Inferer):
             raise InputError(f"presence_threshold is {presence_threshold}; it lies in [0, 1].")
         if not 0 < case_fraction <= 1:
             raise InputError(f"case_fraction is {case_fraction}; it lies in (0, 1].")
+        if mask_threshold is not None and not 0 <= mask_threshold <= 1:
+            raise InputError(f"mask_threshold is {mask_threshold}; it lies in [0, 1].")
         if slice_axis not in (None, 0, 1, 2):
             raise InputError(f"slice_axis is {slice_axis}; it is 0, 1, 2 or null.")
         self.prompts = as_prompts(prompt)
@@ -68,6 +77,7 @@ class PromptInferer(Inferer):
         self.case_fraction = case_fraction
         self.slice_axis = slice_axis
         self.gate = gate
+        self.mask_threshold = mask_threshold
 
     def __call__(
         self,
@@ -86,9 +96,9 @@ class PromptInferer(Inferer):
             prompts: what to segment here instead of the prompts of the constructor.
 
         Returns:
-            (B, P, H, W) or (B, P, X, Y, Z) float32 probabilities in array order, with the input's
-            metadata and ``meta["presence"]`` (B, P) and ``meta["slice_presence"]`` (B, P, D), both
-            float32 in [0, 1], D in array order along the slice axis (padded with NaN where the cases of
+            (B, P, H, W) or (B, P, X, Y, Z) float32 probabilities, or uint8 ranks where there is a
+            `mask_threshold`, indexed in array order (in memory X is fastest), with the input's metadata
+            and ``meta["presence"]`` (B, P) and ``meta["slice_presence"]`` (B, P, D), both float32 in [0, 1], D in array order along the slice axis (padded with NaN where the cases of
             a batch have different numbers of slices).
 
         Raises:
@@ -105,9 +115,7 @@ class PromptInferer(Inferer):
 
         # Leaving inference mode lets test-time gradients be turned on again inside a network.
         with torch.inference_mode(False), torch.no_grad():
-            result = torch.empty(
-                (volumes.shape[0], len(asked), *volumes.shape[2:]), dtype=torch.float32, device=images.device
-            )
+            result = self._empty(volumes, len(asked))
             presences = []
             for case in range(volumes.shape[0]):
                 view = SliceView(2, 0, 1) if picture else self._view(inputs, case)
@@ -123,6 +131,15 @@ class PromptInferer(Inferer):
         output.meta["presence"] = case_presence
         output.meta["slice_presence"] = _stack_padded(presences)
         return output
+
+    def _empty(self, volumes: Tensor, prompts: int) -> Tensor:
+        """(B, P, X, Y, Z), of volumes with X fastest in memory: axial slices and files are then contiguous."""
+        dtype = torch.float32 if self.mask_threshold is None else torch.uint8
+        cases, _, *shape = volumes.shape
+        if shape[2] == 1:
+            return torch.empty((cases, prompts, *shape), dtype=dtype, device=volumes.device)
+        result = torch.empty((cases, prompts, *reversed(shape)), dtype=dtype, device=volumes.device)
+        return result.permute(0, 1, 4, 3, 2)
 
     def _view(self, inputs: Tensor, case: int) -> SliceView:
         shape = inputs.shape[2:]
@@ -151,6 +168,7 @@ class PromptInferer(Inferer):
                 device, torch.float32, copy=True, memory_format=torch.contiguous_format
             )
             features = segmenter.encode(slices)
+            probabilities = torch.empty((len(prompts), stop - start, *slices.shape[2:]), device=device)
             for p, prompt in enumerate(prompts):
                 found = segmenter.segment(features, [prompt] * (stop - start))
                 if found.logits.shape != (stop - start, 1, *slices.shape[2:]):
@@ -164,8 +182,13 @@ class PromptInferer(Inferer):
                     for slice_, absent in zip(probability, present < self.presence_threshold):
                         if absent:
                             slice_.zero_()
-                view.restore(probability, result[p : p + 1], start)
+                probabilities[p] = probability[:, 0]
                 presence[p, start:stop] = present.cpu()
+            scores = probabilities
+            if self.mask_threshold is not None:  # slice by slice: ranking takes memory
+                ranks = [mask_ranks(one, self.mask_threshold) for one in probabilities.unbind(1)]
+                scores = torch.stack(ranks, dim=1)
+            view.restore(scores.transpose(0, 1), result, start)
         return presence
 
     def _case_presence(self, slice_presence: Tensor) -> Tensor:
