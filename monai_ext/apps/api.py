@@ -107,11 +107,12 @@ class Segmenter:
         limit = self.threshold if threshold is None else threshold
         masks = done["masks"] if threshold is None else PromptMasks(threshold)(pred)
         results = []
-        for prompt, mask, probability, presence in zip(
-            asked, masks, pred, done["presence"].tolist(), strict=True
+        presences, unknown = done["presence"].tolist(), done["unknown"]
+        for prompt, mask, probability, presence, why in zip(
+            asked, masks, pred, presences, unknown, strict=True
         ):
-            name = prompt.texts[0]
-            reason = why_empty(name, int(mask.count_nonzero()), presence, self.presence_threshold, limit)
+            name, voxels = prompt.texts[0], int(mask.count_nonzero())
+            reason = why_empty(name, voxels, presence, self.presence_threshold, limit, why)
             results.append(Result(name, mask, presence, probability, bool(mask.any()), reason))
         return results
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,10 @@ import numpy as np
 import skimage.data
 import torch
 import torch.nn.functional as F
+from skimage.draw import ellipse
 from skimage.io import imread
 
+from monai_ext.data.phantom_fields import Random
 from monai_ext.data.phantoms import KINDS, nonmedical, phantom
 
 PHOTOGRAPHS = (
@@ -21,7 +23,9 @@ PHOTOGRAPHS = (
 )
 
 
-def photograph_slices(size: int = 192, crops: int = 8, seed: int = 0) -> list[dict[str, Any]]:
+def photograph_slices(
+    size: int = 192, crops: int = 8, collages: int = 240, seed: int = 0
+) -> list[dict[str, Any]]:
     """Pictures that show none of our targets, from those that scikit-image installs (free licences).
 
     Astronaut and coffee are left out: they are kept for evaluation.
@@ -29,26 +33,50 @@ def photograph_slices(size: int = 192, crops: int = 8, seed: int = 0) -> list[di
     Args:
         size: side in pixels.
         crops: random square parts of each photograph, with colours exchanged, beside the whole of it.
+        collages: further pictures in which round pieces of some parts lie on another: twenty photographs are
+            few, and what is round in them is most often taken for a lesion or an organ.
         seed: of the parts.
     """
     rng = np.random.default_rng(seed)
-    slices = []
+    slices, parts = [], []
     for name in PHOTOGRAPHS:
         array = np.atleast_3d(imread(Path(skimage.data.__file__).with_name(name)))[..., :3]
         image = torch.tensor(array).permute(2, 0, 1).float() / 255
         image = image.expand(3, -1, -1)
-        slices += [_photograph(image, size)]
+        slices.append(_photograph(_square(image, size)))
         for _ in range(crops):
             side = int(min(image.shape[1:]) * rng.uniform(0.3, 0.9))
             top, left = (int(rng.integers(length - side)) for length in image.shape[1:])
-            part = image[rng.permutation(3), top : top + side, left : left + side]
-            slices.append(_photograph(part, size))
-    return slices
+            part = _square(image[:, top : top + side, left : left + side], size)
+            parts.append(part)
+            slices.append(_photograph(part[rng.permutation(3)]))
+    return slices + [_photograph(_collage(parts, rng)) for _ in range(collages)]
 
 
-def _photograph(image: torch.Tensor, size: int) -> dict[str, Any]:
-    square = F.interpolate(image[None], (size, size), mode="bilinear", antialias=True)[0]
-    return as_slice(square, {}, "photographs", "other")
+def _collage(parts: Sequence[torch.Tensor], rng: Random) -> torch.Tensor:
+    """One to three ellipses of random pictures (3, S, S) on another, each in a tint of its own."""
+    ground, *pieces = (_tinted(parts[k], rng) for k in rng.integers(len(parts), size=rng.integers(2, 5)))
+    picture, size = ground.clone(), ground.shape[-1]
+    for piece in pieces:
+        centre, radii = rng.uniform(0.2, 0.8, 2) * size, rng.uniform(0.08, 0.4, 2) * size
+        turn = rng.uniform(-np.pi, np.pi)
+        rows, columns = ellipse(centre[0], centre[1], radii[0], radii[1], (size, size), turn)
+        picture[:, rows, columns] = piece[:, rows, columns]
+    return picture
+
+
+def _tinted(image: torch.Tensor, rng: Random) -> torch.Tensor:
+    channels = rng.permutation(3) if rng.random() < 0.4 else np.arange(3)
+    gains = torch.tensor(rng.uniform(0.5, 1.3, (3, 1, 1)), dtype=torch.float32)
+    return (image[channels] * gains).clamp(0, 1)
+
+
+def _square(image: torch.Tensor, size: int) -> torch.Tensor:
+    return F.interpolate(image[None], (size, size), mode="bilinear", antialias=True)[0]
+
+
+def _photograph(image: torch.Tensor) -> dict[str, Any]:
+    return as_slice(image, {}, "photographs", "other")
 
 
 def phantom_slices(count: int, size: int = 192) -> list[dict[str, Any]]:

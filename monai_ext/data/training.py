@@ -143,7 +143,8 @@ class PromptedTrainingData(Randomizable, Dataset):
         extra: further slices, as :func:`load_slices` returns them: phantoms, photographs.
         lesions: number of MR slices that get lesions painted in, see :func:`monai_ext.data.lesions.lesion_slices`.
         transform: random augmentation of `image` (3, H, W) float in [0, 1] and `label` (P, H, W) in {0, 1};
-            the item also holds `prompt` (P strings), `sided` (one of them names a side) and `modality`.
+            the item also holds `prompt` (P strings), `sided` (one of them names a side), `modality`, and `medical`,
+            0.0 for a picture of nothing medical and 1.0 for others.
         prompts: P, the number of sentences per image: more of them share one encoding.
         absent: chance of an absent prompt.
         canonical: chance that a present target is asked for by its canonical sentence.
@@ -186,6 +187,15 @@ class PromptedTrainingData(Randomizable, Dataset):
             self.transform.set_random_state(seed, state)
         return self
 
+    def sentences(self) -> list[str]:
+        """Every sentence by which one of the targets that some image shows may be asked for."""
+        texts: dict[str, None] = {}
+        for pair in self.data:
+            if pair["target"] is not None:
+                one = pair["slice"]
+                texts |= dict.fromkeys(self._sentences(one, one["targets"][pair["target"]]))
+        return list(texts)
+
     def weights(self, by_set: Mapping[str, float] | None = None, default: float = 1.0) -> Tensor:
         """Sampling weights of the items: each set as a whole gets its own, spread evenly over its targets."""
         keys = [
@@ -203,12 +213,12 @@ class PromptedTrainingData(Randomizable, Dataset):
         draw = self.R.rand()
         if missing and (draw < 0.35 or (draw < 0.6 and len(missing) == len(one["targets"]))):
             return self._any(self._sentences(one, missing[self.R.randint(len(missing))], there=False))
-        if draw < 0.7:
+        if draw < 0.85:
             others = self._elsewhere(one["modality"])
             return self._any(self.library.training(*others[self.R.randint(len(others))]))
-        if draw < 0.82:
+        if draw < 0.93:
             return self._any(self.library.absent("train"))
-        return self._any(self.library.nonsense("train")) if draw < 0.9 else self.rewording.nonsense()
+        return self._any(self.library.nonsense("train")) if draw < 0.97 else self.rewording.nonsense()
 
     def _elsewhere(self, modality: str) -> list[tuple[str, str]]:
         """Targets that an image of this modality does not show; a picture of nothing medical shows none at all."""
@@ -248,5 +258,6 @@ class PromptedTrainingData(Randomizable, Dataset):
             "prompt": texts,
             "sided": any(names_side(text) is not None for text in texts),
             "modality": one["modality"],
+            "medical": float(one["modality"] != "other"),
         }
         return self.transform(item) if self.transform is not None else item

@@ -17,18 +17,19 @@ def prepare_prompted_batch(
     device: str | torch.device | None = None,
     non_blocking: bool = False,
     **kwargs: Any,
-) -> tuple[Tensor, Tensor, tuple, dict[str, Any]]:
+) -> tuple[Tensor, Tensor | dict[str, Tensor], tuple, dict[str, Any]]:
     """For training with :class:`monai.inferers.SimpleInferer`: a label for each prompt of an image.
 
     Args:
         batchdata: ``image`` (B, 3, H, W), ``label`` (B, P, H, W), and ``prompt``: a list of P strings, or
-            one string where P is 1, for each of the B items.
+            one string where P is 1, for each of the B items; maybe ``medical`` (B,), see the loss.
         device: where image and label move.
         non_blocking: see :meth:`torch.Tensor.to`.
         kwargs: other arguments of :meth:`torch.Tensor.to`.
 
     Returns:
-        image, label, () and ``{"prompt": [B strings, or B lists of P], "full": True}``: the network returns
+        image, label (``{"label", "medical"}`` where the batch holds both), () and
+        ``{"prompt": [B strings, or B lists of P], "full": True}``: the network returns
         one :class:`~monai_ext.networks.segmenter.Segmentation`, or a list of P, which the loss reads. They
         cannot be decollated: build the trainer with ``decollate=False``.
 
@@ -45,7 +46,10 @@ def prepare_prompted_batch(
             "channels; one channel per prompt is needed."
         )
     alone = labels.shape[1] == 1
-    return images, labels, (), {"prompt": [one[0] for one in prompts] if alone else prompts, "full": True}
+    target: Tensor | dict[str, Tensor] = labels
+    if "medical" in batchdata:
+        target = {"label": labels, "medical": batchdata["medical"].to(labels)}
+    return images, target, (), {"prompt": [one[0] for one in prompts] if alone else prompts, "full": True}
 
 
 class PreparePromptedCase(PrepareBatch):

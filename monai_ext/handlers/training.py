@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -159,12 +159,15 @@ class LossLog:
         self.total, self.steps = 0.0, 0
 
 
-def new_or_loaded(network: torch.nn.Module, initial: str | None) -> torch.nn.Module:
-    """The network as built, or with weights to go on from.
+def new_or_loaded(
+    network: torch.nn.Module, initial: str | None, texts: Iterable[str] = ()
+) -> torch.nn.Module:
+    """The network as built, or with weights to go on from, and with the words that it is to learn.
 
     Args:
         network: changed in place.
         initial: name in the registry of weights, such as "vlsm", or a state dict file (.pt); None for none.
+        texts: sentences of the training, for a network that keeps their words with its weights.
 
     Raises:
         WeightsError: when there are no such weights, or they are of another network.
@@ -172,4 +175,6 @@ def new_or_loaded(network: torch.nn.Module, initial: str | None) -> torch.nn.Mod
     if initial:
         state = read_state_dict(initial) if initial.endswith(".pt") else load_weights(initial)
         copy_into(network, state, initial)
+    if texts:
+        network.learn_words(texts)  # type: ignore[operator]
     return network

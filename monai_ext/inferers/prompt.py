@@ -35,7 +35,8 @@ class PromptInferer(Inferer):
 
     Presence gates the result: a slice is zero where its presence is below the threshold, a case where
     its presence is. Presence of a case of D slices is the mean of its ``ceil(case_fraction * D)``
-    highest slice presences, since the highest of hundreds of slices would nearly always pass.
+    highest slice presences, since the highest of hundreds of slices would nearly always pass. A prompt whose
+    words the network does not know is not asked for: result and presence are 0.
 
     Args:
         prompt: prompts of every case; a string may hold several, separated by ";". The empty
@@ -98,8 +99,10 @@ class PromptInferer(Inferer):
         Returns:
             (B, P, H, W) or (B, P, X, Y, Z) float32 probabilities, or uint8 ranks where there is a
             `mask_threshold`, indexed in array order (in memory X is fastest), with the input's metadata
-            and ``meta["presence"]`` (B, P) and ``meta["slice_presence"]`` (B, P, D), both float32 in [0, 1], D in array order along the slice axis (padded with NaN where the cases of
-            a batch have different numbers of slices).
+            and ``meta["presence"]`` (B, P) and ``meta["slice_presence"]`` (B, P, D), both float32 in
+            [0, 1], D in array order along the slice axis (padded with NaN where the cases of a batch have
+            different numbers of slices), and ``meta["unknown"]``, per case one line for each prompt: why
+            the network does not know its words, or nothing.
 
         Raises:
             InputError: when the shape, the channels, the affine or the prompts cannot be used.
@@ -109,6 +112,8 @@ class PromptInferer(Inferer):
         asked = self.prompts if prompts is None else as_prompts(prompts)
         segmenter = _unwrap(network)
         _check_images(inputs)
+        reasons = [segmenter.why_unknown(prompt) for prompt in asked]
+        unknown = [bool(reason) for reason in reasons]
         images = inputs.as_tensor() if isinstance(inputs, MetaTensor) else inputs
         picture = images.ndim == 4
         volumes = images[..., None] if picture else images
@@ -119,7 +124,7 @@ class PromptInferer(Inferer):
             presences = []
             for case in range(volumes.shape[0]):
                 view = SliceView(2, 0, 1) if picture else self._view(inputs, case)
-                presences.append(self._run_case(volumes[case], view, segmenter, asked, result[case]))
+                presences.append(self._run_case(volumes[case], view, segmenter, asked, unknown, result[case]))
             case_presence = torch.stack([self._case_presence(p) for p in presences])
             if self.gate:
                 for case, prompt in (case_presence < self.presence_threshold).nonzero().tolist():
@@ -130,6 +135,8 @@ class PromptInferer(Inferer):
             output.copy_meta_from(inputs)
         output.meta["presence"] = case_presence
         output.meta["slice_presence"] = _stack_padded(presences)
+        # one string per case: a list per case would not come whole through decollation
+        output.meta["unknown"] = ["\n".join(reasons)] * len(presences)
         return output
 
     def _empty(self, volumes: Tensor, prompts: int) -> Tensor:
@@ -155,7 +162,13 @@ class PromptInferer(Inferer):
             raise InputError(f"volume {case + 1} of {len(inputs)}: {error}") from None
 
     def _run_case(
-        self, volume: Tensor, view: SliceView, segmenter: Any, prompts: Sequence[Prompt], result: Tensor
+        self,
+        volume: Tensor,
+        view: SliceView,
+        segmenter: Any,
+        prompts: Sequence[Prompt],
+        unknown: Sequence[bool],
+        result: Tensor,
     ) -> Tensor:
         """Fill ``result`` (P, X, Y, Z) from ``volume`` (3, X, Y, Z); returns slice presences (P, D), CPU."""
         device = _device_of(segmenter, volume.device)
@@ -167,29 +180,41 @@ class PromptInferer(Inferer):
             slices = view.show(volume, start, stop).to(
                 device, torch.float32, copy=True, memory_format=torch.contiguous_format
             )
-            features = segmenter.encode(slices)
-            probabilities = torch.empty((len(prompts), stop - start, *slices.shape[2:]), device=device)
-            for p, prompt in enumerate(prompts):
-                found = segmenter.segment(features, [prompt] * (stop - start))
-                if found.logits.shape != (stop - start, 1, *slices.shape[2:]):
-                    raise ValueError(
-                        f"{type(segmenter).__name__} returned logits {tuple(found.logits.shape)} "
-                        f"for slices {tuple(slices.shape)}; (slices, 1, H, W) is the contract."
-                    )
-                probability = found.logits.float().sigmoid()
-                present = found.presence.float().sigmoid()
-                if self.gate:
-                    for slice_, absent in zip(probability, present < self.presence_threshold):
-                        if absent:
-                            slice_.zero_()
-                probabilities[p] = probability[:, 0]
-                presence[p, start:stop] = present.cpu()
-            scores = probabilities
-            if self.mask_threshold is not None:  # slice by slice: ranking takes memory
-                ranks = [mask_ranks(one, self.mask_threshold) for one in probabilities.unbind(1)]
-                scores = torch.stack(ranks, dim=1)
-            view.restore(scores.transpose(0, 1), result, start)
+            scores, presence[:, start:stop] = self._run_slices(slices, segmenter, prompts, unknown)
+            view.restore(scores, result, start)
+            del slices, scores  # before the next are made
         return presence
+
+    def _run_slices(
+        self, slices: Tensor, segmenter: Any, prompts: Sequence[Prompt], unknown: Sequence[bool]
+    ) -> tuple[Tensor, Tensor]:
+        """(N, P, H, W) probabilities or ranks of ``slices`` (N, 3, H, W), and their presences (P, N), CPU."""
+        count, _, *size = slices.shape
+        probabilities = torch.zeros((len(prompts), count, *size), device=slices.device)
+        presence = torch.zeros((len(prompts), count), dtype=torch.float32)
+        features = segmenter.encode(slices)
+        for p, prompt in enumerate(prompts):
+            if unknown[p]:
+                continue
+            found = segmenter.segment(features, [prompt] * count)
+            if found.logits.shape != (count, 1, *size):
+                raise ValueError(
+                    f"{type(segmenter).__name__} returned logits {tuple(found.logits.shape)} "
+                    f"for slices {tuple(slices.shape)}; (slices, 1, H, W) is the contract."
+                )
+            torch.sigmoid(found.logits[:, 0].float(), out=probabilities[p])
+            present = found.presence.float().sigmoid()
+            if self.gate:
+                for slice_, absent in zip(probabilities[p], present < self.presence_threshold):
+                    if absent:
+                        slice_.zero_()
+            presence[p] = present.cpu()
+        if self.mask_threshold is None:
+            return probabilities.transpose(0, 1), presence
+        # slice by slice: ranking takes memory
+        return torch.stack(
+            [mask_ranks(one, self.mask_threshold) for one in probabilities.unbind(1)]
+        ), presence
 
     def _case_presence(self, slice_presence: Tensor) -> Tensor:
         """(P, D) presences of slices to (P,) presences of the case."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -25,6 +25,8 @@ class PromptedLoss(nn.Module):
         coarse: weight of Dice and cross-entropy of the logits (B, 1, H, W) in `aux["coarse"]`, where the network
             returns such (deep supervision).
         absent: weight of the mask's cross-entropy on images whose target is absent.
+        medical: weight of the cross-entropy of the logit (B,) in `aux["medical"]`, where the network returns one
+            and the label tells whether a picture is medical at all.
     """
 
     def __init__(
@@ -34,15 +36,24 @@ class PromptedLoss(nn.Module):
         presence: float = 0.3,
         coarse: float = 0.3,
         absent: float = 0.3,
+        medical: float = 0.3,
     ) -> None:
         super().__init__()
         self.dice = DiceLoss(sigmoid=True, smooth_nr=1.0, smooth_dr=1.0, reduction="none")
         self.weights = {"dice": dice, "cross_entropy": cross_entropy, "presence": presence, "coarse": coarse}
         self.absent = absent
+        self.medical = medical
 
-    def forward(self, result: Segmentation | Sequence[Segmentation], label: Tensor) -> Tensor:
-        """Scalar loss of B results against (B, 1, H, W) labels in {0, 1}; P lists of B against (B, P, H, W)."""
+    def forward(
+        self, result: Segmentation | Sequence[Segmentation], label: Tensor | Mapping[str, Tensor]
+    ) -> Tensor:
+        """Scalar loss of B results against (B, 1, H, W) labels in {0, 1}; P lists of B against (B, P, H, W).
+
+        ``{"label": such labels, "medical": (B,)}`` also tells, by 0, which pictures show nothing medical.
+        """
         results = [result] if isinstance(result, Segmentation) else list(result)
+        medical = None if isinstance(label, Tensor) else label["medical"]
+        label = label if isinstance(label, Tensor) else label["label"]
         label = label.transpose(0, 1).flatten(0, 1).unsqueeze(1)  # prompt by prompt, as the results come
         there = label.flatten(1).amax(1)
         presence = torch.cat([one.presence for one in results])
@@ -51,6 +62,9 @@ class PromptedLoss(nn.Module):
         if self.weights["coarse"] and all("coarse" in one.aux for one in results):
             coarse = torch.cat([one.aux["coarse"] for one in results])
             total = total + self.weights["coarse"] * self._mask(coarse, label, there)
+        if medical is not None and "medical" in results[0].aux:
+            logit = results[0].aux["medical"].float()
+            total = total + self.medical * F.binary_cross_entropy_with_logits(logit, medical)
         return total
 
     def _mask(self, logits: Tensor, label: Tensor, there: Tensor) -> Tensor:

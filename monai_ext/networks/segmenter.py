@@ -78,6 +78,14 @@ class PromptedSegmenter(nn.Module):
     def segment(self, features: Features, prompts: Sequence[Prompt]) -> Segmentation:
         """Segment B encoded images by B prompts, one prompt per image."""
 
+    def why_unknown(self, prompt: Prompt) -> str:
+        """Why these words name nothing that this network could know, as the end of a sentence; "" if they may.
+
+        The inferer does not ask for such a prompt: its mask is empty and its presence 0. A network that knows
+        the words of its training says so here; others take every prompt.
+        """
+        return ""
+
     def forward(
         self,
         image: Tensor,

@@ -7,12 +7,13 @@ All heavy work is prompt-free, so ten prompts cost little more than one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from monai_ext.data.lexicon import Lexicon
 from monai_ext.data.prompts import names_side
 from monai_ext.networks.segmenter import Features, Prompt, PromptedSegmenter, Segmentation
 from monai_ext.networks.text import TextTower
@@ -51,18 +52,18 @@ class ContextBlock(nn.Module):
         channels: of input and output.
         condition: length of the vector that scales and shifts the mixed features; 0 for none.
         kernel: side of the depthwise convolution.
+        expansion: width of the hidden layer of the MLP, in `channels`.
     """
 
-    def __init__(self, channels: int, condition: int = 0, kernel: int = 7) -> None:
+    def __init__(self, channels: int, condition: int = 0, kernel: int = 7, expansion: int = 2) -> None:
         super().__init__()
         self.mix = nn.Sequential(
             nn.Conv2d(channels, channels, kernel, padding=kernel // 2, groups=channels, bias=False),
             nn.BatchNorm2d(channels),
         )
         self.film = nn.Linear(condition, 2 * channels) if condition else None
-        self.mlp = nn.Sequential(
-            nn.Conv2d(channels, 2 * channels, 1), nn.GELU(), nn.Conv2d(2 * channels, channels, 1)
-        )
+        hidden = expansion * channels
+        self.mlp = nn.Sequential(nn.Conv2d(channels, hidden, 1), nn.GELU(), nn.Conv2d(hidden, channels, 1))
 
     def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
         y = self.mix(x)
@@ -77,8 +78,42 @@ def modulate(x: Tensor, scale_and_shift: Tensor) -> Tensor:
     return x * (1 + scale) + shift
 
 
+def both(first: Tensor, second: Tensor) -> Tensor:
+    """Logit of the product of two probabilities, from their logits."""
+    return -torch.stack([-first, -second, -first - second]).logsumexp(0)
+
+
+def pool(x: Tensor) -> Tensor:
+    """Mean and maximum over the places of (B, C, H, W), as (B, 2C)."""
+    return torch.cat([x.mean((2, 3)), x.amax((2, 3))], dim=1)
+
+
+def mix(coefficients: Tensor, guide: Tensor) -> Tensor:
+    """Linear combination of the guide's channels and a constant, each coefficient for a block of 2 x 2 places.
+
+    Args:
+        coefficients: (B, C + 1, H, W), the constant last.
+        guide: (B, C, 4, H, W), the places of each block one behind the other (:func:`blocks`).
+
+    Returns:
+        (B, 1, 2H, 2W).
+    """
+    coefficients = coefficients[
+        :, :, None
+    ].contiguous()  # as the guide lies in memory, or it takes ten times as long
+    return F.pixel_shuffle((coefficients[:, :-1] * guide).sum(1) + coefficients[:, -1], 2)
+
+
+def blocks(guide: Tensor) -> Tensor:
+    """(B, C, 2H, 2W) as (B, C, 4, H, W): the places of each 2 x 2 block one behind the other."""
+    return F.pixel_unshuffle(guide, 2).unflatten(1, (-1, 4)).contiguous()
+
+
 class Encoder(nn.Module):
-    """Image pyramid: (B, 3, S, S) to maps at strides 8 and 16, and the guide at stride 2, fused top-down.
+    """Image pyramid: (B, 3, S, S) to maps at strides 8 and 16, and the guide at stride 2 in blocks, fused top-down.
+
+    Beside them `medical` (B,), the logit that the picture is medical at all: that nothing can be found in a
+    photograph is learnt once instead of for every prompt.
 
     Args:
         channels: at strides 2, 4, 8 and 16.
@@ -91,7 +126,7 @@ class Encoder(nn.Module):
         super().__init__()
         c2, c4, c8, c16 = channels
         self.down2 = nn.Sequential(conv(3, c2, stride=2), conv(c2, c2))
-        self.down4 = nn.Sequential(conv(c2, c4, stride=2), ResidualBlock(c4))
+        self.down4 = nn.Sequential(conv(c2, c4, stride=2), ResidualBlock(c4), ResidualBlock(c4))
         self.down8 = nn.Sequential(conv(c4, c8, stride=2), ResidualBlock(c8))
         self.down16 = nn.Sequential(
             conv(c8, c16, stride=2), *(ContextBlock(c16) for _ in range(context)), nn.Dropout2d(dropout)
@@ -100,6 +135,7 @@ class Encoder(nn.Module):
         self.lateral2 = nn.Conv2d(c4, c2, 1)
         self.fuse8, self.fuse4 = conv(c8, c8), conv(c4, c4)
         self.fuse2 = nn.Sequential(conv(c2, c2), nn.Conv2d(c2, guide, 1))
+        self.medical = nn.Sequential(nn.Linear(2 * c16, 32), nn.SiLU(), nn.Dropout(dropout), nn.Linear(32, 1))
         self.up = nn.Upsample(scale_factor=2, mode="bilinear")
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
@@ -107,9 +143,11 @@ class Encoder(nn.Module):
         x4 = self.down4(x2)
         x8 = self.down8(x4)
         x16 = self.down16(x8)
+        medical = self.medical(pool(x16))[:, 0]
         x8 = self.fuse8(x8 + self.up(self.lateral8(x16)))
         x4 = self.fuse4(x4 + self.up(self.lateral4(x8)))
-        return {"guide": self.fuse2(x2 + self.up(self.lateral2(x4))), "8": x8, "16": x16}
+        guide = blocks(self.fuse2(x2 + self.up(self.lateral2(x4))))
+        return {"guide": guide, "8": x8, "16": x16, "medical": medical}
 
 
 class Decoder(nn.Module):
@@ -136,7 +174,7 @@ class Decoder(nn.Module):
         self.blocks = nn.ModuleList(ContextBlock(c16, condition) for _ in range(blocks))
         self.lateral8 = nn.Conv2d(c16, c8, 1)
         self.film8 = nn.Linear(condition, 2 * c8)
-        self.fuse8 = ContextBlock(c8, condition, kernel=5)
+        self.fuse8 = ContextBlock(c8, condition, kernel=5, expansion=1)
         self.coarse = nn.Conv2d(c16, 1, 1)
         self.coefficients = nn.Conv2d(c8, guide + 1, 1)
         self.dropout = nn.Dropout2d(dropout)
@@ -151,11 +189,11 @@ class Decoder(nn.Module):
         for block in self.blocks:
             x = block(x, text)
         coarse = self.coarse(x)
-        presence = self.presence(torch.cat([x.mean((2, 3)), x.amax((2, 3)), text], dim=1))
+        asked = self.presence(torch.cat([pool(x), text], dim=1))[:, 0]
+        presence = both(asked.float(), maps["medical"].float())
         x = self.fuse8(modulate(maps["8"], self.film8(text)) + self.up(self.lateral8(self.dropout(x))), text)
-        mixed = F.interpolate(self.coefficients(x), scale_factor=4, mode="bilinear")
-        fine = (mixed[:, :-1] * maps["guide"]).sum(1, keepdim=True) + mixed[:, -1:]
-        return fine, coarse, presence[:, 0]
+        fine = mix(self.up(self.coefficients(x)), maps["guide"])
+        return fine, coarse, presence
 
 
 class VLSM(PromptedSegmenter):
@@ -178,11 +216,11 @@ class VLSM(PromptedSegmenter):
 
     def __init__(
         self,
-        image_size: int = 160,
+        image_size: int = 192,
         channels: Sequence[int] = (24, 48, 80, 120),
         guide: int = 16,
-        context: int = 3,
-        blocks: int = 2,
+        context: int = 4,
+        blocks: int = 1,
         condition: int = 128,
         text_width: int = 96,
         text_depth: int = 2,
@@ -192,11 +230,29 @@ class VLSM(PromptedSegmenter):
         super().__init__()
         self.image_size = image_size
         self.flip_average = flip_average
+        self.lexicon = Lexicon()
         self.text = TextTower(WordPieceTokenizer(), text_width, text_depth, out_channels=condition)
         self.sharpen = nn.Sequential(nn.Linear(condition, condition), nn.SiLU())
         self.encoder = Encoder(channels, guide, context, dropout)
         self.decoder = Decoder(channels, guide, condition, blocks, dropout)
         self.to(memory_format=torch.channels_last)  # convolutions are a third faster so, on CPU and GPU
+
+    def learn_words(self, texts: Iterable[str]) -> None:
+        """Add the words of sentences to those that a prompt may name a target by; they go with the weights."""
+        self.lexicon = Lexicon([*self.lexicon.taught, *texts])
+
+    def why_unknown(self, prompt: Prompt) -> str:
+        """See :class:`PromptedSegmenter`; an ensemble is unknown if all its texts are."""
+        reasons = [self.lexicon.why_unknown(text) for text in prompt.texts]
+        return reasons[0] if all(reasons) else ""
+
+    def get_extra_state(self) -> Tensor:
+        """The words, as a tensor of UTF-8 bytes, which every format of weights can hold."""
+        return torch.tensor(list("\n".join(sorted(self.lexicon.taught)).encode()), dtype=torch.uint8)
+
+    def set_extra_state(self, state: Tensor) -> None:
+        """Replace the words by those of a state dict."""
+        self.lexicon = Lexicon(bytes(state.tolist()).decode().split("\n"))
 
     def encode(self, image: Tensor) -> Features:
         """Pyramids of (B, 3, H, W) images in [0, 1]; in evaluation also of the mirrored images."""
@@ -211,7 +267,8 @@ class VLSM(PromptedSegmenter):
     def segment(self, features: Features, prompts: Sequence[Prompt]) -> Segmentation:
         """See :class:`PromptedSegmenter`; `stages["boxes"]` are the frames (y0, y1, x0, x1) in pixels.
 
-        In training `aux["coarse"]` holds (B, 1, H, W) logits of stride 16, for deep supervision.
+        In training `aux["coarse"]` holds (B, 1, H, W) logits of stride 16, for deep supervision, and
+        `aux["medical"]` (B,) logits that the pictures are medical at all.
         """
         vector = self.sharpen(self.text(prompts) * self.text.project.out_features**0.5)
         if features["mirrored"]:
@@ -226,5 +283,8 @@ class VLSM(PromptedSegmenter):
         height, width = features["size"]
         boxes = features["boxes"]
         logits = unframe(fine.float(), boxes, height, width)
-        aux = {"coarse": unframe(coarse.float(), boxes, height, width)} if self.training else {}
+        aux = {}
+        if self.training:
+            coarse = unframe(coarse.float(), boxes, height, width)
+            aux = {"coarse": coarse, "medical": features["maps"]["medical"]}
         return Segmentation(logits, presence.float(), {"boxes": boxes}, aux)

@@ -169,14 +169,15 @@ class PopPresenced(MapTransform):
 
     Args:
         keys: key of the (P, ...) MetaTensor that PromptInferer made for one case. With it arrive
-            ``presence``, P values in [0, 1] for the case, and ``slice_presence``, P x D for its slices.
+            ``presence``, P values in [0, 1] for the case, ``slice_presence``, P x D for its slices, and
+            ``unknown``, P sentences: why the network does not know a prompt's words, or "".
         allow_missing_keys: do not raise when the key is missing.
 
     Raises:
         ValueError: when the prediction carries no presence, or that of another number of prompts.
     """
 
-    names = ("presence", "slice_presence")
+    names = ("presence", "slice_presence", "unknown")
 
     def __init__(self, keys: KeysCollection = "pred", allow_missing_keys: bool = False) -> None:
         super().__init__(keys, allow_missing_keys)
@@ -184,7 +185,7 @@ class PopPresenced(MapTransform):
             raise ValueError(f"presence belongs to one prediction, got keys {self.keys}.")
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """Add ``presence`` (P,) and ``slice_presence`` (P, D) to `data`."""
+        """Add ``presence`` (P,), ``slice_presence`` (P, D) and ``unknown`` (P strings) to `data`."""
         d = dict(data)
         for key in self.key_iterator(d):
             pred = d[key]
@@ -193,13 +194,15 @@ class PopPresenced(MapTransform):
                 raise ValueError(
                     f"{key}: no {' and '.join(missing)} in its meta; only PromptInferer's output has it."
                 )
-            values = [torch.as_tensor(pred.meta[name]) for name in self.names]
+            values = [torch.as_tensor(pred.meta[name]) for name in self.names[:2]]
+            lines = pred.meta["unknown"]
             rest = {name: value for name, value in pred.meta.items() if name not in self.names}
             d[key] = MetaTensor(pred.as_tensor(), meta=rest, applied_operations=pred.applied_operations)
             if values[0].numel() != len(pred):
                 raise ValueError(f"{key}: presence of {values[0].numel()} prompts for {len(pred)} channels.")
             # MONAI Label and Deploy take the first of a batch without taking its meta apart
             d["presence"], d["slice_presence"] = values[0].reshape(-1), values[1].reshape(len(pred), -1)
+            d["unknown"] = (lines if isinstance(lines, str) else lines[0]).split("\n")
         return d
 
 

@@ -47,8 +47,9 @@ class MaskSaveImaged(SaveImaged):
         threshold: probability above which the masks were set, for the record.
         presence_threshold: presence below which the inferer emptied a mask, for the warning.
         preview: also write ``overlay.png``, the masks drawn on the image.
-        label_key, presence_key, image_key, record_key: data keys of the (1, ...) label map, of the (P,)
-            presence, of the (3, ...) displayed image, and for the record.
+        label_key, presence_key, image_key, record_key, unknown_key: data keys of the (1, ...) label map, of the
+            (P,) presence, of the (3, ...) displayed image, for the record, and of P sentences, why the network
+            does not know a prompt's words, which may be missing.
         allow_missing_keys: do not raise when the key is missing.
 
     Raises:
@@ -68,6 +69,7 @@ class MaskSaveImaged(SaveImaged):
         presence_key: str = "presence",
         image_key: str = "image",
         record_key: str = "record",
+        unknown_key: str = "unknown",
         allow_missing_keys: bool = False,
     ) -> None:
         super().__init__(keys, allow_missing_keys=allow_missing_keys)
@@ -82,6 +84,7 @@ class MaskSaveImaged(SaveImaged):
         self.presence_key = presence_key
         self.image_key = image_key
         self.record_key = record_key
+        self.unknown_key = unknown_key
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Write the files of one case and add its record to `data`."""
@@ -110,20 +113,28 @@ class MaskSaveImaged(SaveImaged):
                 raise InputError(
                     f"{case}: cannot write into the output folder ({error.strerror})."
                 ) from error
+            unknown = d.get(self.unknown_key, [""] * len(prompts))
             d[self.record_key] = [
-                self._record(case, prompt, f"{case}/{name}{suffix}", float(presence), plane, meta)
-                for prompt, name, presence, plane in zip(
-                    prompts, slugs, d[self.presence_key], planes, strict=True
+                self._record(case, prompt, f"{case}/{name}{suffix}", float(presence), reason, plane, meta)
+                for prompt, name, presence, reason, plane in zip(
+                    prompts, slugs, d[self.presence_key], unknown, planes, strict=True
                 )
             ]
         return d
 
     def _record(
-        self, case: str, prompt: str, file: str, presence: float, mask: np.ndarray, meta: Mapping[str, Any]
+        self,
+        case: str,
+        prompt: str,
+        file: str,
+        presence: float,
+        unknown: str,
+        mask: np.ndarray,
+        meta: Mapping[str, Any],
     ) -> dict[str, Any]:
         voxels = int(np.count_nonzero(mask))
         warnings = [line for line in str(meta.get("warnings", "")).split("\n") if line]
-        reason = why_empty(prompt, voxels, presence, self.presence_threshold, self.threshold)
+        reason = why_empty(prompt, voxels, presence, self.presence_threshold, self.threshold, unknown)
         warnings += [reason] if reason else []
         return {
             "case": case,
@@ -137,8 +148,16 @@ class MaskSaveImaged(SaveImaged):
         }
 
 
-def why_empty(prompt: str, voxels: int, presence: float, presence_threshold: float, threshold: float) -> str:
-    """Why the mask of a prompt is empty, as a sentence; "" if it is not."""
+def why_empty(
+    prompt: str, voxels: int, presence: float, presence_threshold: float, threshold: float, unknown: str = ""
+) -> str:
+    """Why the mask of a prompt is empty, as a sentence; "" if it is not.
+
+    Args:
+        unknown: what the network said of words that it does not know.
+    """
+    if unknown:
+        return f"'{prompt}' {unknown}; the mask is empty"
     if presence < presence_threshold:
         return (
             f"judged absent: presence {presence:.2f} is below {presence_threshold:.2f},"

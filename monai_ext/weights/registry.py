@@ -178,6 +178,8 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
 def copy_into(network: nn.Module, state: Mapping[str, Tensor], what: str) -> None:
     """Copy tensors into a network whose names, shapes and kinds of numbers must all be theirs.
 
+    Only a module's extra state (words, for one) may be of any length.
+
     Args:
         network: changed in place, or not at all.
         state: by name.
@@ -193,7 +195,7 @@ def copy_into(network: nn.Module, state: Mapping[str, Tensor], what: str) -> Non
         "of another shape": [
             f"{key} {tuple(state[key].shape)} for {tuple(own[key].shape)}"
             for key in own
-            if key in state and state[key].shape != own[key].shape
+            if key in state and state[key].shape != own[key].shape and not key.endswith("_extra_state")
         ],
         "of another type": [
             f"{key} {state[key].dtype}"

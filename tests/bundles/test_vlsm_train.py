@@ -87,7 +87,10 @@ def test_every_id_that_monai_asks_of_a_training_is_there(films, tmp_path):
 def test_one_epoch_leaves_weights_a_checkpoint_a_log_and_a_score(films, tmp_path):
     training = run(films, tmp_path / "out")
     state = torch.load(tmp_path / "out" / "model.pt", weights_only=True)
-    VLSM(**SMALL).load_state_dict(state)
+    network = VLSM(**SMALL)
+    network.load_state_dict(state)
+    assert network.lexicon.why_unknown("left lung") == ""
+    assert network.lexicon.why_unknown("teapot") != ""
     rows = (tmp_path / "out" / "training.csv").read_text().splitlines()
     assert len(rows) == 2 and rows[1].startswith("1,")
     evaluator = training.parser.get_parsed_content("validate#evaluator")

@@ -22,8 +22,8 @@ def test_phantom_slices_keep_image_masks_facts_and_what_is_absent():
 
 
 def test_photographs_show_nothing_that_is_asked_for():
-    slices = photograph_slices(48, crops=2)
-    assert len(slices) == 3 * len(PHOTOGRAPHS)
+    slices = photograph_slices(48, crops=2, collages=5)
+    assert len(slices) == 3 * len(PHOTOGRAPHS) + 5
     assert all(one["image"].shape == (3, 48, 48) and one["targets"] == [] for one in slices)
 
 

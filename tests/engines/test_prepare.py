@@ -44,6 +44,12 @@ class TestTrainingBatch:
         assert label.shape == (3, 2, 4, 4)
         assert kwargs["prompt"] == [["lungs", "heart"], ["liver", "spleen"], ["polyp", "left lung"]]
 
+    def test_what_is_known_of_the_pictures_goes_to_the_loss_with_the_labels(self):
+        batch = batch_of(["lungs", "heart"]) | {"medical": torch.tensor([1.0, 0.0], dtype=torch.float64)}
+        _, target, *_ = prepare_prompted_batch(batch)
+        assert torch.equal(target["label"], batch["label"])
+        assert torch.equal(target["medical"], torch.tensor([1.0, 0.0]))
+
     def test_a_prompt_without_a_label_of_its_own_is_refused(self):
         with pytest.raises(InputError, match=r"items with \[2\] prompts and 1 label channels"):
             prepare_prompted_batch(batch_of([["lungs", "heart"]]))

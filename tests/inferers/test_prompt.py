@@ -39,6 +39,13 @@ def volume_of(presence: list[float], size: int = 4) -> MetaTensor:
     return MetaTensor(torch.tensor(presence).expand(1, 3, size, size, len(presence)), affine=torch.eye(4))
 
 
+class Choosy(Scripted):
+    """Knows lungs only."""
+
+    def why_unknown(self, prompt: Prompt) -> str:
+        return "" if prompt.texts == ("lungs",) else "names nothing"
+
+
 class TestFakes:
     @pytest.mark.parametrize("name", FAKES)
     @pytest.mark.parametrize("shape", [(2, 3, 9, 7), (2, 3, 9, 7, 5)], ids=["2D", "3D"])
@@ -246,6 +253,15 @@ class TestPresence:
         result = PromptInferer("lungs", gate=False)(volume_of([0.1, 0.2]), Scripted())
         assert result.min() > 0.99
         assert result.meta["presence"].item() == pytest.approx(0.2)
+
+    @pytest.mark.parametrize("gate", [True, False])
+    def test_words_that_the_network_does_not_know_are_not_asked_for(self, gate):
+        network = Choosy()
+        result = PromptInferer("teapot; lungs", gate=gate)(volume_of([0.9, 0.8]), network)
+        assert not result[:, 0].any() and result[:, 1].all()
+        assert result.meta["presence"][0].tolist() == [0.0, pytest.approx(0.9)]
+        assert result.meta["slice_presence"][0, 0].tolist() == [0.0, 0.0]
+        assert result.meta["unknown"] == ["names nothing\n"]
 
     def test_prompts_and_cases_are_gated_one_by_one(self):
         class Choosy(Scripted):

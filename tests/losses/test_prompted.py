@@ -45,6 +45,19 @@ def test_deep_supervision_is_added():
     assert float(loss(deep, label)) == pytest.approx(1.5 * float(loss(plain, label)), abs=1e-6)
 
 
+def test_whether_a_picture_is_medical_at_all_is_learnt_where_the_label_tells():
+    one = result(0.0, 2.0)
+    one.aux["medical"] = torch.tensor([1.0])
+    loss = PromptedLoss(dice=0, cross_entropy=0, presence=0, medical=0.5)
+    label = torch.zeros(1, 1, 4, 4)
+    for told, expected in ((0.0, 0.5 * math.log1p(math.e)), (1.0, 0.5 * math.log1p(math.exp(-1)))):
+        target = {"label": label, "medical": torch.tensor([told])}
+        assert float(loss(one, target)) == pytest.approx(expected, abs=1e-6)
+        assert float(loss([one], target)) == pytest.approx(expected, abs=1e-6)
+        assert float(loss(result(0.0, 2.0), target)) == 0  # of a network that does not say
+    assert float(loss(one, label)) == 0
+
+
 def test_several_prompts_cost_what_they_would_as_images_of_their_own():
     generator = torch.Generator().manual_seed(0)
     label = torch.zeros(3, 2, 4, 4)

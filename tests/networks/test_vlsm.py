@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from monai_ext.networks.segmenter import Prompt
-from monai_ext.networks.vlsm import VLSM
+from monai_ext.networks.vlsm import VLSM, blocks, both, mix
 
 SMALL = {
     "image_size": 32,
@@ -54,6 +54,41 @@ def test_black_surround_is_not_looked_at(network):
         whole, inner = network(image, "lungs"), network(image[..., 16:48, 16:48], "lungs")
     assert torch.allclose(whole[..., 16:48, 16:48], inner, atol=1e-5)
     assert bool((whole[..., :16, :] == -10).all())
+
+
+def test_a_picture_of_nothing_medical_makes_every_presence_small(network):
+    image = torch.rand(1, 3, 32, 32)
+    with torch.no_grad():
+        before = network(image, "lungs", full=True).presence
+        network.encoder.medical[-1].bias.fill_(-20.0)
+        after = network(image, "lungs", full=True).presence
+    assert before > -5 and after < -15
+
+
+@pytest.mark.parametrize(("first", "second"), [(0.3, 0.9), (1e-9, 0.5), (0.5, 1 - 1e-7)])
+def test_both_is_the_product_of_two_probabilities(first, second):
+    logits = torch.tensor([first, second], dtype=torch.float64).logit()
+    assert both(logits[:1], logits[1:]).sigmoid().item() == pytest.approx(first * second, rel=1e-9)
+
+
+def test_a_mask_is_mixed_from_the_guide_by_the_coefficients_of_its_block():
+    coefficients, guide = torch.rand(2, 4, 5, 6), torch.rand(2, 3, 10, 12)
+    near = coefficients.repeat_interleave(2, 2).repeat_interleave(2, 3)
+    expected = (near[:, :3] * guide).sum(1, keepdim=True) + near[:, 3:]
+    assert torch.allclose(mix(coefficients, blocks(guide)), expected, atol=1e-6)
+
+
+def test_words_go_with_the_weights_and_tell_which_prompts_are_known(network):
+    assert network.why_unknown(Prompt.of("teapot")) == ""  # before it was taught any
+    network.learn_words(["liver in a CT scan"])
+    network.learn_words(["left kidney"])
+    other = VLSM(**SMALL)
+    other.load_state_dict(network.state_dict())
+    assert other.lexicon.taught == network.lexicon.taught >= {"liver", "kidney"}
+    assert other.why_unknown(Prompt.of("the liver, please")) == ""
+    assert other.why_unknown(Prompt.of("teapot")) == "names nothing that these weights know"
+    assert other.why_unknown(Prompt(("teapot", "kidney"))) == ""  # one of an ensemble is enough
+    assert VLSM(**SMALL).lexicon.taught == frozenset()
 
 
 def test_every_weight_learns(network):

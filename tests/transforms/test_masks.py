@@ -80,6 +80,7 @@ def batch(cases: int = 2, prompts: int = 2, slices: int = 3) -> MetaTensor:
     pred.meta["filename_or_obj"] = [f"{i}.nii" for i in range(cases)]
     pred.meta["presence"] = torch.arange(cases * prompts, dtype=torch.float32).reshape(cases, prompts) / 10
     pred.meta["slice_presence"] = torch.arange(cases * prompts * slices).reshape(cases, prompts, slices) / 100
+    pred.meta["unknown"] = [f"\nno word {i}" for i in range(cases)]
     return pred
 
 
@@ -91,8 +92,9 @@ def test_presence_is_decollated_with_its_case_and_moved_to_keys_of_its_own() -> 
     ]
     assert items[1]["slice_presence"].shape == (2, 3)
     assert items[1]["slice_presence"][1].tolist() == pytest.approx([0.09, 0.10, 0.11])
+    assert [item["unknown"] for item in items] == [["", "no word 0"], ["", "no word 1"]]
     for item in items:
-        assert {"presence", "slice_presence"}.isdisjoint(item["pred"].meta)
+        assert {"presence", "slice_presence", "unknown"}.isdisjoint(item["pred"].meta)
     assert items[1]["pred"].meta["filename_or_obj"] == "1.nii"
 
 
@@ -100,17 +102,22 @@ def test_presence_that_still_has_its_batch_axis_is_understood() -> None:
     # MONAI Label takes outputs[0] of a tensor that it does not know to be a batch
     pred = MetaTensor(
         torch.rand(2, 4, 5),
-        meta={"presence": torch.tensor([[0.1, 0.2]]), "slice_presence": torch.rand(1, 2, 1)},
+        meta={
+            "presence": torch.tensor([[0.1, 0.2]]),
+            "slice_presence": torch.rand(1, 2, 1),
+            "unknown": ["\nno word"],
+        },
     )
     item = PopPresenced()({"pred": pred})
     assert item["presence"].tolist() == pytest.approx([0.1, 0.2])
     assert item["slice_presence"].shape == (2, 1)
+    assert item["unknown"] == ["", "no word"]
 
 
 def test_a_prediction_without_presence_is_refused() -> None:
-    with pytest.raises(ValueError, match="no presence and slice_presence"):
+    with pytest.raises(ValueError, match="no presence and slice_presence and unknown"):
         PopPresenced()({"pred": MetaTensor(torch.rand(2, 4, 5))})
-    meta = {"presence": torch.zeros(3), "slice_presence": torch.zeros(3, 1)}
+    meta = {"presence": torch.zeros(3), "slice_presence": torch.zeros(3, 1), "unknown": "\n\n"}
     with pytest.raises(ValueError, match="presence of 3 prompts for 2 channels"):
         PopPresenced()({"pred": MetaTensor(torch.rand(2, 4, 5), meta=meta)})
 

@@ -18,6 +18,7 @@ from torch import nn
 from monai_ext.errors import WeightsError
 from monai_ext.weights import load_into, load_weights, read_registry, registry
 from monai_ext.weights.embed import embed, main
+from monai_ext.weights.registry import copy_into
 
 
 def network() -> nn.Sequential:
@@ -208,6 +209,26 @@ def test_weights_that_do_not_fit_are_named_and_change_nothing(tmp_path, change, 
     with pytest.raises(WeightsError, match=message):
         load_into(target, "small", tmp_path)
     assert all(torch.equal(value, before[key]) for key, value in target.state_dict().items())
+
+
+class Wordy(nn.Linear):
+    """A linear layer with words."""
+
+    words = b""
+
+    def get_extra_state(self):
+        return torch.tensor(list(self.words), dtype=torch.uint8)
+
+    def set_extra_state(self, state):
+        self.words = bytes(state.tolist())
+
+
+def test_extra_state_of_any_length_comes_with_the_weights():
+    source, target = Wordy(2, 1), Wordy(2, 1)
+    source.words = b"liver"
+    copy_into(target, source.state_dict(), "these")
+    assert target.words == b"liver"
+    assert torch.equal(target.weight, source.weight)
 
 
 class Bomb:
