@@ -59,6 +59,7 @@ class Segmenter:
         self.weights: dict[str, str] = get("loaded")
         self.network: torch.nn.Module = get("network").eval()
         self.inferer = get("inferer")
+        self.inferer.mask_threshold = None  # a result holds probabilities, to be cut at any threshold
         self.threshold = float(get("mask_threshold"))
         self.presence_threshold = float(get("presence_threshold"))
         before: Compose = get("preprocessing")

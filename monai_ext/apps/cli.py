@@ -167,7 +167,7 @@ def evaluate(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Score a bundle on labelled images; writes metrics.json and cases.csv."""
+    """Score a bundle on labelled images; writes metrics.json, cases.csv and pictures of some cases."""
     with _reporting(debug):
         names = None if sets is None else [name.strip() for name in sets.split(",") if name.strip()]
         if names == []:
@@ -364,6 +364,8 @@ def _tell_figures(figures: dict[str, Any], output: Path) -> None:
         f"absent things: {_figure(presence['false_positive_rate'])}"
     )
     print(f"figures → {output / 'metrics.json'}, {output / 'cases.csv'}")
+    if figures.get("overlays"):
+        print(f"worst, median and best case of each target → {output / 'overlays'}")
 
 
 def _figure(value: float | None) -> str:

@@ -163,7 +163,7 @@ def run_evaluate(
         bundle: its folder.
         data: folder of a data set with a dataset.json, or a parent of several.
         split: a list of dataset.json.
-        output: folder for metrics.json and cases.csv; an empty one that this made is removed on failure.
+        output: folder for metrics.json, cases.csv and overlays/; an empty one that this made is removed on failure.
         sets: which of several sets are pooled; all if None.
         wording: "canonical", "heldout" or "nonsense".
         device, batch_size: see :func:`run_segment`.

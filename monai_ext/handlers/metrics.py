@@ -20,8 +20,9 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..files import check_writable, whole_file
-from ..metrics.agreement import mask_agreement
+from ..metrics.agreement import mask_agreement, target_mask
 from ..metrics.summary import summarise
+from .overlays import CaseOverlays
 
 
 def score_case(data: Mapping[str, Any], tolerance: float = 2.0, surface: bool = True) -> list[dict[str, Any]]:
@@ -56,7 +57,7 @@ def score_case(data: Mapping[str, Any], tolerance: float = 2.0, surface: bool = 
             raise InputError(f"{name}: no label to score '{target}' by.")
         reference = torch.zeros_like(mask)
         if values and label is not None:
-            reference = torch.isin(label, torch.tensor([float(v) for v in values.split("+")]))
+            reference = target_mask(label, values)
         rows.append(
             {
                 **{key: data[key] for key in ("set", "case", "group", "modality")},
@@ -149,19 +150,29 @@ class MetricsWriter:
         metric: attached to the same evaluator.
         output_dir: made if it is missing.
         samples, seed: of the bootstrap.
+        overlays: draws the worst, median and best case of each target into ``overlays/``, which
+            ``metrics.json`` then lists.
     """
 
     def __init__(
-        self, metric: PooledDice, output_dir: str | Path, samples: int = 1000, seed: int = 0
+        self,
+        metric: PooledDice,
+        output_dir: str | Path,
+        samples: int = 1000,
+        seed: int = 0,
+        overlays: CaseOverlays | None = None,
     ) -> None:
         self.metric = metric
         self.output_dir = Path(output_dir)
         self.samples = samples
         self.seed = seed
+        self.overlays = overlays
 
     def attach(self, engine: Engine) -> None:
         """See first that the files can be written; write them when the evaluator has seen all cases."""
         engine.add_event_handler(Events.STARTED, self.check)
+        if self.overlays is not None:
+            self.overlays.attach(engine)
         engine.add_event_handler(Events.COMPLETED, self)
 
     def check(self, engine: Engine) -> None:
@@ -169,14 +180,15 @@ class MetricsWriter:
         check_writable(self.output_dir / "metrics.json")
 
     def __call__(self, engine: Engine) -> None:
-        """Write both files, each whole or not at all; only the first of several processes does.
+        """Write all files, each whole or not at all, ``metrics.json`` last; only the first of several processes does.
 
         Raises:
             InputError: when the folder cannot be written.
         """
+        rows = self.metric.rows
+        drawings = self.overlays.gathered() if self.overlays is not None else {}
         if dist.is_available() and dist.is_initialized() and dist.get_rank() != 0:
             return
-        rows = self.metric.rows
         figures = summarise(rows, self.samples, self.seed)
         try:
             with (
@@ -186,6 +198,8 @@ class MetricsWriter:
                 writer = csv.DictWriter(file, fieldnames=list(rows[0]))
                 writer.writeheader()
                 writer.writerows({key: _cell(value) for key, value in row.items()} for row in rows)
+            if self.overlays is not None:
+                figures["overlays"] = self.overlays.write(rows, drawings, self.output_dir)
             with whole_file(self.output_dir / "metrics.json") as path:
                 path.write_text(json.dumps(figures, indent=1, allow_nan=False) + "\n", encoding="utf-8")
         except OSError as error:

@@ -16,6 +16,7 @@ from monai_ext.data.prompts import split_prompts
 from monai_ext.data.slices import SliceView, slice_view
 from monai_ext.errors import InputError
 from monai_ext.networks.segmenter import Prompt
+from monai_ext.transforms.masks import mask_ranks
 
 
 class PromptInferer(Inferer):
@@ -27,6 +28,10 @@ class PromptInferer(Inferer):
     a time is on the network's device; the result stays on the device of the input. No gradient flows
     through the inferer (networks that need gradients at test time turn them on themselves): training
     uses :class:`monai.inferers.SimpleInferer`.
+
+    Probabilities of several prompts are many times as large as the volume. Where only masks and a label map are
+    wanted, `mask_threshold` gives them as uint8 ranks, which hold both: see
+    :func:`monai_ext.transforms.masks.mask_ranks`.
 
     Presence gates the result: a slice is zero where its presence is below the threshold, a case where
     its presence is. Presence of a case of D slices is the mean of its ``ceil(case_fraction * D)``
@@ -41,6 +46,7 @@ class PromptInferer(Inferer):
         case_fraction: share of the slices, in (0, 1], that the presence of a case looks at.
         slice_axis: spatial array axis (0, 1, 2) to cut volumes across; chosen by geometry if None.
         gate: False leaves absent structures in the result.
+        mask_threshold: probability in [0, 1] that masks will be cut at: the result is then ranks.
 
     Raises:
         InputError: when a value is out of its range or there is no prompt.
@@ -54,6 +60,7 @@ class PromptInferer(Inferer):
         case_fraction: float = 0.1,
         slice_axis: int | None = None,
         gate: bool = True,
+        mask_threshold: float | None = None,
     ) -> None:
         if batch_size < 1:
             raise InputError(f"batch_size is {batch_size}; at least one slice per encoder call is needed.")
@@ -61,6 +68,8 @@ class PromptInferer(Inferer):
             raise InputError(f"presence_threshold is {presence_threshold}; it lies in [0, 1].")
         if not 0 < case_fraction <= 1:
             raise InputError(f"case_fraction is {case_fraction}; it lies in (0, 1].")
+        if mask_threshold is not None and not 0 <= mask_threshold <= 1:
+            raise InputError(f"mask_threshold is {mask_threshold}; it lies in [0, 1].")
         if slice_axis not in (None, 0, 1, 2):
             raise InputError(f"slice_axis is {slice_axis}; it is 0, 1, 2 or null.")
         self.prompts = as_prompts(prompt)
@@ -69,6 +78,7 @@ class PromptInferer(Inferer):
         self.case_fraction = case_fraction
         self.slice_axis = slice_axis
         self.gate = gate
+        self.mask_threshold = mask_threshold
 
     def __call__(
         self,
@@ -87,11 +97,12 @@ class PromptInferer(Inferer):
             prompts: what to segment here instead of the prompts of the constructor.
 
         Returns:
-            (B, P, H, W) or (B, P, X, Y, Z) float32 probabilities in array order, with the input's
-            metadata and ``meta["presence"]`` (B, P) and ``meta["slice_presence"]`` (B, P, D), both
-            float32 in [0, 1], D in array order along the slice axis (padded with NaN where the cases of
-            a batch have different numbers of slices), and ``meta["unknown"]``, per case one line for
-            each prompt: why the network does not know its words, or nothing.
+            (B, P, H, W) or (B, P, X, Y, Z) float32 probabilities, or uint8 ranks where there is a
+            `mask_threshold`, indexed in array order (in memory X is fastest), with the input's metadata
+            and ``meta["presence"]`` (B, P) and ``meta["slice_presence"]`` (B, P, D), both float32 in
+            [0, 1], D in array order along the slice axis (padded with NaN where the cases of a batch have
+            different numbers of slices), and ``meta["unknown"]``, per case one line for each prompt: why
+            the network does not know its words, or nothing.
 
         Raises:
             InputError: when the shape, the channels, the affine or the prompts cannot be used.
@@ -109,9 +120,7 @@ class PromptInferer(Inferer):
 
         # Leaving inference mode lets test-time gradients be turned on again inside a network.
         with torch.inference_mode(False), torch.no_grad():
-            result = torch.empty(
-                (volumes.shape[0], len(asked), *volumes.shape[2:]), dtype=torch.float32, device=images.device
-            )
+            result = self._empty(volumes, len(asked))
             presences = []
             for case in range(volumes.shape[0]):
                 view = SliceView(2, 0, 1) if picture else self._view(inputs, case)
@@ -129,6 +138,15 @@ class PromptInferer(Inferer):
         # one string per case: a list per case would not come whole through decollation
         output.meta["unknown"] = ["\n".join(reasons)] * len(presences)
         return output
+
+    def _empty(self, volumes: Tensor, prompts: int) -> Tensor:
+        """(B, P, X, Y, Z), of volumes with X fastest in memory: axial slices and files are then contiguous."""
+        dtype = torch.float32 if self.mask_threshold is None else torch.uint8
+        cases, _, *shape = volumes.shape
+        if shape[2] == 1:
+            return torch.empty((cases, prompts, *shape), dtype=dtype, device=volumes.device)
+        result = torch.empty((cases, prompts, *reversed(shape)), dtype=dtype, device=volumes.device)
+        return result.permute(0, 1, 4, 3, 2)
 
     def _view(self, inputs: Tensor, case: int) -> SliceView:
         shape = inputs.shape[2:]
@@ -155,33 +173,48 @@ class PromptInferer(Inferer):
         """Fill ``result`` (P, X, Y, Z) from ``volume`` (3, X, Y, Z); returns slice presences (P, D), CPU."""
         device = _device_of(segmenter, volume.device)
         depth = volume.shape[1 + view.axis]
-        presence = torch.zeros((len(prompts), depth), dtype=torch.float32)
-        result[torch.tensor(unknown)] = 0
+        presence = torch.empty((len(prompts), depth), dtype=torch.float32)
         for start in range(0, depth, self.batch_size):
             stop = min(start + self.batch_size, depth)
             # A copy: the network may write into it, and may need it in a graph of its own.
             slices = view.show(volume, start, stop).to(
                 device, torch.float32, copy=True, memory_format=torch.contiguous_format
             )
-            features = segmenter.encode(slices)
-            for p, prompt in enumerate(prompts):
-                if unknown[p]:
-                    continue
-                found = segmenter.segment(features, [prompt] * (stop - start))
-                if found.logits.shape != (stop - start, 1, *slices.shape[2:]):
-                    raise ValueError(
-                        f"{type(segmenter).__name__} returned logits {tuple(found.logits.shape)} "
-                        f"for slices {tuple(slices.shape)}; (slices, 1, H, W) is the contract."
-                    )
-                probability = found.logits.float().sigmoid()
-                present = found.presence.float().sigmoid()
-                if self.gate:
-                    for slice_, absent in zip(probability, present < self.presence_threshold):
-                        if absent:
-                            slice_.zero_()
-                view.restore(probability, result[p : p + 1], start)
-                presence[p, start:stop] = present.cpu()
+            scores, presence[:, start:stop] = self._run_slices(slices, segmenter, prompts, unknown)
+            view.restore(scores, result, start)
+            del slices, scores  # before the next are made
         return presence
+
+    def _run_slices(
+        self, slices: Tensor, segmenter: Any, prompts: Sequence[Prompt], unknown: Sequence[bool]
+    ) -> tuple[Tensor, Tensor]:
+        """(N, P, H, W) probabilities or ranks of ``slices`` (N, 3, H, W), and their presences (P, N), CPU."""
+        count, _, *size = slices.shape
+        probabilities = torch.zeros((len(prompts), count, *size), device=slices.device)
+        presence = torch.zeros((len(prompts), count), dtype=torch.float32)
+        features = segmenter.encode(slices)
+        for p, prompt in enumerate(prompts):
+            if unknown[p]:
+                continue
+            found = segmenter.segment(features, [prompt] * count)
+            if found.logits.shape != (count, 1, *size):
+                raise ValueError(
+                    f"{type(segmenter).__name__} returned logits {tuple(found.logits.shape)} "
+                    f"for slices {tuple(slices.shape)}; (slices, 1, H, W) is the contract."
+                )
+            torch.sigmoid(found.logits[:, 0].float(), out=probabilities[p])
+            present = found.presence.float().sigmoid()
+            if self.gate:
+                for slice_, absent in zip(probabilities[p], present < self.presence_threshold):
+                    if absent:
+                        slice_.zero_()
+            presence[p] = present.cpu()
+        if self.mask_threshold is None:
+            return probabilities.transpose(0, 1), presence
+        # slice by slice: ranking takes memory
+        return torch.stack(
+            [mask_ranks(one, self.mask_threshold) for one in probabilities.unbind(1)]
+        ), presence
 
     def _case_presence(self, slice_presence: Tensor) -> Tensor:
         """(P, D) presences of slices to (P,) presences of the case."""

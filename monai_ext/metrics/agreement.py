@@ -5,10 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import torch
 from monai.metrics import compute_dice, compute_hausdorff_distance, compute_iou, compute_surface_dice
 from torch import Tensor
 
 METRICS = ("dice", "iou", "nsd", "hd95")
+
+
+def target_mask(label: Tensor, values: str) -> Tensor:
+    """Where a label map (...) holds one of the `values`, such as "1+2": (...) in {False, True}."""
+    return torch.isin(label, torch.tensor([float(value) for value in values.split("+")], device=label.device))
 
 
 def mask_agreement(

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from monai.config import KeysCollection
 from monai.config.type_definitions import NdarrayOrTensor
 from monai.data import MetaTensor
-from monai.transforms import MapTransform, ScaleIntensityRange, Transform
+from monai.transforms import MapTransform, Transform
 from monai.transforms.utils_pytorch_numpy_unification import percentile
 from monai.utils import TransformBackends, convert_to_tensor
 
@@ -22,6 +24,8 @@ AIR = -500.0  # no MR scanner writes values below this, every CT with air around
 
 class DisplayRange(Transform):
     """Scale an image (C, ...) to [0, 1] and to three channels.
+
+    The three of one channel are one memory (:meth:`torch.Tensor.expand`): clone before writing into them.
 
     - Pictures are taken as they are: 8 bit over 255, 16 bit over their own range.
     - CT is windowed in Hounsfield units.
@@ -61,53 +65,44 @@ class DisplayRange(Transform):
     def __call__(self, img: NdarrayOrTensor, modality: str | None = None) -> torch.Tensor:
         """(3, ...) float32 in [0, 1] of a (1 or 3, ...) image; `modality` stands in for the file's own."""
         image = convert_to_tensor(img, track_meta=True)
-        whole = not image.is_floating_point()
-        high = float(torch.iinfo(image.dtype).max) if whole else 0.0
-        image = image.to(torch.float32)
-        if isinstance(image, MetaTensor):  # warnings go to the result, not to the input
-            image = MetaTensor(
-                image.as_tensor(), meta=dict(image.meta), applied_operations=image.applied_operations
-            )
-        meta = image.meta if isinstance(image, MetaTensor) else {}
+        full = 0.0 if image.is_floating_point() else float(torch.iinfo(image.dtype).max)
+        meta = dict(image.meta)  # warnings go to the result, not to the input
+        plain = image.as_tensor().to(torch.float32)
         name = Path(str(meta.get("filename_or_obj", "image"))).name
-        if image.shape[0] not in (1, 3):
-            raise InputError(f"{name}: {image.shape[0]} channels; give one, or three by channels.")
-        if not torch.isfinite(image).all():
+        if plain.shape[0] not in (1, 3):
+            raise InputError(f"{name}: {plain.shape[0]} channels; give one, or three by channels.")
+        # numpy goes through an array in whatever order it lies; torch would copy it, or make indices of it
+        values = plain.cpu().numpy().ravel(order="K")
+        if not (math.isfinite(values.min()) and math.isfinite(values.max())):  # NaN if there is one
             raise InputError(f"{name}: holds NaN or infinite values; replace them.")
-        if image.numel() and bool((image == image.reshape(-1)[0]).all()):
+        if values.min() == values.max():
             note = "all values of the image are equal: there is nothing to be seen in it"
             meta["warnings"] = "\n".join(w for w in (meta.get("warnings", ""), note) if w)
-        low, high = self._range(image, meta, modality, high)
-        if high > low:
-            image = convert_to_tensor(
-                ScaleIntensityRange(low, high, 0.0, 1.0, clip=True)(image), track_meta=True
-            )
-        else:
-            image = torch.zeros_like(image)
-        return image if image.shape[0] == 3 else image.expand(3, *image.shape[1:]).contiguous()
+        low, high = self._range(values, meta, modality, full)
+        # ScaleIntensityRange in the memory of one result: a large CT is a third of a gigabyte
+        shown = plain.sub(low).div_(high - low).clamp_(0, 1) if high > low else torch.zeros_like(plain)
+        shown = shown.expand(3, *shown.shape[1:])
+        return MetaTensor(shown, meta=meta, applied_operations=image.applied_operations)
 
     def _range(
-        self, image: torch.Tensor, meta: dict[str, Any], modality: str | None, high: float
+        self, values: np.ndarray, meta: dict[str, Any], modality: str | None, full: float
     ) -> tuple[float, float]:
-        """Values shown as 0 and 1."""
+        """What is shown as 0 and 1. `full` is the highest value of the image's type, 0 of fractions."""
         if meta.get("bits") == 8:  # a picture, or a volume in colour
             return 0.0, 255.0
-        if meta.get("kind") is None and high == 255.0:  # an 8-bit array from memory
+        if meta.get("kind") is None and full == 255.0:  # an 8-bit array from memory
             return 0.0, 255.0
-        kind = self._modality(image, meta, modality)
+        lowest, highest = float(values.min()), float(values.max())
+        kind = self._modality(lowest, meta, modality)
         if kind == "CT":
             return float(self.window[0]), float(self.window[1])
-        lowest, highest = float(image.min()), float(image.max())
         if kind != "MR" or highest <= lowest:
             return lowest, highest
-        foreground = image[image > lowest].reshape(-1)
-        ends = [
-            float(percentile(foreground.as_tensor() if isinstance(foreground, MetaTensor) else foreground, p))
-            for p in self.percentiles
-        ]
-        return ends[0], ends[1]
+        foreground = torch.from_numpy(values[values > lowest])
+        low, high = (float(percentile(foreground, p, overwrite_input=True)) for p in self.percentiles)
+        return low, high
 
-    def _modality(self, image: torch.Tensor, meta: dict[str, Any], modality: str | None) -> str:
+    def _modality(self, lowest: float, meta: dict[str, Any], modality: str | None) -> str:
         """ "CT", "MR" or another name in capitals, as configured, else of the file, else by the intensities."""
         if meta.get("kind") == "picture":
             return "PICTURE"
@@ -116,7 +111,7 @@ class DisplayRange(Transform):
         said = modality or meta.get("modality") or meta.get("Modality") or ""
         if said:
             return canonical(str(said))
-        guess = "CT" if float(image.min()) < AIR else "MR"
+        guess = "CT" if lowest < AIR else "MR"
         note = f"the file names no modality; by its intensities it was shown as {guess}"
         meta["warnings"] = "\n".join(w for w in (meta.get("warnings", ""), note) if w)
         return guess

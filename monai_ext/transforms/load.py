@@ -91,9 +91,11 @@ class MedicalLoadImage(LoadImage):
             warnings="\n".join(dict.fromkeys(meta["warnings"])),
         )
         with np.errstate(over="ignore"):  # beyond float32 lies infinity, which DisplayRange refuses
-            array = np.ascontiguousarray(array, dtype=self.dtype)
-        # a file's own memory, mapped or a picture's, may be read-only
-        image = MetaTensor(torch.from_numpy(array if array.flags.writeable else array.copy()), meta=meta)
+            array = np.asarray(array, dtype=self.dtype)  # in the file's own order: turning it costs seconds
+        # a file's own memory, mapped or a picture's, may be read-only; torch knows no negative steps
+        if not array.flags.writeable or min(array.strides, default=0) < 0:
+            array = array.copy(order="K")
+        image = MetaTensor(torch.from_numpy(array), meta=meta)
         return image if self.image_only else (image, image.meta)
 
     def _load_several(self, paths: Sequence[Path]) -> tuple[np.ndarray, dict[str, Any]]:

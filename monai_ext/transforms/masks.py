@@ -13,11 +13,36 @@ from monai.transforms import MapTransform, Transform
 from monai.utils import TransformBackends, convert_to_tensor
 
 
-class PromptMasks(Transform):
-    """Binary masks of P prompts: 1 where the probability is above the threshold.
+def mask_ranks(probabilities: torch.Tensor, threshold: float) -> torch.Tensor:
+    """Of P prompts all that masks and label map need, in a quarter of the memory.
 
     Args:
+        probabilities: (P, ...).
         threshold: probability in [0, 1].
+
+    Returns:
+        (P, ...) uint8 ranks: 0 where a probability is not above the threshold; where several are, the higher
+        probability has the higher rank, on a tie the earlier prompt (beyond 255 prompts the last places share
+        rank 1). Taking a prompt out leaves the order of the others.
+    """
+    ranks = (probabilities > threshold).to(torch.uint8)
+    shared = ranks.sum(0, dtype=torch.int16) > 1
+    if shared.any():
+        order = probabilities[:, shared].T.sort(dim=1, descending=True, stable=True).indices
+        highest = min(len(probabilities), 255)
+        places = (
+            (highest - torch.arange(len(probabilities), device=ranks.device)).clamp(min=1).to(torch.uint8)
+        )
+        ranked = torch.empty_like(order, dtype=torch.uint8).scatter_(1, order, places.expand_as(order))
+        ranks[:, shared] *= ranked.T
+    return ranks
+
+
+class PromptMasks(Transform):
+    """Binary masks of P prompts: 1 where the probability is above the threshold, or the rank above 0.
+
+    Args:
+        threshold: probability in [0, 1]; of ranks (:func:`mask_ranks`) not used, which were cut at theirs.
     """
 
     backend = [TransformBackends.TORCH]  # noqa: RUF012 (as every transform of MONAI)
@@ -26,17 +51,23 @@ class PromptMasks(Transform):
         self.threshold = threshold
 
     def __call__(self, img: NdarrayOrTensor) -> torch.Tensor:
-        """(P, ...) uint8 in {0, 1} of (P, ...) probabilities; masks may overlap."""
-        return (convert_to_tensor(img, track_meta=True) > self.threshold).to(torch.uint8)
+        """(P, ...) uint8 in {0, 1} of (P, ...) probabilities, or of uint8 ranks, which become the masks in place.
+
+        Masks may overlap.
+        """
+        scores = convert_to_tensor(img, track_meta=True)
+        if scores.dtype == torch.uint8:
+            return scores.clamp_(max=1)
+        return (scores > self.threshold).to(torch.uint8)
 
 
 class LabelMap(Transform):
     """One label map of P prompts: label i + 1 for prompt i, 0 for background.
 
-    Where masks overlap the higher probability wins, on a tie the earlier prompt.
+    Where masks overlap the higher probability, or rank, wins, on a tie the earlier prompt.
 
     Args:
-        threshold: probability in [0, 1] above which a pixel belongs to a prompt.
+        threshold: probability in [0, 1] above which a pixel belongs to a prompt; of ranks not used.
     """
 
     backend = [TransformBackends.TORCH]  # noqa: RUF012 (as every transform of MONAI)
@@ -45,25 +76,36 @@ class LabelMap(Transform):
         self.threshold = threshold
 
     def __call__(self, img: NdarrayOrTensor) -> torch.Tensor:
-        """(1, ...) uint8 of (P, ...) probabilities.
+        """(1, ...) uint8 of (P, ...) probabilities or uint8 ranks, in the same order in memory.
 
         Raises:
             ValueError: with more than 255 prompts, which uint8 cannot number.
         """
-        probabilities = convert_to_tensor(img, track_meta=True)
-        if len(probabilities) > 255:
-            raise ValueError(f"{len(probabilities)} prompts; a uint8 label map holds at most 255.")
-        best, index = probabilities.max(dim=0, keepdim=True)  # the first of equal values
-        return torch.where(best > self.threshold, index + 1, torch.zeros_like(index)).to(torch.uint8)
+        scores = convert_to_tensor(img, track_meta=True)
+        if len(scores) > 255:
+            raise ValueError(f"{len(scores)} prompts; a uint8 label map holds at most 255.")
+        whole = scores.as_tensor()
+        labels = torch.zeros_like(whole[:1], dtype=torch.uint8)
+        limit = 0 if whole.dtype == torch.uint8 else self.threshold
+        # plane by plane, so that what is needed beside the map stays small
+        axis = max(range(1, whole.ndim), key=whole.stride)
+        for labelled, plane in zip(labels.unbind(axis), whole.unbind(axis)):
+            best = torch.full_like(plane[0], limit)
+            for index, score in enumerate(plane):
+                better = score > best
+                labelled[0].masked_fill_(better, index + 1)
+                best = torch.where(better, score, best)
+        return MetaTensor(labels).copy_meta_from(scores)
 
 
 class PromptMasksd(MapTransform):
-    """Dictionary-based wrapper of :class:`PromptMasks`, which leaves the probabilities where they are.
+    """Dictionary-based wrapper of :class:`PromptMasks`, which leaves probabilities, but not ranks, as they are.
 
     Args:
-        keys: keys of the (P, ...) probabilities.
-        masks_key: key for the masks, one name per key of `keys`.
+        keys: key of the (P, ...) probabilities or ranks.
+        masks_key: key for the masks.
         threshold: see :class:`PromptMasks`.
+        label_map: also put the :class:`LabelMap` in the place of the probabilities or ranks.
         allow_missing_keys: do not raise when a key is missing.
     """
 
@@ -74,6 +116,7 @@ class PromptMasksd(MapTransform):
         keys: KeysCollection = "pred",
         masks_key: str = "masks",
         threshold: float = 0.5,
+        label_map: bool = False,
         allow_missing_keys: bool = False,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
@@ -81,12 +124,16 @@ class PromptMasksd(MapTransform):
             raise ValueError(f"one key is thresholded into {masks_key!r}, got {self.keys}.")
         self.masks_key = masks_key
         self.masks = PromptMasks(threshold)
+        self.label_map = LabelMap(threshold) if label_map else None
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """Add the masks to `data`."""
+        """Add the masks to `data`, and the label map if wanted."""
         d = dict(data)
         for key in self.key_iterator(d):
-            d[self.masks_key] = self.masks(d[key])
+            scores = d[key]
+            if self.label_map is not None:  # first: ranks become masks
+                d[key] = self.label_map(scores)
+            d[self.masks_key] = self.masks(scores)
         return d
 
 

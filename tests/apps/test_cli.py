@@ -133,6 +133,22 @@ def test_the_same_command_writes_the_same_bytes_as_monais_own(tmp_path, bundle):
     assert reports[0]["results"] == reports[1]["results"]
 
 
+def test_the_same_command_on_a_volume_writes_the_same_bytes(tmp_path, bundle):
+    values = np.random.default_rng(0).integers(-1000, 1000, (20, 18, 11)).astype(np.int16)
+    nib.save(nib.Nifti1Image(values, np.diag([-2.0, -2.0, 3.0, 1.0])), tmp_path / "ct.nii.gz")
+    first, second = tmp_path / "1", tmp_path / "2"
+    for output in (first, second):
+        prompts = ("left lung", "lungs", "heart")
+        assert segment(tmp_path / "ct.nii.gz", output, bundle, "--modality", "CT", prompts=prompts) == 0
+    written = {name: data for name, data in contents(first).items() if name.endswith(".nii.gz")}
+    assert sorted(written) == [f"ct/{name}.nii.gz" for name in ("heart", "labels", "left-lung", "lungs")]
+    assert written == {name: contents(second)[name] for name in written}
+    for data in written.values():
+        flags, seconds = data[3], data[4:8]
+        assert (flags, seconds) == (0, bytes(4))  # gzip's header holds no file name and no time
+    assert np.asarray(nib.load(first / "ct/labels.nii.gz").dataobj).any()
+
+
 def test_cases_that_cannot_be_read_are_listed_and_the_others_done(tmp_path, bundle, capsys):
     data = tmp_path / "in"
     data.mkdir()
@@ -259,7 +275,9 @@ def test_an_evaluation_writes_and_tells_its_figures(tmp_path, bundle, capsys):
     out = capsys.readouterr().out
     figures = json.loads((tmp_path / "out/metrics.json").read_text())
     assert f"{figures['targets']['breast tumour']['dice']['mean']:.3f}" in out
-    assert set(contents(tmp_path / "out")) == {"metrics.json", "cases.csv"}
+    pictures = {f"overlays/set-breast-tumour-{which}.png" for which in ("worst", "best")}
+    assert set(contents(tmp_path / "out")) == {"metrics.json", "cases.csv", *pictures}
+    assert f"{tmp_path}/out/overlays" in out
     words[3] = "nosuch"
     assert main(["evaluate", str(bundle), *words]) == 2
     assert "nosuch" in capsys.readouterr().err

@@ -99,8 +99,30 @@ def test_two_pictures_give_exactly_these_figures(breast, tmp_path):
     presence = {"auc": 0.5, "ci95": [0.0, 1.0], "n": 4, "present": 2, "absent": 2}
     presence |= {"false_positive_rate": 0.5, "miss_rate": 0.0}
     figures = {"targets": {"breast tumour": agreement}, "pooled": agreement, "presence": presence}
-    assert rounded(metrics) == {**figures, "sets": {"breast": figures}}
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["cases.csv", "metrics.json"]
+    about = {"set": "breast", "target": "breast tumour", "prompt": PROMPT}
+    overlays = [
+        {
+            "file": f"overlays/breast-breast-tumour-{which}.png",
+            "which": which,
+            **about,
+            "case": case,
+            "dice": dice,
+        }
+        for which, case, dice in (("worst", "p1", 0.75), ("best", "p2", 1.0))
+    ]
+    assert rounded(metrics) == {**figures, "sets": {"breast": figures}, "overlays": overlays}
+    written = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    assert sorted(str(path.relative_to(tmp_path / "out")) for path in written) == [
+        "cases.csv",
+        "metrics.json",
+        "overlays/breast-breast-tumour-best.png",
+        "overlays/breast-breast-tumour-worst.png",
+    ]
+
+
+def test_pictures_can_be_left_out(breast, tmp_path):
+    assert "overlays" not in evaluate(breast, tmp_path / "out", overlays=None)
+    assert not (tmp_path / "out" / "overlays").exists()
 
 
 def test_every_prompt_has_its_row(breast, tmp_path):

@@ -11,6 +11,7 @@ from torch import Tensor
 from monai_ext.errors import InputError
 from monai_ext.inferers import PromptInferer
 from monai_ext.networks.segmenter import Prompt, PromptedSegmenter, Segmentation
+from monai_ext.transforms import LabelMap, PromptMasks
 from tests.fakes import FAKES, DisplayProbe, FeedForward
 from tests.orientations import ALL_48, IDS, affine_of, as_before, rotation, stored_as
 
@@ -443,3 +444,22 @@ class TestErrors:
 
         with pytest.raises(ValueError, match="is the contract"):
             PromptInferer("lungs")(torch.rand(1, 3, 4, 4), Small())
+
+
+class TestRanks:
+    @pytest.mark.parametrize("shape", [(2, 3, 9, 7), (2, 3, 9, 7, 5)], ids=["2D", "3D"])
+    def test_they_give_the_masks_and_label_maps_of_probabilities(self, shape):
+        network, prompts = FeedForward().eval(), [f"organ {i}" for i in range(4)]
+        inputs = MetaTensor(torch.rand(shape), affine=torch.eye(4))
+        probabilities = PromptInferer(prompts, batch_size=2, **OPEN)(inputs, network)
+        threshold = float(probabilities.median())
+        result = PromptInferer(prompts, batch_size=2, mask_threshold=threshold, **OPEN)(inputs, network)
+        assert result.dtype == torch.uint8
+        assert torch.equal(result.meta["slice_presence"], probabilities.meta["slice_presence"])
+        for one, other in zip(result, probabilities):
+            assert torch.equal(LabelMap()(one), LabelMap(threshold)(other))
+            assert torch.equal(PromptMasks()(one), PromptMasks(threshold)(other))
+
+    def test_a_threshold_out_of_range_is_refused(self):
+        with pytest.raises(InputError, match="mask_threshold is 2"):
+            PromptInferer("lungs", mask_threshold=2)

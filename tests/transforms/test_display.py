@@ -119,3 +119,11 @@ def test_the_input_is_not_changed() -> None:
     DisplayRange()(image)
     assert image.ravel().tolist() == [0.0, 40.0, 240.0]
     assert image.meta["warnings"] == ""
+
+
+def test_the_three_channels_of_one_are_one_memory_in_the_order_of_the_file() -> None:
+    stored = torch.rand(5, 4, 3).permute(2, 1, 0)[None]  # as NIfTI stores (3, 4, 5): first axis fastest
+    shown = DisplayRange("CT")(stored)
+    assert shown.shape == (3, 3, 4, 5)
+    assert shown.stride() == (0, 1, 3, 12)
+    assert shown.data_ptr() != stored.data_ptr()

@@ -7,6 +7,7 @@ from monai.data import MetaTensor, decollate_batch
 from monai.transforms import Compose, SaveImaged
 
 from monai_ext.transforms import LabelMap, LabelMapd, PopPresenced, PromptMasks, PromptMasksd
+from monai_ext.transforms.masks import mask_ranks
 
 PROBABILITIES = torch.tensor([[[0.0, 0.5, 0.51, 0.9]], [[0.4, 0.5, 0.8, 0.9]]])
 
@@ -31,6 +32,45 @@ def test_more_prompts_than_a_byte_counts_are_refused() -> None:
     assert LabelMap()(torch.ones(255, 1, 1)).tolist() == [[[1]]]
     with pytest.raises(ValueError, match="256 prompts"):
         LabelMap()(torch.ones(256, 1, 1))
+
+
+def test_ranks_order_the_masks_of_each_place() -> None:
+    probabilities = torch.tensor([[0.9, 0.4, 0.6, 0.5], [0.7, 0.9, 0.6, 0.2], [0.8, 0.3, 0.7, 0.1]])
+    ranks = mask_ranks(probabilities, 0.5)
+    assert ranks.dtype == torch.uint8
+    # third place: the earlier of two equals is above; fourth place: 0.5 is not above 0.5
+    assert ranks.tolist() == [[3, 0, 2, 0], [1, 1, 1, 0], [2, 0, 3, 0]]
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.3, 0.5, 0.9, 1.0])
+def test_masks_and_label_map_of_ranks_are_those_of_probabilities(threshold: float) -> None:
+    probabilities = torch.randint(0, 11, (5, 6, 7, 4)) / 10  # many ties, and values at the threshold itself
+    ranks = mask_ranks(probabilities, threshold)
+    for emptied in ([], [1], [0, 3]):  # as prompts that are judged absent
+        left, order = probabilities.clone(), ranks.clone()
+        left[emptied], order[emptied] = 0, 0
+        assert torch.equal(LabelMap(0.5)(order), LabelMap(threshold)(left))
+        assert torch.equal(PromptMasks(0.5)(order), PromptMasks(threshold)(left))
+
+
+def test_more_masks_at_one_place_than_a_byte_counts_are_all_kept() -> None:
+    ranks = mask_ranks(torch.linspace(0.6, 0.9, 300)[:, None], 0.5)
+    assert ranks.min() == 1 and ranks[-1] == 255 and ranks[-2] == 254
+    assert PromptMasks()(ranks).sum() == 300
+
+
+def test_a_label_map_lies_in_memory_as_what_it_was_made_of() -> None:
+    as_files = torch.rand(2, 3, 4, 5).permute(0, 3, 2, 1)
+    labels = LabelMap(0.5)(as_files)
+    assert labels.stride()[1:] == (1, 5, 20)
+    assert torch.equal(labels, LabelMap(0.5)(as_files.contiguous()))
+
+
+def test_the_label_map_is_made_before_ranks_become_masks() -> None:
+    ranks = torch.tensor([[2, 1, 0]], dtype=torch.uint8).T.reshape(3, 1, 1)
+    item = PromptMasksd(label_map=True)({"pred": ranks[[1, 0, 2]]})
+    assert item["pred"].tolist() == [[[2]]]
+    assert item["masks"].tolist() == [[[1]], [[1]], [[0]]]
 
 
 def batch(cases: int = 2, prompts: int = 2, slices: int = 3) -> MetaTensor:

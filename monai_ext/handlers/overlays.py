@@ -1,0 +1,160 @@
+"""Draw the worst, the median and the best case of each target after an evaluation."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch.distributed as dist
+from ignite.engine import Engine, Events
+from monai.data import Dataset
+
+from ..data.datalists import unique_names
+from ..metrics.agreement import target_mask
+from ..metrics.summary import Row
+from ..transforms.overlay import comparison_picture, flat_view, fullest_slice
+from ..transforms.save import slug, write_picture
+
+FOLDER = "overlays"
+Key = tuple[str, str, str, str]
+"""``set``, ``case``, ``target`` and ``prompt`` of a row."""
+
+
+@dataclass(frozen=True)
+class Contours:
+    """Reference and found mask of one slice, packed: some hundred bytes where an image takes a megabyte.
+
+    Attributes:
+        index: of the slice, 0 of a picture.
+        shape: (2, H, W).
+        packed: bits of both, compressed.
+    """
+
+    index: int
+    shape: tuple[int, ...]
+    packed: bytes
+
+    def masks(self) -> np.ndarray:
+        """(2, H, W) in {False, True}: the reference and what was found."""
+        bits = np.frombuffer(zlib.decompress(self.packed), dtype=np.uint8)
+        return np.unpackbits(bits, count=int(np.prod(self.shape))).reshape(self.shape).astype(bool)
+
+
+class CaseOverlays:
+    """Keep the contours of every scored target, and draw some of them when all scores are known.
+
+    Images are not kept: those that are drawn are read again. Of a volume the slice with most of the reference is
+    drawn. :class:`monai_ext.handlers.metrics.MetricsWriter` attaches this and has it write.
+
+    Args:
+        dataset: of the evaluation; its items have ``set`` and ``case``, and ``image`` (3, ...) in [0, 1] once read.
+    """
+
+    def __init__(self, dataset: Dataset) -> None:
+        self.dataset = dataset
+        self.kept: dict[Key, Contours] = {}
+
+    def attach(self, engine: Engine) -> None:
+        """Look at every case of a run."""
+        engine.add_event_handler(Events.STARTED, lambda: self.kept.clear())
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self.collect)
+
+    def collect(self, engine: Engine) -> None:
+        """Take the item with the batch and the output of one iteration, both lists of dicts."""
+        state: Any = engine.state
+        for batch, output in zip(state.batch, state.output, strict=True):
+            self.keep({**batch, **output})
+
+    def keep(self, data: Mapping[str, Any]) -> None:
+        """Keep the contours of a case as :func:`monai_ext.handlers.metrics.score_case` takes it."""
+        image = data["image"]
+        for mask, prompt, target, values in zip(
+            data["masks"], data["prompt"], data["target"], data["values"], strict=True
+        ):
+            if not values:
+                continue
+            reference = target_mask(data["label"], values)
+            if not reference.any():
+                continue
+            index = fullest_slice(image, reference)
+            flat = np.concatenate([flat_view(image, one, index)[1] for one in (reference, mask[None])])
+            packed = zlib.compress(np.packbits(flat).tobytes(), level=1)
+            self.kept[data["set"], data["case"], target, prompt] = Contours(index, flat.shape, packed)
+
+    def gathered(self) -> dict[Key, Contours]:
+        """What all processes kept."""
+        if not (dist.is_available() and dist.is_initialized()):
+            return self.kept
+        parts: list[Any] = [None] * dist.get_world_size()
+        dist.all_gather_object(parts, self.kept)
+        return {key: contours for part in parts for key, contours in part.items()}
+
+    def write(
+        self, rows: Sequence[Row], contours: Mapping[Key, Contours], output_dir: Path
+    ) -> list[dict[str, Any]]:
+        """Draw the cases of :func:`choose_cases` into ``output_dir/overlays``, each picture whole or not at all.
+
+        Args:
+            rows: of all cases.
+            contours: of all cases.
+            output_dir: made if it is missing.
+
+        Returns:
+            for each picture a dict with ``file`` (relative to `output_dir`), ``which``, ``set``, ``case``,
+            ``target``, ``prompt`` and ``dice``.
+
+        Raises:
+            InputError: when an image cannot be read again.
+            OSError: when a picture cannot be written.
+        """
+        chosen = choose_cases(rows)
+        groups = list(dict.fromkeys((row["set"], row["target"]) for _, row in chosen))
+        names = dict(zip(groups, unique_names([f"{slug(s)}-{slug(t)}" for s, t in groups])))
+        numbers = {(item["set"], item["case"]): n for n, item in enumerate(self.dataset.data)}
+        written: list[dict[str, Any]] = [{} for _ in chosen]
+        image: Any = None
+        shown = -1
+        # by case, so that each is read once
+        order = sorted(range(len(chosen)), key=lambda i: numbers[chosen[i][1]["set"], chosen[i][1]["case"]])
+        for place in order:
+            which, row = chosen[place]
+            number = numbers[row["set"], row["case"]]
+            if number != shown:
+                image = None  # let go before the next is read
+                image, shown = self.dataset[number]["image"], number
+            one = contours[row["set"], row["case"], row["target"], row["prompt"]]
+            reference, mask = one.masks()
+            nothing = "" if mask.any() else ", nothing marked here"
+            lines = (
+                f"{row['set']}/{row['case']}: {row['target']}, the reference",
+                f"found: Dice {row['dice']:.3f}, presence {row['presence']:.2f}{nothing}",
+            )
+            picture = comparison_picture(image, reference, mask, lines, one.index)
+            file = f"{FOLDER}/{names[row['set'], row['target']]}-{which}.png"
+            write_picture(output_dir / file, np.asarray(picture))
+            facts = {key: row[key] for key in ("set", "case", "target", "prompt", "dice")}
+            written[place] = {"file": file, "which": which, **facts}
+        return written
+
+
+def choose_cases(rows: Sequence[Row]) -> list[tuple[str, Row]]:
+    """Of each set and target that is in some image: its worst, median and best row by Dice, with that word.
+
+    One row is the worst, two are the worst and the best; of an even number the lower of the middle two is the
+    median. Equal scores are told apart by case and prompt, so that three rows are always three pictures.
+    """
+    groups: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        if row["present"]:
+            groups.setdefault((row["set"], row["target"]), []).append(row)
+    chosen = []
+    for _, group in sorted(groups.items()):
+        ranked = sorted(group, key=lambda row: (row["dice"], row["case"], row["prompt"]))
+        places = {"worst": 0, "median": (len(ranked) - 1) // 2, "best": len(ranked) - 1}
+        words = ("worst", "best") if len(ranked) == 2 else tuple(places)[: len(ranked)]
+        chosen += [(word, ranked[places[word]]) for word in words]
+    return chosen
