@@ -192,7 +192,7 @@ class PromptInferer(Inferer):
         count, _, *size = slices.shape
         probabilities = torch.zeros((len(prompts), count, *size), device=slices.device)
         presence = torch.zeros((len(prompts), count), dtype=torch.float32)
-        features = segmenter.encode(slices)
+        features = {} if all(unknown) else segmenter.encode(slices)
         for p, prompt in enumerate(prompts):
             if unknown[p]:
                 continue
@@ -202,13 +202,10 @@ class PromptInferer(Inferer):
                     f"{type(segmenter).__name__} returned logits {tuple(found.logits.shape)} "
                     f"for slices {tuple(slices.shape)}; (slices, 1, H, W) is the contract."
                 )
-            torch.sigmoid(found.logits[:, 0].float(), out=probabilities[p])
-            present = found.presence.float().sigmoid()
-            if self.gate:
-                for slice_, absent in zip(probabilities[p], present < self.presence_threshold):
-                    if absent:
-                        slice_.zero_()
-            presence[p] = present.cpu()
+            presence[p] = found.presence.float().sigmoid().cpu()
+            for slice_, logits, present in zip(probabilities[p], found.logits[:, 0], presence[p].tolist()):
+                if not self.gate or present >= self.presence_threshold:
+                    torch.sigmoid(logits.float(), out=slice_)
         if self.mask_threshold is None:
             return probabilities.transpose(0, 1), presence
         # slice by slice: ranking takes memory

@@ -103,6 +103,7 @@ def test_a_run_that_is_ended_leaves_whole_files_and_can_go_on(tmp_path, bundle, 
     for n in range(40):
         Image.fromarray(rng.integers(0, 256, (600, 600), dtype=np.uint8)).save(folder / f"{n:02}.png")
     words = ["segment", str(folder), "-p", "lungs", "-o", str(out), "--bundle", str(bundle), "--preview"]
+    words += ["--names", "file"]
     process = subprocess.Popen(
         [sys.executable, "-m", "monai_ext.apps.cli", *words], stderr=subprocess.PIPE, text=True
     )
