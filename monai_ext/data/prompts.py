@@ -59,10 +59,16 @@ def modality_key(text: str) -> str:
     Raises:
         InputError: when the text names none of them.
     """
-    for key, pattern in _MODALITY_WORDS.items():
-        if re.search(pattern, text, re.IGNORECASE):
-            return key
-    raise InputError(f"modality {text!r} is unknown; known are {', '.join(MODALITIES)}.")
+    key = names_modality(text)
+    if key is None:
+        raise InputError(f"modality {text!r} is unknown; known are {', '.join(MODALITIES)}.")
+    return key
+
+
+def names_modality(text: str) -> str | None:
+    """The first of ``MODALITIES`` that a text names, in words or as a DICOM code; None if it names none."""
+    found = (key for key, words in _MODALITY_WORDS.items() if re.search(words, text, re.IGNORECASE))
+    return next(found, None)
 
 
 class PromptLibrary:

@@ -76,8 +76,7 @@ class DisplayRange(Transform):
         if not (math.isfinite(values.min()) and math.isfinite(values.max())):  # NaN if there is one
             raise InputError(f"{name}: holds NaN or infinite values; replace them.")
         if values.min() == values.max():
-            note = "all values of the image are equal: there is nothing to be seen in it"
-            meta["warnings"] = "\n".join(w for w in (meta.get("warnings", ""), note) if w)
+            _warn(meta, "all values of the image are equal: there is nothing to be seen in it")
         low, high = self._range(values, meta, modality, full)
         # ScaleIntensityRange in the memory of one result: a large CT is a third of a gigabyte
         shown = plain.sub(low).div_(high - low).clamp_(0, 1) if high > low else torch.zeros_like(plain)
@@ -93,7 +92,7 @@ class DisplayRange(Transform):
         if meta.get("kind") is None and full == 255.0:  # an 8-bit array from memory
             return 0.0, 255.0
         lowest, highest = float(values.min()), float(values.max())
-        kind = self._modality(lowest, meta, modality)
+        kind = meta["shown_as"] = self._modality(lowest, meta, modality)
         if kind == "CT":
             return float(self.window[0]), float(self.window[1])
         if kind != "MR" or highest <= lowest:
@@ -104,17 +103,23 @@ class DisplayRange(Transform):
 
     def _modality(self, lowest: float, meta: dict[str, Any], modality: str | None) -> str:
         """ "CT", "MR" or another name in capitals, as configured, else of the file, else by the intensities."""
+        said = canonical(str(modality or meta.get("modality") or meta.get("Modality") or ""))
         if meta.get("kind") == "picture":
             return "PICTURE"
         if self.modality.lower() != AUTO:
-            return canonical(self.modality)
-        said = modality or meta.get("modality") or meta.get("Modality") or ""
+            shown = canonical(self.modality)
+            if said not in ("", shown):
+                _warn(meta, f"shown as {shown}, as configured, but the file says {said}")
+            return shown
         if said:
-            return canonical(str(said))
+            return said
         guess = "CT" if lowest < AIR else "MR"
-        note = f"the file names no modality; by its intensities it was shown as {guess}"
-        meta["warnings"] = "\n".join(w for w in (meta.get("warnings", ""), note) if w)
+        _warn(meta, f"the file names no modality; by its intensities it was shown as {guess}")
         return guess
+
+
+def _warn(meta: dict[str, Any], note: str) -> None:
+    meta["warnings"] = "\n".join(line for line in (meta.get("warnings", ""), note) if line)
 
 
 def canonical(modality: str) -> str:

@@ -57,6 +57,15 @@ def test_a_modality_of_the_file_decides_without_a_word() -> None:
     np.testing.assert_allclose(shown[0].ravel(), [0.4, 0.5, 1])
 
 
+def test_a_configured_modality_that_the_file_denies_is_told() -> None:
+    image = volume([-1000.0, 100.0], modality="MR")
+    shown = DisplayRange("CT")(image)
+    assert shown.meta["shown_as"] == "CT"
+    assert shown.meta["warnings"] == "shown as CT, as configured, but the file says MR"
+    assert DisplayRange("MRI")(image).meta["warnings"] == ""
+    assert DisplayRange()(image).meta["shown_as"] == "MR"
+
+
 def test_a_modality_of_the_item_goes_before_the_guess() -> None:
     image = volume([-1000.0] + [float(v) for v in range(101)])
     shown = DisplayRanged(keys="image", percentiles=(0, 100))({"image": image, "modality": "mri"})["image"]
