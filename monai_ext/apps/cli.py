@@ -83,6 +83,12 @@ def segment(
         str, typer.Option(help="Which of several DICOM series: its number, or the start of its UID.")
     ] = "",
     preview: Annotated[bool, typer.Option("--preview", help="Also draw the masks on the image.")] = False,
+    output_format: Annotated[
+        Literal["auto", "nifti"],
+        typer.Option(
+            "--format", help="Of masks: auto, as the input (DICOM: a DICOM SEG), or nifti for all volumes."
+        ),
+    ] = "auto",
     report: Annotated[Path | None, typer.Option(help="A second place for OUT/report.json.")] = None,
     resume: Annotated[
         bool, typer.Option(help="Pass over cases that an earlier run finished with the same settings.")
@@ -105,6 +111,7 @@ def segment(
             modality=modality,
             series=series,
             preview=preview,
+            output_format=output_format,
             report=report,
             resume=resume,
             part=part,
@@ -272,10 +279,10 @@ def _tell(report: dict[str, Any], output: Path, preview: bool, name: str) -> Non
         *notes, reason = [*row["warnings"], ""] if row["voxels"] else row["warnings"]
         if row["voxels"]:
             print(
-                f"{found}found, {_extent(row, output)}, presence {row['presence']:.2f} → {output / row['mask']}"
+                f"{found}found, {_extent(row, output)}, presence {row['presence']:.2f} → {_place(row, output)}"
             )
         else:
-            print(f"{found}not found; {reason} → {output / row['mask']}")
+            print(f"{found}not found; {reason} → {_place(row, output)}")
         for note in notes:
             print(f"  note: {note}")
     if preview:
@@ -287,6 +294,10 @@ def _tell(report: dict[str, Any], output: Path, preview: bool, name: str) -> Non
     print(f"record → {output / name}")
     note, licence = weights.get("note", "no note"), weights.get("licence", "not told by the bundle")
     print(f"weights {weights['name']}: {note}; licence: {licence}")
+
+
+def _place(row: dict[str, Any], output: Path) -> str:
+    return f"{output / row['mask']}" + (f", segment {row['segment']}" if "segment" in row else "")
 
 
 def _extent(row: dict[str, Any], output: Path) -> str:

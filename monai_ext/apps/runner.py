@@ -84,6 +84,7 @@ def run_segment(
     modality: str = AUTO,
     series: str = "",
     preview: bool = False,
+    output_format: str = AUTO,
     report: Path | None = None,
     resume: bool = True,
     part: int = 1,
@@ -103,6 +104,7 @@ def run_segment(
         modality: "auto", "CT", "MR" or another name.
         series: number, or start of the SeriesInstanceUID, of one of several DICOM series.
         preview: also write overlay.png.
+        output_format: "auto", in kind with the input (DICOM: a DICOM SEG), or "nifti" for all volumes.
         report: a second place for the report.
         resume: pass over cases that an earlier run finished with the same settings.
         part, parts: which part of the cases, from 1, and of how many; the report is named after it.
@@ -124,6 +126,7 @@ def run_segment(
         "modality": literal(modality),
         "series": literal(series),
         "preview": preview,
+        "output_format": literal(output_format),
         "resume": resume,
         "part": part,
         "parts": parts,

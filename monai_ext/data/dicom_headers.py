@@ -82,6 +82,7 @@ class Plane:
     Attributes:
         file, frame, frames: where the pixels are: frame `frame` (from 0) of the `frames` of a file.
         series, number, instance: SeriesInstanceUID, SeriesNumber ("" if none) and SOPInstanceUID.
+        sop_class: SOPClassUID, "" if unknown.
         modality: such as "CT"; "" if it is no code.
         no_slice: what the image is instead of a slice ("localiser", "SEG object", …), else "".
         syntax: TransferSyntaxUID, "" if the file does not say.
@@ -101,6 +102,7 @@ class Plane:
     series: str = ""
     number: str = ""
     instance: str = ""
+    sop_class: str = ""
     modality: str = ""
     no_slice: str = ""
     syntax: str = ""
@@ -160,16 +162,18 @@ def is_dicom(file: Path) -> bool:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without pydicom's warnings and log: they quote the values of tags, which can name a patient."""
-    log = logging.getLogger("pydicom")
-    before = log.disabled
+    """Without warnings and log of the DICOM libraries: they quote the values of tags, which can name a patient."""
+    logs = [logging.getLogger(name) for name in ("pydicom", "highdicom")]
+    before = [log.level for log in logs]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        log.disabled = True
+        for log in logs:  # and of those below
+            log.setLevel(logging.CRITICAL + 1)
         try:
             yield
         finally:
-            log.disabled = before
+            for log, level in zip(logs, before):
+                log.setLevel(level)
 
 
 def read_planes(file: Path) -> list[Plane]:
@@ -216,6 +220,7 @@ def _planes(file: Path, header: Any) -> list[Plane]:
         "series": str(header.get("SeriesInstanceUID") or ""),
         "number": str(_number(header, "SeriesNumber", "")),
         "instance": str(header.get("SOPInstanceUID") or ""),
+        "sop_class": str(kind),
         "modality": modality if re.fullmatch("[A-Z]{2,16}", modality) else "",
     }
     no_slice = _no_slice(kind, base["modality"], list(header.get("ImageType") or []))

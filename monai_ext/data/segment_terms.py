@@ -72,8 +72,12 @@ def _side(prompt: str) -> str | None:
 
 def long_string(text: str) -> str:
     """A text as a DICOM long string: at most 64 characters on one line, without backslashes, never empty."""
-    plain = "".join(c if c.isprintable() and c != "\\" else " " for c in text)
-    return " ".join(plain.split())[:LONGEST].strip() or "prompt"
+    return one_line(text.replace("\\", " "))[:LONGEST].strip() or "prompt"
+
+
+def one_line(text: str) -> str:
+    """A text with single spaces for blanks and for what cannot be printed."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 @cache
@@ -84,8 +88,8 @@ def _table() -> dict[str, Any]:
     for kind in ("structures", "abnormalities"):
         for entry in table[kind]:
             entry["of"] = kind
-            names |= {name: (entry, False) for name in entry["names"]}
-            names |= {name: (entry, True) for name in entry.get("pair", ())}
+            names |= dict.fromkeys(entry["names"], (entry, False))
+            names |= dict.fromkeys(entry.get("pair", ()), (entry, True))
     return {**table, "names": names}
 
 

@@ -26,7 +26,11 @@ def test_every_code_has_the_meaning_that_dicom_gives_it() -> None:
 
 
 def test_categories_and_sides_are_those_of_their_context_groups() -> None:
-    for name, side in (("left", codes.CID244.Left), ("right", codes.CID244.Right), ("both", codes.CID244.Bilateral)):
+    for name, side in (
+        ("left", codes.CID244.Left),
+        ("right", codes.CID244.Right),
+        ("both", codes.CID244.Bilateral),
+    ):
         assert TERMS["sides"][name]["code"] == side.value
     groups = (codes.CID7150.AnatomicalStructure, codes.CID7150.MorphologicallyAbnormalStructure)
     assert [one["code"] for one in TERMS["categories"].values()] == [group.value for group in groups]
@@ -65,7 +69,15 @@ def test_known_words_get_a_code(prompt: str, kind: str, side: str | None, region
 
 @pytest.mark.parametrize(
     "prompt",
-    ["liver and spleen", "no tumour", "area around the liver", "heart and left lung", "whole brain tumour", "", "肺"],
+    [
+        "liver and spleen",
+        "no tumour",
+        "area around the liver",
+        "heart and left lung",
+        "whole brain tumour",
+        "",
+        "肺",
+    ],
 )
 def test_other_words_stay_words(prompt: str) -> None:
     term = term_of(prompt)
