@@ -48,7 +48,8 @@ def source_images(series: Series) -> tuple[list[Any], list[str]]:
     images = []
     for number, file in enumerate(series.files):
         planes = sorted((p for p in series.planes if p.file == file), key=lambda p: p.frame)
-        image = Dataset(shared)
+        image = Dataset()
+        image.update(shared)
         image.SOPClassUID = _sop_class(planes[0].sop_class, missing)
         image.SOPInstanceUID = _uid(
             planes[0].instance, "SOPInstanceUID", missing, image.SeriesInstanceUID, str(number)
@@ -163,11 +164,8 @@ def _sop_class(value: str, missing: set[str]) -> str:
     from pydicom.uid import UID, SecondaryCaptureImageStorage
 
     uid = UID(value)
-    if (
-        uid.keyword.endswith("Storage")
-        and not uid.is_retired
-        and not uid.keyword.startswith(("DICOS", "EddyCurrent"))
-    ):
+    foreign = uid.is_retired or uid.keyword.startswith(("DICOS", "EddyCurrent"))
+    if "ImageStorage" in uid.keyword and not foreign:
         return value
     missing.add("SOPClassUID")
     return SecondaryCaptureImageStorage

@@ -79,6 +79,7 @@ def _segmentation(
     masks: np.ndarray, prompts: Sequence[str], series: Series, images: list[Any], algorithm: tuple[str, str]
 ) -> Any:
     import highdicom as hd
+    from highdicom.coding_schemes import CodingSchemeIdentificationItem
 
     # planes in one piece: highdicom goes through them several times
     stored = np.ascontiguousarray(masks.transpose(0, 3, 2, 1))  # (P, Z, Y, X)
@@ -120,7 +121,7 @@ def _segmentation(
         series_date=day or None,
         series_time=(time or None) if day else None,
         specific_character_set="ISO_IR 192",
-        coding_schemes=[hd.CodingSchemeIdentificationItem(PRIVATE, name="Text prompts of monai_ext")],
+        coding_schemes=[CodingSchemeIdentificationItem(PRIVATE, name="Text prompts of monai_ext")],
     )
     # what highdicom takes from the clock and draws at random
     del seg.InstanceCreationDate, seg.InstanceCreationTime
