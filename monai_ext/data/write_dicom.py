@@ -52,7 +52,7 @@ def write_seg(
         sentences on what the source lacks for a SEG.
 
     Raises:
-        InputError: when `source` no longer holds the series.
+        InputError: when `source` no longer holds the series, or has fewer than 8 pixels.
         OSError: when `path` cannot be written.
     """
     with unpacked(source) as folder:
@@ -60,6 +60,8 @@ def write_seg(
         first = found.planes[0]
         if masks.shape[1:] != (first.columns, first.rows, len(found.planes)):
             raise InputError(f"{source.name}: changed while it was segmented; run it again.")
+        if first.rows * first.columns < 8:  # which highdicom packs in disorder
+            raise InputError(f"{source.name}: too few pixels for a DICOM SEG; write NIfTI with --format nifti.")
         with quiet():
             images, notes = source_images(found)
             seg = _segmentation(masks, prompts, found, images, algorithm)

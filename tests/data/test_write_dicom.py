@@ -332,6 +332,12 @@ def test_a_series_that_changed_is_refused_and_nothing_is_left(tmp_path: Path) ->
     assert not (tmp_path / "out").exists()
 
 
+def test_images_that_highdicom_cannot_pack_are_refused(tmp_path: Path) -> None:
+    write_series(tmp_path / "ct", np.zeros((2, 3, 6)), **STUDY)
+    with pytest.raises(InputError, match=r"^ct: too few pixels for a DICOM SEG"):
+        write_seg(tmp_path / "s.dcm", some_masks((2, 3, 6)), PROMPTS, tmp_path / "ct", "", MODEL)
+
+
 SENTINELS = {
     **{
         name: f"SENTINEL {name}"
@@ -342,14 +348,14 @@ SENTINELS = {
         for name in ("PatientComments", "ProtocolName", "Manufacturer", "ImageComments")
     },
     **{name: f"SENTINEL {name}"[:16] for name in ("AccessionNumber", "StudyID")},
-    **{name: "SENTINEL^Person" for name in ("ReferringPhysicianName", "OperatorsName", "ResponsiblePerson")},
-    **{"PatientAddress": "SENTINEL street", "OtherPatientIDs": "SENTINEL id", "EthnicGroup": "SENTINEL"},
-    **{
-        "StudyTime": "SENTINEL",
-        "SpecificCharacterSet": "SENTINEL",
-        "PatientAge": "SENT",
-        "Occupation": "SENTINEL",
-    },
+    **dict.fromkeys(("ReferringPhysicianName", "OperatorsName", "ResponsiblePerson"), "SENTINEL^Person"),
+    "PatientAddress": "SENTINEL street",
+    "OtherPatientIDs": "SENTINEL id",
+    "EthnicGroup": "SENTINEL",
+    "StudyTime": "SENTINEL",
+    "SpecificCharacterSet": "SENTINEL",
+    "PatientAge": "SENT",
+    "Occupation": "SENTINEL",
 }
 
 
