@@ -84,7 +84,7 @@ def one_line(text: str) -> str:
 def _table() -> dict[str, Any]:
     """The data file, with ``names``: (entry, whether the name means both sides) by name."""
     table = json.loads(resource_path(TABLE).read_text(encoding="utf-8"))
-    names = {}
+    names: dict[str, tuple[dict[str, Any], bool]] = {}
     for kind in ("structures", "abnormalities"):
         for entry in table[kind]:
             entry["of"] = kind

@@ -85,7 +85,7 @@ def _segmentation(
 
     # planes in one piece: highdicom goes through them several times
     stored = np.ascontiguousarray(masks.transpose(0, 3, 2, 1))  # (P, Z, Y, X)
-    digest = hashlib.sha256(np.packbits(stored != 0)).hexdigest()
+    digest = hashlib.sha256(np.packbits(stored).tobytes()).hexdigest()
     origin = [image.SOPInstanceUID for image in images]
     names = [digest, str(stored.shape), *origin, *prompts, *algorithm, __version__]
     planes = list(series.planes)

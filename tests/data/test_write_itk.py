@@ -37,7 +37,7 @@ def image_file(path: Path, turn: np.ndarray, dimensions: int = 3) -> Path:
 
 
 def geometry(path: Path) -> list[Any]:
-    image = itk.imread(str(path))
+    image = itk.imread(str(path), itk.F)  # also of colour
     size = list(itk.size(image))
     return [
         size,
