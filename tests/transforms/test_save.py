@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import gzip
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -253,6 +255,12 @@ def test_nothing_half_written_is_left(tmp_path: Path, monkeypatch: pytest.Monkey
     ):
         MaskSaveImaged(output_dir=tmp_path / "out", prompt="x")(item)
     assert list((tmp_path / "out/v").iterdir()) == []
+
+
+def test_it_can_be_made_where_there_is_no_highdicom() -> None:
+    """MONAI Label works with pydicom below 3 only, and without highdicom; it leaves the writer out."""
+    code = "import sys; sys.modules['highdicom'] = None; import monai_ext.transforms as t; t.MaskSaveImaged()"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_applications_know_it_as_a_writer() -> None:
