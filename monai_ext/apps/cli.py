@@ -85,6 +85,12 @@ def segment(
         str, typer.Option(help="Which of several DICOM series: its number, or the start of its UID.")
     ] = "",
     preview: Annotated[bool, typer.Option("--preview", help="Also draw the masks on the image.")] = False,
+    output_format: Annotated[
+        Literal["auto", "nifti"],
+        typer.Option(
+            "--format", help="Of masks: auto, as the input (DICOM: a DICOM SEG), or nifti for all volumes."
+        ),
+    ] = "auto",
     report: Annotated[Path | None, typer.Option(help="A second place for OUT/report.json.")] = None,
     resume: Annotated[
         bool, typer.Option(help="Pass over cases that an earlier run finished with the same settings.")
@@ -114,6 +120,7 @@ def segment(
             modality=modality,
             series=series,
             preview=preview,
+            output_format=output_format,
             report=report,
             resume=resume,
             names=names,
@@ -306,10 +313,10 @@ def _tell(report: dict[str, Any], output: Path, preview: bool, name: str) -> Non
         *notes, reason = [*warnings, ""] if row["voxels"] else warnings
         if row["voxels"]:
             _say(
-                f"{found}found, {_extent(row, output)}, presence {row['presence']:.2f} → {output / row['mask']}"
+                f"{found}found, {_extent(row, output)}, presence {row['presence']:.2f} → {_place(row, output)}"
             )
         else:
-            _say(f"{found}not found; {reason} → {output / row['mask']}")
+            _say(f"{found}not found; {reason} → {_place(row, output)}")
         for note in notes:
             _say(f"  note: {note}")
     done = list(dict.fromkeys(row["case"] for row in report["results"]))
@@ -330,6 +337,10 @@ def _tell(report: dict[str, Any], output: Path, preview: bool, name: str) -> Non
 
 def _short(prompt: str) -> str:
     return prompt if len(prompt) <= SHOWN else f"{prompt[: SHOWN - 1]}…"
+
+
+def _place(row: dict[str, Any], output: Path) -> str:
+    return f"{output / row['mask']}" + (f", segment {row['segment']}" if "segment" in row else "")
 
 
 def _extent(row: dict[str, Any], output: Path) -> str:

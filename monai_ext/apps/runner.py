@@ -86,6 +86,7 @@ def run_segment(
     modality: str = AUTO,
     series: str = "",
     preview: bool = False,
+    output_format: str = AUTO,
     report: Path | None = None,
     resume: bool = True,
     names: str | None = None,
@@ -106,6 +107,7 @@ def run_segment(
         modality: "auto", "CT", "MR" or another name.
         series: number, or start of the SeriesInstanceUID, of one of several DICOM series.
         preview: also write overlay.png.
+        output_format: "auto", in kind with the input (DICOM: a DICOM SEG), or "nifti" for all volumes.
         report: a second place for the report.
         resume: pass over cases that an earlier run finished with the same settings.
         names: "hash" or "file", see :class:`monai_ext.data.isolation.IsolatingDataset`.
@@ -128,6 +130,7 @@ def run_segment(
         "modality": literal(modality),
         "series": literal(series),
         "preview": preview,
+        "output_format": literal(output_format),
         "resume": resume,
         "part": part,
         "parts": parts,

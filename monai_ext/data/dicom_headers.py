@@ -80,6 +80,7 @@ class Plane:
     Attributes:
         file, frame, frames: where the pixels are: frame `frame` (from 0) of the `frames` of a file.
         series, number, instance: SeriesInstanceUID, SeriesNumber ("" if none) and SOPInstanceUID.
+        sop_class: SOPClassUID, "" if unknown.
         modality: such as "CT"; "" if it is no code.
         no_slice: what the image is instead of a slice ("localiser", "SEG object", …), else "".
         syntax: TransferSyntaxUID, "" if the file does not say.
@@ -99,6 +100,7 @@ class Plane:
     series: str = ""
     number: str = ""
     instance: str = ""
+    sop_class: str = ""
     modality: str = ""
     no_slice: str = ""
     syntax: str = ""
@@ -207,6 +209,7 @@ def _planes(file: Path, header: Any) -> list[Plane]:
         "series": str(header.get("SeriesInstanceUID") or ""),
         "number": str(_number(header, "SeriesNumber", "")),
         "instance": str(header.get("SOPInstanceUID") or ""),
+        "sop_class": str(kind),
         "modality": modality if re.fullmatch("[A-Z]{2,16}", modality) else "",
     }
     no_slice = _no_slice(kind, base["modality"], list(header.get("ImageType") or []))

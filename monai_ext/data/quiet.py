@@ -9,14 +9,16 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def quiet(library: str) -> Iterator[None]:
-    """No warnings, and no log lines of a library and its parts, while what follows runs."""
-    log = logging.getLogger(library)
-    before = log.level
+def quiet(*libraries: str) -> Iterator[None]:
+    """No warnings, and no log lines of these libraries and their parts, while what follows runs."""
+    logs = [logging.getLogger(library) for library in libraries]
+    before = [log.level for log in logs]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        log.setLevel(logging.CRITICAL + 1)
+        for log in logs:
+            log.setLevel(logging.CRITICAL + 1)
         try:
             yield
         finally:
-            log.setLevel(before)
+            for log, level in zip(logs, before):
+                log.setLevel(level)

@@ -18,7 +18,8 @@ def load_dicom(
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """(1, X, Y, Z) float32 of one DICOM series, rescaled (CT: HU; PET: each slice by its own), with its ``meta``.
 
-    X runs along the rows of a slice, Y along its columns, Z along the normal. Nothing is resampled.
+    X runs along the rows of a slice, Y along its columns, Z along the normal. Nothing is resampled. ``source``
+    is `series`, with which :func:`monai_ext.data.dicom.read_series` finds the same slices in the same order.
 
     Args:
         path: folder, searched with its sub-folders; ``.zip`` of one; or a single file.
@@ -37,6 +38,6 @@ def load_dicom(
         array = series_volume(found.planes)
     return array[None], {
         **volume_meta(affine, "dicom", found.modality),
-        "nifti_header": np.zeros(0, np.uint8),
+        "source": series,
         "warnings": list(found.warnings),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import zlib
@@ -20,6 +21,8 @@ HEADER = 1 << 20
 TEXT_END = {"=": re.compile(rb"^ElementDataFile[^\n]*\n?", re.MULTILINE), ":": re.compile(rb"\r?\n\r?\n")}
 """What ends the text of a MetaImage (key = value) and of a NRRD file (key: value)."""
 BLOCK = 1 << 20
+SPACE = ("space", "space dimension", "space directions", "space origin")
+"""What a NRRD file says of its geometry."""
 
 
 def load_itk(
@@ -29,6 +32,8 @@ def load_itk(
 
     The affine is turned from ITK's LPS to RAS. 2D gets Z = 1. C is 1, or 3 for RGB of 8 bits, with
     ``bits`` = 8, as a picture. The voxels are in the file, or in one beside it, raw or compressed by zlib.
+    ``source`` is JSON: spacing, origin and direction (by rows) as ITK reads them, and the lines of a NRRD
+    file that say so.
 
     Raises:
         InputError: damaged or cut file; voxels elsewhere or written as text; other than two or three
@@ -62,12 +67,18 @@ def load_itk(
         image = reader.GetOutput()
         image.SetMetaDataDictionary(itk.MetaDataDictionary())  # free text: can name a patient
         affine = to_affine_nd(3, ITKReader().get_data(image)[1]["affine"])
+        source = {
+            "spacing": list(image.GetSpacing()),
+            "origin": list(image.GetOrigin()),
+            "direction": itk.array_from_matrix(image.GetDirection()).ravel().tolist(),
+            "lines": _space(fields) if nrrd else [],
+        }
         stored = itk.array_from_image(image).reshape(*sizes[::-1], components)  # (Z, Y, X, C) or (Y, X, C)
     except (RuntimeError, zlib.error) as error:
         raise InputError(f"{path.name}: not a whole MetaImage or NRRD file; export it again.") from error
     planes = stored.T.reshape(components, *sizes, *[1] * (3 - dimensions))
     meta = volume_meta(file_affine(path.name, affine), "itk", bits=8 if colour else 0)
-    return grey_or_colour(planes), {**meta, "nifti_header": np.zeros(0, np.uint8), "warnings": []}
+    return grey_or_colour(planes), {**meta, "source": json.dumps(source), "warnings": []}
 
 
 def _text(path: Path, sign: str) -> tuple[dict[str, str], int]:
@@ -102,6 +113,15 @@ def voxel_file(path: Path) -> Path:
         return path
     beside = path.parent / name
     return beside if name and Path(name).name == name and beside.is_file() else path
+
+
+def _space(fields: dict[str, str]) -> list[str]:
+    """The lines of a NRRD file that place its axes, without that of the colours; none if it has none."""
+    if "space directions" not in fields:
+        return []
+    vectors = " ".join(re.findall(r"\([^)]*\)", fields["space directions"]))
+    placed = {**fields, "space directions": vectors}
+    return [f"{name}: {placed[name]}" for name in SPACE if name in placed]
 
 
 def _check_voxels(path: Path, fields: dict[str, str], text_bytes: int, announced: int) -> None:

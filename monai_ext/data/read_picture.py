@@ -44,8 +44,10 @@ def load_picture(
         "modality": "",
         "bits": BITS.get(picture.mode, 8),
         "spacing": np.ones(2),
+        "nifti_header": np.zeros(0, np.uint8),
+        "source": "",
     }
-    return planes, {**meta, "nifti_header": np.zeros(0, np.uint8), "warnings": notes}
+    return planes, {**meta, "warnings": notes}
 
 
 def _open(path: Path, max_voxels: int, max_side: int) -> tuple[Image.Image, list[str], str]:

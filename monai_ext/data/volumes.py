@@ -69,9 +69,19 @@ def file_affine(name: str, affine: np.ndarray) -> np.ndarray:
 
 
 def volume_meta(affine: np.ndarray, kind: str, modality: str = "", bits: int = 0) -> dict[str, Any]:
-    """What `meta` says of any volume: affine (4, 4), kind of file, modality, bits of colour, spacing in mm."""
-    spacing = affine_to_spacing(affine, r=3)
-    return {"affine": affine, "kind": kind, "modality": modality, "bits": bits, "spacing": spacing}
+    """What `meta` says of any volume: affine (4, 4), kind of file, modality, bits of colour, spacing in mm.
+
+    ``nifti_header`` and ``source``, for the writer of a mask in kind, are empty: readers put in what theirs needs.
+    """
+    return {
+        "affine": affine,
+        "kind": kind,
+        "modality": modality,
+        "bits": bits,
+        "spacing": affine_to_spacing(affine, r=3),
+        "nifti_header": np.zeros(0, np.uint8),
+        "source": "",
+    }
 
 
 def grey_or_colour(planes: np.ndarray) -> np.ndarray:

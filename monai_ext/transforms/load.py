@@ -36,7 +36,8 @@ class MedicalLoadImage(LoadImage):
     ``spatial_shape``, ``space``, ``original_channel_dim`` (0), ``filename_or_obj``, ``spacing`` (mm),
     ``kind`` ("picture", "nifti", "itk", "dicom"), ``modality`` (DICOM's, such as "CT", or ""), ``bits``
     (per channel of a picture, 8 of a volume in colour, else 0), ``nifti_header`` (uint8, the geometry of a
-    NIfTI file) and ``warnings`` (sentences, one a line: a list would not survive collation).
+    NIfTI file), ``source`` (what else the writer of a mask in kind needs, a text) and ``warnings`` (sentences,
+    one a line: a list would not survive collation).
 
     Args:
         label: the files are label maps: one channel, palette indices instead of palette colours.

@@ -4,39 +4,38 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-import nibabel as nib
 import numpy as np
 import torch
 from monai.config import KeysCollection
 from monai.data import MetaTensor
 from monai.transforms import SaveImaged
-from PIL import Image
 
-from monai_ext.data.datalists import stem, unique_names
-from monai_ext.data.prompts import split_prompts
+from monai_ext import __version__
+from monai_ext.data.datalists import stem
+from monai_ext.data.prompts import names_modality, split_prompts
 from monai_ext.data.records import RECORD
+from monai_ext.data.write_masks import OVERLAY, MaskFormat, mask_files, write_masks
+from monai_ext.data.write_picture import write_picture
 from monai_ext.errors import InputError
-from monai_ext.files import whole_file
 from monai_ext.transforms.overlay import overlay_picture
-
-LABELS, OVERLAY = "labels", "overlay"
 
 
 class MaskSaveImaged(SaveImaged):
     """Write the masks of one case into ``output_dir/<case>/`` and add a record of each.
 
-    One file per prompt, named after it, and ``labels`` (label i + 1 for prompt i), in the geometry of the
-    input: PNG for pictures (masks 0 and 255, label map 0, 1, 2, …), uint8 ``.nii.gz`` for volumes and DICOM
-    folders, of the same shape, affine and geometry header as the file that was read. Each file appears
-    whole, under a temporary name first.
+    In kind with the input and in its geometry: one file per prompt, named after it, and ``labels`` (label i + 1
+    for prompt i), PNG for pictures (masks 0 and 255, label map 0, 1, 2, …), uint8 ``.nii.gz``, ``.mha`` or
+    ``.nrrd`` of the same shape, affine and geometry header for volumes; of a DICOM series ``segmentation.dcm``, a
+    DICOM SEG with a segment per prompt, see :func:`monai_ext.data.write_dicom.write_seg`. Each file appears whole,
+    under a temporary name first.
 
     The record, a list of one dict per prompt under ``record_key``, holds ``case``, ``prompt``, ``mask``
-    (path relative to ``output_dir``), ``presence`` (of the case, in [0, 1]), ``threshold`` (of the mask),
-    ``voxels``, one of ``volume_ml``, ``area_mm2`` (a volume of one slice) and ``area_px`` (a picture), and
+    (path relative to ``output_dir``), ``segment`` (number in a DICOM SEG, else left out), ``presence`` (of the
+    case, in [0, 1]), ``threshold`` (of the mask), ``voxels``, one of ``volume_ml``, ``area_mm2`` (a volume of one slice) and ``area_px`` (a picture), and
     ``warnings`` (sentences).
 
     MONAI Label and MONAI Deploy leave this transform out: they write results themselves.
@@ -49,13 +48,17 @@ class MaskSaveImaged(SaveImaged):
         threshold: probability above which the masks were set, for the record.
         presence_threshold: presence below which the inferer emptied a mask, for the warning.
         preview: also write ``overlay.png``, the masks drawn on the image.
+        output_format: "auto", in kind with the input, or "nifti" for all volumes.
+        algorithm: name of the bundle, for a DICOM SEG.
+        version: of the bundle; that of this package if empty.
         label_key, presence_key, image_key, record_key, unknown_key: data keys of the (1, ...) label map, of the
             (P,) presence, of the (3, ...) displayed image, for the record, and of P sentences, why the network
             does not know a prompt's words, which may be missing.
         allow_missing_keys: do not raise when the key is missing.
 
     Raises:
-        InputError: when a folder cannot be written, or the case's name is no folder name.
+        InputError: when a folder cannot be written, the case's name is no folder name, or there is no such
+            format.
         ValueError: when masks and prompts differ in number.
     """
 
@@ -67,6 +70,9 @@ class MaskSaveImaged(SaveImaged):
         threshold: float = 0.5,
         presence_threshold: float = 0.5,
         preview: bool = False,
+        output_format: MaskFormat = "auto",
+        algorithm: str = "monai_ext",
+        version: str = "",
         label_key: str = "pred",
         presence_key: str = "presence",
         image_key: str = "image",
@@ -82,6 +88,10 @@ class MaskSaveImaged(SaveImaged):
         self.threshold = threshold
         self.presence_threshold = presence_threshold
         self.preview = preview
+        if output_format not in get_args(MaskFormat):
+            raise InputError(f"format {output_format!r}: choose {' or '.join(get_args(MaskFormat))}.")
+        self.output_format = output_format
+        self.algorithm = (algorithm, version or __version__)
         self.label_key = label_key
         self.presence_key = presence_key
         self.image_key = image_key
@@ -98,58 +108,69 @@ class MaskSaveImaged(SaveImaged):
                 raise ValueError(f"{len(masks)} masks for {len(prompts)} prompts {prompts}.")
             meta = masks.meta if isinstance(masks, MetaTensor) else {}
             case = case_name(d, meta)
-            suffix, write = file_writer(meta)
-            slugs = unique_names([slug(p) for p in prompts], taken=(LABELS, OVERLAY))
             folder = self.output_dir / case
+            names = [slug(prompt) for prompt in prompts]
             try:
                 (folder / RECORD).unlink(missing_ok=True)  # it tells of the masks that are replaced now
                 planes = _array(masks)
-                for name, plane in zip(slugs, planes, strict=True):
-                    write(folder / f"{name}{suffix}", plane * 255 if suffix == ".png" else plane)
-                write(folder / f"{LABELS}{suffix}", _array(d[self.label_key])[0])
+                labels = _array(d[self.label_key])[0]
+                places, notes = write_masks(
+                    folder, planes, labels, prompts, names, meta, self.output_format, self.algorithm
+                )
                 if self.preview:
                     picture = overlay_picture(
                         d[self.image_key], masks, prompts, d[self.presence_key].tolist()
                     )
                     write_picture(folder / f"{OVERLAY}.png", np.asarray(picture))
             except OSError as error:
-                _remove(folder, [f"{name}{suffix}" for name in (*slugs, LABELS)] + [f"{OVERLAY}.png"])
+                _remove(folder, [*mask_files(names, meta, self.output_format), f"{OVERLAY}.png"])
                 raise InputError(
                     f"{case}: cannot write into the output folder ({error.strerror})."
                 ) from error
+            warnings = [line for line in str(meta.get("warnings", "")).split("\n") if line] + notes
             unknown = d.get(self.unknown_key, [""] * len(prompts))
             d[self.record_key] = [
-                self._record(case, prompt, f"{case}/{name}{suffix}", float(presence), reason, plane, meta)
-                for prompt, name, presence, reason, plane in zip(
-                    prompts, slugs, d[self.presence_key], unknown, planes, strict=True
+                {
+                    "case": case,
+                    "prompt": prompt,
+                    **place,
+                    "mask": f"{case}/{place['mask']}",
+                    **self._judged(prompt, float(presence), reason, plane, meta, warnings),
+                }
+                for prompt, place, presence, reason, plane in zip(
+                    prompts, places, d[self.presence_key], unknown, planes, strict=True
                 )
             ]
         return d
 
-    def _record(
+    def _judged(
         self,
-        case: str,
         prompt: str,
-        file: str,
         presence: float,
         unknown: str,
         mask: np.ndarray,
         meta: Mapping[str, Any],
+        warnings: list[str],
     ) -> dict[str, Any]:
+        """What the record says of a mask beside where it is."""
         voxels = int(np.count_nonzero(mask))
-        warnings = [line for line in str(meta.get("warnings", "")).split("\n") if line]
         reason = why_empty(prompt, voxels, presence, self.presence_threshold, self.threshold, unknown)
-        warnings += [reason] if reason else []
         return {
-            "case": case,
-            "prompt": prompt,
-            "mask": file,
             "presence": presence,
             "threshold": self.threshold,
             "voxels": voxels,
             **extent(voxels, mask.shape, meta),
-            "warnings": warnings,
+            "warnings": [*warnings, *filter(None, (other_modality(prompt, meta), reason))],
         }
+
+
+def other_modality(prompt: str, meta: Mapping[str, Any]) -> str:
+    """That a prompt speaks of another kind of image than the one shown, as a sentence; "" if it does not."""
+    spoken, shown = names_modality(prompt), meta.get("shown_as", "")
+    known = names_modality(shown)
+    if spoken == "us" or known is None or spoken in (None, known):  # "show us" is no ultrasound
+        return ""
+    return f"'{prompt}' speaks of another kind of image: this one was shown as {shown}"
 
 
 def why_empty(
@@ -193,42 +214,6 @@ def case_name(data: Mapping[Hashable, Any], meta: Mapping[str, Any]) -> str:
     if case in (".", "..") or re.search(r"[/\\\x00]", case):
         raise InputError(f"case {case!r}: a case id is one folder name; take out the slashes.")
     return case
-
-
-def file_writer(meta: Mapping[str, Any]) -> tuple[str, Callable[[Path, np.ndarray], None]]:
-    """Extension and writer that fit the file an image was read from."""
-    if meta.get("kind") == "picture":
-        return ".png", write_picture
-    return ".nii.gz", lambda path, array: write_nifti(path, array, meta)
-
-
-def write_picture(path: Path, array: np.ndarray) -> None:
-    """(H, W) or (H, W, 3) uint8 as PNG, row 0 on top."""
-    with whole_file(path) as temporary:
-        Image.fromarray(np.ascontiguousarray(array, dtype=np.uint8)).save(temporary)
-
-
-def write_nifti(path: Path, array: np.ndarray, meta: Mapping[str, Any]) -> None:
-    """(X, Y, Z) uint8 as NIfTI with the stored geometry header where the input had one, else its affine."""
-    array = np.asarray(array, dtype=np.uint8)  # X fastest in memory is quickest, as the file has it
-    block = np.asarray(meta.get("nifti_header", np.zeros(0)), dtype=np.uint8).tobytes()
-    if block:
-        kind = nib.Nifti1Image if len(block) == nib.Nifti1Header.template_dtype.itemsize else nib.Nifti2Image
-        header = kind.header_class(binaryblock=block)
-        header.set_data_dtype(np.uint8)
-        header["scl_slope"], header["scl_inter"], header["cal_min"], header["cal_max"] = 1, 0, 0, 0
-        header.set_intent("none")
-        header.set_data_offset(0)  # extensions of the input are not written
-        # no affine: NIfTI's own codes and numbers stay as they were, to the last bit
-        image = kind(array.reshape(header.get_data_shape()), None, header)
-    else:
-        affine = np.asarray(meta["affine"], dtype=np.float64)
-        image = nib.Nifti1Image(array, affine)
-        image.set_sform(affine, code=1)
-        image.set_qform(affine, code=1)
-        image.header.set_xyzt_units("mm")
-    with whole_file(path) as temporary:
-        nib.save(image, temporary)
 
 
 def _remove(folder: Path, names: Sequence[str]) -> None:

@@ -13,7 +13,9 @@ import nibabel as nib
 import numpy as np
 import pytest
 from PIL import Image
+from pydicom import dcmread
 
+import monai_ext
 from monai_ext.apps.cli import main
 from monai_ext.apps.runner import literal
 from tests.apps.small import contents, picture
@@ -95,10 +97,22 @@ def test_volumes_are_told_in_millilitres_and_absent_things_say_why(tmp_path, bun
     assert f'"lungs": not found; {reason} →' in capsys.readouterr().out
 
 
-def test_a_dicom_folder_is_one_case(tmp_path, bundle):
+def test_a_dicom_folder_is_one_case(tmp_path, bundle, capsys):
     write_series(tmp_path / "ct", np.zeros((2, 4, 4), np.int16) + 1024)
-    assert segment(tmp_path / "ct", tmp_path / "out", bundle, "--quiet") == 0
-    assert set(contents(tmp_path / "out")) == {
+    assert segment(tmp_path / "ct", tmp_path / "out", bundle) == 0
+    assert set(contents(tmp_path / "out")) == {"report.json", "ct/record.json", "ct/segmentation.dcm"}
+    assert f"→ {tmp_path / 'out/ct/segmentation.dcm'}, segment 1\n" in capsys.readouterr().out
+    algorithm = dcmread(tmp_path / "out/ct/segmentation.dcm").SegmentSequence[0]
+    algorithm = algorithm.SegmentationAlgorithmIdentificationSequence[0]
+    assert (algorithm.AlgorithmName, algorithm.AlgorithmVersion) == ("monai_ext vlsm", monai_ext.__version__)
+    # the same again: nothing to do; all again: the same bytes
+    before = contents(tmp_path / "out/ct")
+    for more, skipped in (((), 1), (("--no-resume",), 0)):
+        assert segment(tmp_path / "ct", tmp_path / "out", bundle, "--quiet", *more) == 0
+        assert json.loads((tmp_path / "out/report.json").read_text())["skipped"] == skipped
+        assert contents(tmp_path / "out/ct") == before
+    assert segment(tmp_path / "ct", tmp_path / "nifti", bundle, "--quiet", "--format", "nifti") == 0
+    assert set(contents(tmp_path / "nifti")) == {
         *("report.json", "ct/record.json", "ct/lungs.nii.gz", "ct/labels.nii.gz")
     }
 

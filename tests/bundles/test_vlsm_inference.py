@@ -10,9 +10,10 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
-from monai.bundle import ConfigWorkflow
+from monai.bundle import ConfigParser, ConfigWorkflow
 from monai.data import MetaTensor
 from PIL import Image
+from pydicom import dcmread
 from torch import Tensor
 
 from monai_ext import __version__
@@ -132,9 +133,29 @@ def test_a_slice_in_nifti_stays_two_dimensional(tmp_path: Path) -> None:
 def test_a_dicom_folder_is_windowed_in_hu(tmp_path: Path) -> None:
     hu = np.array([[[-1000, 39], [41, 2000]], [[41, -160], [240, 39]]])  # the window's middle is 40 HU
     write_series(tmp_path / "ct", hu + 1024)
-    record = run(tmp_path / "ct", tmp_path / "out", "bright")
+    record = run(tmp_path / "ct", tmp_path / "out", "bright", output_format="nifti")
     np.testing.assert_array_equal(mask(tmp_path / "out", record[0]), hu > 40)
     assert record[0]["volume_ml"] == pytest.approx(4 * 10 / 1000)
+
+
+def test_masks_of_dicom_are_segments_that_name_bundle_and_version(tmp_path: Path) -> None:
+    write_series(tmp_path / "ct", np.where(np.indices((6, 5, 4))[0] < 2, 2000, 0))
+    rows = run(tmp_path / "ct", tmp_path / "out", "bright; nothing")
+    assert [(row["mask"], row["segment"]) for row in rows] == [
+        ("ct/segmentation.dcm", 1),
+        ("ct/segmentation.dcm", 2),
+    ]
+    seg = dcmread(tmp_path / "out/ct/segmentation.dcm")
+    assert (int(seg.pixel_array.sum()), seg.NumberOfFrames) == (rows[0]["voxels"], 4)
+    algorithm = seg.SegmentSequence[0].SegmentationAlgorithmIdentificationSequence[0]
+    assert (algorithm.AlgorithmName, algorithm.AlgorithmVersion) == ("monai_ext vlsm", __version__)
+
+
+def test_applications_that_read_no_metadata_can_build_the_writer() -> None:
+    parser = ConfigParser()
+    parser.read_config(str(CONFIGS / "inference.json"))  # as MONAI Label does
+    writer = parser.get_parsed_content("postprocessing").transforms[-1]
+    assert writer.algorithm == ("vlsm", __version__)
 
 
 def test_prompts_of_one_run_equal_those_of_single_runs(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import gzip
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +13,11 @@ import torch
 from monai.data import MetaTensor
 from monai.transforms import SaveImaged
 from PIL import Image
+from pydicom import dcmread
 
 from monai_ext.errors import InputError
 from monai_ext.transforms import LabelMapd, MaskSaveImaged, MedicalLoadImaged, PromptMasksd
-from monai_ext.transforms.save import slug
+from monai_ext.transforms.save import other_modality, slug
 from tests.transforms.dicom_files import write_series
 from tests.transforms.test_load import AFFINE, F, write_nifti
 
@@ -100,13 +103,59 @@ def test_masks_of_a_nifti_have_its_shape_and_geometry_to_the_last_bit(
         assert mask.header["descrip"] == b""
 
 
-def test_masks_of_a_dicom_folder_are_nifti_in_its_place(tmp_path: Path) -> None:
+def test_masks_of_a_dicom_folder_are_one_dicom_seg(tmp_path: Path) -> None:
+    write_series(tmp_path / "ct", np.zeros((4, 3, 4)), StudyInstanceUID="1.2.3", FrameOfReferenceUID="1.2.4")
+    item = segmented(tmp_path / "ct", torch.ones(2, 4, 3, 4))
+    save = MaskSaveImaged(output_dir=tmp_path / "out", prompt="x; labels", algorithm="model", version="7")
+    first, second = save(item)["record"]
+    assert [path.name for path in (tmp_path / "out/ct").iterdir()] == ["segmentation.dcm"]
+    assert (first["mask"], first["segment"], second["segment"]) == ("ct/segmentation.dcm", 1, 2)
+    assert first["volume_ml"] == pytest.approx(48 * 10 / 1000)
+    assert first["warnings"] == []
+    seg = dcmread(tmp_path / "out/ct/segmentation.dcm")
+    assert [segment.SegmentLabel for segment in seg.SegmentSequence] == ["x", "labels"]
+    algorithm = seg.SegmentSequence[0].SegmentationAlgorithmIdentificationSequence[0]
+    assert (algorithm.AlgorithmName, algorithm.AlgorithmVersion) == ("monai_ext model", "7")
+    assert seg.pixel_array.shape == (8, 3, 4)
+
+
+def test_a_seg_of_files_that_lack_what_it_needs_says_so(tmp_path: Path) -> None:
+    write_series(tmp_path / "ct", np.zeros((4, 3, 4)), StudyInstanceUID="1.2.3")
+    item = segmented(tmp_path / "ct", torch.zeros(1, 4, 3, 4))
+    first, second = MaskSaveImaged(output_dir=tmp_path / "out", prompt="x")(item)["record"][0]["warnings"]
+    assert first.startswith("the DICOM files lack FrameOfReferenceUID: the SEG has its own")
+    assert second.startswith("judged present")
+
+
+def test_masks_of_a_dicom_folder_are_nifti_in_its_place_when_asked(tmp_path: Path) -> None:
     write_series(tmp_path / "ct", np.zeros((2, 3, 4)))
     item = segmented(tmp_path / "ct", torch.ones(1, 2, 3, 4))
-    record = MaskSaveImaged(output_dir=tmp_path / "out", prompt="x")(item)["record"][0]
+    record = MaskSaveImaged(output_dir=tmp_path / "out", prompt="x", output_format="nifti")(item)["record"][0]
+    assert record["mask"] == "ct/x.nii.gz"
+    assert "segment" not in record
     mask = nib.load(tmp_path / "out/ct/x.nii.gz")
     np.testing.assert_allclose(mask.affine, [[-1, 0, 0, -10], [0, -2, 0, -20], [0, 0, 5, 30], [0, 0, 0, 1]])
-    assert record["volume_ml"] == pytest.approx(24 * 10 / 1000)
+    assert sorted(path.name for path in (tmp_path / "out/ct").iterdir()) == ["labels.nii.gz", "x.nii.gz"]
+
+
+@pytest.mark.parametrize(("name", "kind"), [("v.mha", ".mha"), ("v.mhd", ".mha"), ("v.nrrd", ".nrrd")])
+@pytest.mark.parametrize("output_format", ["auto", "nifti"])
+def test_masks_of_other_volumes_are_in_kind(tmp_path: Path, name: str, kind: str, output_format: str) -> None:
+    import itk
+
+    suffix = kind if output_format == "auto" else ".nii.gz"
+    itk.imwrite(itk.image_from_array(np.zeros((4, 3, 2), np.int16)), str(tmp_path / name))
+    wanted = torch.rand(1, 2, 3, 4) > 0.5
+    save = MaskSaveImaged(output_dir=tmp_path / "out", prompt="x", output_format=output_format)
+    assert save(segmented(tmp_path / name, wanted))["record"][0]["mask"] == f"v/x{suffix}"
+    for file in ("x", "labels"):
+        mask = itk.array_from_image(itk.imread(str(tmp_path / f"out/v/{file}{suffix}")))
+        np.testing.assert_array_equal(mask.T, wanted[0].numpy())
+
+
+def test_an_unknown_format_is_refused() -> None:
+    with pytest.raises(InputError, match=r"^format 'dicom': choose auto or nifti\.$"):
+        MaskSaveImaged(prompt="x", output_format="dicom")
 
 
 def test_sizes_are_in_the_unit_of_the_geometry(tmp_path: Path) -> None:
@@ -140,6 +189,24 @@ def test_warnings_of_the_image_come_first(tmp_path: Path) -> None:
     item = segmented(tmp_path / "f.png", torch.ones(1, 6, 4))
     item["masks"].meta["warnings"] = "one\ntwo"
     assert MaskSaveImaged(output_dir=tmp_path, prompt="x")(item)["record"][0]["warnings"] == ["one", "two"]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "shown", "told"),
+    [
+        ("brain in an MRI scan", "CT", True),
+        ("lungs in a chest X-ray", "CT", True),
+        ("liver in a CT scan", "MR", True),
+        ("liver in a CT scan", "CT", False),
+        ("show us the brain", "MR", False),
+        ("liver", "CT", False),
+        ("liver in a CT scan", "PICTURE", False),  # which says nothing of the modality
+        ("liver in a CT scan", "", False),
+    ],
+)
+def test_a_prompt_of_another_modality_is_told(prompt: str, shown: str, told: bool) -> None:
+    sentence = f"'{prompt}' speaks of another kind of image: this one was shown as {shown}"
+    assert other_modality(prompt, {"shown_as": shown}) == (sentence if told else "")
 
 
 def test_prompts_that_give_one_file_name_do_not_overwrite_each_other(tmp_path: Path) -> None:
@@ -206,6 +273,12 @@ def test_nothing_half_written_is_left(tmp_path: Path, monkeypatch: pytest.Monkey
     ):
         MaskSaveImaged(output_dir=tmp_path / "out", prompt="x")(item)
     assert not (tmp_path / "out/v").exists()
+
+
+def test_it_can_be_made_where_there_is_no_highdicom() -> None:
+    """MONAI Label works with pydicom below 3 only, and without highdicom; it leaves the writer out."""
+    code = "import sys; sys.modules['highdicom'] = None; import monai_ext.transforms as t; t.MaskSaveImaged()"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_applications_know_it_as_a_writer() -> None:
