@@ -7,6 +7,7 @@ import hashlib
 import json
 import shutil
 import zipfile
+from io import BytesIO
 from pathlib import Path
 
 import nibabel as nib
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 from nibabel.nifti1 import Nifti1Extension
 from PIL import Image, PngImagePlugin
-from pydicom import Dataset
+from pydicom import DataElement, Dataset, dcmread
 
 from monai_ext.apps.cli import main
 from tests.apps.small import contents, noise, picture
@@ -178,11 +179,30 @@ def damaged(folder: Path) -> Path:
     return folder
 
 
+def without_patient(content: bytes) -> bytes:
+    """A SEG without what it must carry to be filed with its images: patient, study, dates and their UIDs."""
+    ds = dcmread(BytesIO(content))
+    assert (ds.PatientName, ds.PatientBirthDate) == (f"{WORD} Patient", BIRTH)
+    kept = {"PatientName", "PatientID", "PatientBirthDate", "StudyDate", "SeriesDate", "ContentDate"}
+    kept |= {"StudyInstanceUID", "FrameOfReferenceUID"}
+
+    def remove(inner: Dataset, element: DataElement) -> None:
+        if element.keyword in kept:
+            del inner[element.tag]
+
+    ds.walk(remove)
+    rest = BytesIO()
+    ds.save_as(rest)
+    return rest.getvalue()
+
+
 def assert_silent(said: str, out: Path, words: tuple[str, ...] = (WORD, BIRTH, DIED)) -> None:
     """None of the words stands in what was said, in any byte that was written, packed or not, or in any name."""
     found = contents(out)
     assert found
     for name, content in found.items():
+        if name.endswith(".dcm"):
+            content = without_patient(content)
         plain = gzip.decompress(content) if name.endswith(".gz") else content
         said += name + plain.decode("latin-1") + content.decode("latin-1")
         if name.endswith(".png"):
