@@ -43,7 +43,7 @@ class DisplayRange(Transform):
         percentiles: lower and upper percentile of the MR foreground, in [0, 100].
 
     Raises:
-        InputError: on NaN or infinite values, and on channel numbers other than 1 and 3.
+        InputError: on NaN or infinite values, where all values are equal, and on channel numbers other than 1 and 3.
     """
 
     backend = [TransformBackends.TORCH]  # noqa: RUF012 (as every transform of MONAI)
@@ -76,7 +76,7 @@ class DisplayRange(Transform):
         if not (math.isfinite(values.min()) and math.isfinite(values.max())):  # NaN if there is one
             raise InputError(f"{name}: holds NaN or infinite values; replace them.")
         if values.min() == values.max():
-            _warn(meta, "all values of the image are equal: there is nothing to be seen in it")
+            raise InputError(f"{name}: all values are {values[0]:g}; there is nothing to be seen in it.")
         low, high = self._range(values, meta, modality, full)
         # ScaleIntensityRange in the memory of one result: a large CT is a third of a gigabyte
         shown = plain.sub(low).div_(high - low).clamp_(0, 1) if high > low else torch.zeros_like(plain)

@@ -98,7 +98,7 @@ def test_volumes_are_told_in_millilitres_and_absent_things_say_why(tmp_path, bun
 
 
 def test_a_dicom_folder_is_one_case(tmp_path, bundle, capsys):
-    write_series(tmp_path / "ct", np.zeros((2, 4, 4), np.int16) + 1024)
+    write_series(tmp_path / "ct", np.arange(1024, 1056, dtype=np.int16).reshape(2, 4, 4))
     assert segment(tmp_path / "ct", tmp_path / "out", bundle) == 0
     assert set(contents(tmp_path / "out")) == {"report.json", "ct/record.json", "ct/segmentation.dcm"}
     assert f"→ {tmp_path / 'out/ct/segmentation.dcm'}, segment 1\n" in capsys.readouterr().out

@@ -167,7 +167,9 @@ def test_prompts_of_one_run_equal_those_of_single_runs(tmp_path: Path) -> None:
 
 
 def test_thresholds_reach_inferer_masks_and_record(tmp_path: Path) -> None:
-    Image.fromarray(np.full((4, 4), 140, np.uint8)).save(tmp_path / "f.png")  # probability 0.73
+    levels = np.full((4, 4), 140, np.uint8)  # probability 0.73
+    levels[0, 0] = 141
+    Image.fromarray(levels).save(tmp_path / "f.png")
     data = tmp_path / "f.png"
     assert run(data, tmp_path / "1", "bright", mask_threshold=0.7)[0]["voxels"] == 16
     high = run(data, tmp_path / "2", "bright", mask_threshold=0.75)[0]

@@ -141,7 +141,9 @@ def test_images_stored_the_other_way_round_give_the_same_sides_of_the_patient(ru
 def test_nothing_found_is_an_empty_seg(run, slab):
     air = [copy.deepcopy(image) for image in slab[:2]]
     for image in air:
-        image.PixelData = np.full((512, 512), -1000, np.int16).tobytes()
+        pixels = np.full((512, 512), -1000, np.int16)
+        pixels[0, 0] = -999  # an image of one value would be refused
+        image.PixelData = pixels.tobytes()
 
     seg = run(air, "left")
 

@@ -101,8 +101,14 @@ def test_other_modalities_span_their_own_range() -> None:
 
 
 @pytest.mark.parametrize("modality", ["CT", "MR", "US"])
-def test_a_constant_image_stays_finite(modality: str) -> None:
-    assert DisplayRange(modality)(volume([7.0, 7.0])).unique().numel() == 1
+def test_an_image_of_one_value_is_refused(modality: str) -> None:
+    with pytest.raises(InputError, match=r"^v\.nii: all values are 7; there is nothing to be seen in it\.$"):
+        DisplayRange(modality)(volume([7.0, 7.0], filename_or_obj="/somewhere/v.nii"))
+
+
+def test_an_image_whose_percentiles_are_one_stays_finite() -> None:
+    shown = DisplayRange("MR", percentiles=(40, 60))(volume([0.0] + [7.0] * 9))
+    assert torch.isfinite(shown).all()
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), float("-inf")])
