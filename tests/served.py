@@ -31,7 +31,9 @@ def probe_bundle(folder: Path, bright: bool = True) -> Path:
 def vlsm_bundle(folder: Path) -> Path:
     """``folder/vlsm``, exported with its own network and random weights: servers build and load it."""
     torch.manual_seed(0)
-    return _export(folder, VLSM(), None)
+    network = VLSM()
+    network.learn_words(["lungs in a CT scan", "liver in a CT scan"])
+    return _export(folder, network, None)
 
 
 def _export(folder: Path, network: torch.nn.Module, network_def: Mapping[str, Any] | None) -> Path:

@@ -57,6 +57,8 @@ class PromptedInferTask(BundleInferTask):
             raise HTTPException(status_code=400, detail=str(error)) from None
         result["label_names"] = {prompt: value for value, prompt in enumerate(prompts, 1)}
         result["presence"] = dict(zip(prompts, result["presence"], strict=True))
+        reasons = zip(prompts, result["unknown"], strict=True)
+        result["unknown"] = {prompt: reason for prompt, reason in reasons if reason}
         return file, result
 
     def writer(
@@ -67,7 +69,7 @@ class PromptedInferTask(BundleInferTask):
             # (1, H, W) with the rows first
             data = {**data, self.key_pred: data[self.key_pred][0].T}
         file, result = super().writer(data, extension, dtype)
-        return file, {**result, "presence": data["presence"].tolist()}
+        return file, {**result, "presence": data["presence"].tolist(), "unknown": data["unknown"]}
 
 
 def check_setting(key: str, value: Any, default: Any) -> None:

@@ -179,15 +179,18 @@ def test_the_bundles_own_prompt_is_used_without_one(client, studies):
 def test_the_bundles_own_network_runs(studies, tmp_path):
     task = PromptedInferTask(str(vlsm_bundle(tmp_path)), {})
 
-    def presence(prompt):
+    def asked(prompt):
         image = str(studies / "rising.nii.gz")
         file, result = task({"image": image, "text_prompt": prompt, "device": "cpu", "description": ""})
         assert nib.load(file).shape == SHAPE
         Path(file).unlink()
-        return result["presence"]
+        return result
 
-    assert list(presence("lungs")) == ["lungs"]
-    assert presence("lungs")["lungs"] != presence("liver")["liver"]
+    lungs, liver, both = asked("lungs"), asked("liver"), asked("teapot; lungs")
+    assert list(lungs["presence"]) == ["lungs"] and lungs["unknown"] == {}
+    assert lungs["presence"]["lungs"] != liver["presence"]["liver"]
+    assert both["presence"] == {"teapot": 0, "lungs": lungs["presence"]["lungs"]}
+    assert both["unknown"] == {"teapot": "names nothing that these weights know"}
 
 
 def test_inferences_at_the_same_time_keep_their_prompts(app, studies):
