@@ -216,7 +216,7 @@ class VLSM(PromptedSegmenter):
 
     def __init__(
         self,
-        image_size: int = 192,
+        image_size: int = 176,
         channels: Sequence[int] = (24, 48, 80, 120),
         guide: int = 16,
         context: int = 4,
