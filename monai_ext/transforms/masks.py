@@ -87,9 +87,10 @@ class LabelMap(Transform):
         whole = scores.as_tensor()
         labels = torch.zeros_like(whole[:1], dtype=torch.uint8)
         limit = 0 if whole.dtype == torch.uint8 else self.threshold
-        # plane by plane, so that what is needed beside the map stays small
+        # a volume plane by plane, so that what is needed beside the map stays small
         axis = max(range(1, whole.ndim), key=whole.stride)
-        for labelled, plane in zip(labels.unbind(axis), whole.unbind(axis)):
+        planes = [(labels, whole)] if whole.ndim < 4 else zip(labels.unbind(axis), whole.unbind(axis))
+        for labelled, plane in planes:
             best = torch.full_like(plane[0], limit)
             for index, score in enumerate(plane):
                 better = score > best
