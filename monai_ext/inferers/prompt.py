@@ -193,10 +193,10 @@ class PromptInferer(Inferer):
         probabilities = torch.zeros((len(prompts), count, *size), device=slices.device)
         presence = torch.zeros((len(prompts), count), dtype=torch.float32)
         features = {} if all(unknown) else segmenter.encode(slices)
-        for p, prompt in enumerate(prompts):
-            if unknown[p]:
-                continue
-            found = segmenter.segment(features, [prompt] * count)
+        known = [p for p in range(len(prompts)) if not unknown[p]]
+        for p, found in zip(
+            known, segmenter.segment_all(features, [prompts[p] for p in known], count), strict=True
+        ):
             if found.logits.shape != (count, 1, *size):
                 raise ValueError(
                     f"{type(segmenter).__name__} returned logits {tuple(found.logits.shape)} "

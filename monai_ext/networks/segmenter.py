@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -77,6 +77,16 @@ class PromptedSegmenter(nn.Module):
     @abstractmethod
     def segment(self, features: Features, prompts: Sequence[Prompt]) -> Segmentation:
         """Segment B encoded images by B prompts, one prompt per image."""
+
+    def segment_all(
+        self, features: Features, prompts: Sequence[Prompt], images: int
+    ) -> Iterator[Segmentation]:
+        """Segment all of B encoded images by each prompt: one :class:`Segmentation` per prompt, in their order.
+
+        A network that is quicker at several prompts at once overrides this.
+        """
+        for prompt in prompts:
+            yield self.segment(features, [prompt] * images)
 
     def why_unknown(self, prompt: Prompt) -> str:
         """Why these words name nothing that this network could know, as the end of a sentence; "" if they may.

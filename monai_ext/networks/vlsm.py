@@ -7,7 +7,7 @@ All heavy work is prompt-free, so ten prompts cost little more than one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -19,6 +19,8 @@ from monai_ext.networks.segmenter import Features, Prompt, PromptedSegmenter, Se
 from monai_ext.networks.text import TextTower
 from monai_ext.networks.tokenizer import WordPieceTokenizer
 from monai_ext.transforms.framing import content_boxes, frame, unframe
+
+ROWS = 5  # prompts times images of one call of the decoder: with less it waits for its threads, with more for memory
 
 
 def conv(in_channels: int, out_channels: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
@@ -196,6 +198,17 @@ class Decoder(nn.Module):
         return fine, coarse, presence
 
 
+def repeated(features: Features, times: int) -> Features:
+    """Features of B images as those of the same images `times` over, one behind the other."""
+    if times == 1:
+        return features
+    maps = {}
+    for name, one in features["maps"].items():
+        halves = one.chunk(2) if features["mirrored"] else (one,)  # mirrored images come after all others
+        maps[name] = torch.cat([half for half in halves for _ in range(times)])
+    return {**features, "maps": maps, "boxes": list(features["boxes"]) * times}
+
+
 class VLSM(PromptedSegmenter):
     """Compact vision-language segmentation model.
 
@@ -288,3 +301,16 @@ class VLSM(PromptedSegmenter):
             coarse = unframe(coarse.float(), boxes, height, width)
             aux = {"coarse": coarse, "medical": features["maps"]["medical"]}
         return Segmentation(logits, presence.float(), {"boxes": boxes}, aux)
+
+    def segment_all(
+        self, features: Features, prompts: Sequence[Prompt], images: int
+    ) -> Iterator[Segmentation]:
+        """See :class:`PromptedSegmenter`: prompts of few images share calls, which the decoder is too small for alone."""
+        at_once = max(1, ROWS // images)
+        for start in range(0, len(prompts), at_once):
+            some = prompts[start : start + at_once]
+            found = self.segment(repeated(features, len(some)), [p for p in some for _ in range(images)])
+            for logits, presence in zip(
+                found.logits.split(images), found.presence.split(images), strict=True
+            ):
+                yield Segmentation(logits, presence, {"boxes": features["boxes"]})

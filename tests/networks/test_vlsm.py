@@ -38,6 +38,21 @@ def test_results_do_not_depend_on_the_batch(network):
     assert torch.allclose(together.presence, torch.cat([r.presence for r in alone]), atol=1e-5)
 
 
+@pytest.mark.parametrize("images", [1, 2, 7])
+def test_prompts_that_share_a_call_get_what_they_would_alone(network, images):
+    prompts = [Prompt.of(text) for text in ("lungs", "left lung", "liver", "polyp", "spleen", "heart", "rib")]
+    with torch.no_grad():
+        features = network.encode(torch.rand(images, 3, 40, 36))
+        together = list(network.segment_all(features, prompts, images))
+        alone = [network.segment(features, [prompt] * images) for prompt in prompts]
+    assert len(together) == len(prompts)
+    for one, other in zip(together, alone):
+        assert one.logits.shape == (images, 1, 40, 36)
+        assert torch.allclose(one.logits, other.logits, atol=1e-5)
+        assert torch.allclose(one.presence, other.presence, atol=1e-5)
+        assert one.stages["boxes"] == other.stages["boxes"]
+
+
 def test_a_mirrored_image_gives_the_mirrored_mask_unless_a_side_is_named(network):
     image = torch.rand(1, 3, 32, 32)
     with torch.no_grad():
