@@ -32,7 +32,7 @@ class PromptedEvaluator(SupervisedEvaluator):
 
     def run(self, global_epoch: int = 1) -> None:  # type: ignore[override]
         """Run over all cases once; see :meth:`monai.engines.Evaluator.run`."""
-        with stoppable(), progress_bar(self, self.state.epoch_length or 0, "cases", self.progress):
+        with stoppable(self), progress_bar(self, self.state.epoch_length or 0, "cases", self.progress):
             super().run(global_epoch)
 
     def _iteration(self, engine: Any, batchdata: Any) -> Any:

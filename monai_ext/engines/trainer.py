@@ -29,5 +29,5 @@ class PromptedTrainer(SupervisedTrainer):
     def run(self) -> None:  # type: ignore[override]
         """Train from the epoch that a checkpoint left off at, or from the first."""
         total = (self.state.max_epochs or 0) * (self.state.epoch_length or 0)
-        with stoppable(), progress_bar(self, total, "iterations", self.progress):
+        with stoppable(self), progress_bar(self, total, "iterations", self.progress):
             super().run()

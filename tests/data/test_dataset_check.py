@@ -294,7 +294,9 @@ def test_the_sheet_shows_the_outline_of_the_target_where_it_is(tmp_path: Path) -
     label = np.zeros((6, 6, 3), np.uint8)
     label[0, 5, 1] = 1  # X runs to the left and Y to the front
     affine = np.diag([-1.0, 1.0, 5.0, 1.0])
-    nib.save(nib.Nifti1Image(np.full((6, 6, 3), -1000, np.int16), affine), folder / "a.nii")
+    air = np.full((6, 6, 3), -1000, np.int16)
+    air[0, 0, 0] = -999  # an image of one value would be refused
+    nib.save(nib.Nifti1Image(air, affine), folder / "a.nii")
     nib.save(nib.Nifti1Image(label, affine), folder / "a_mask.nii")
     examples = choose_examples(check_sets(folder).entries)
     sheet = np.asarray(contact_sheet(examples))
