@@ -73,31 +73,39 @@ class DisplayRange(Transform):
             raise InputError(f"{name}: {plain.shape[0]} channels; give one, or three by channels.")
         # numpy goes through an array in whatever order it lies; torch would copy it, or make indices of it
         values = plain.cpu().numpy().ravel(order="K")
-        if not (math.isfinite(values.min()) and math.isfinite(values.max())):  # NaN if there is one
+        ends = float(values.min()), float(values.max())
+        if not (math.isfinite(ends[0]) and math.isfinite(ends[1])):  # NaN if there is one
             raise InputError(f"{name}: holds NaN or infinite values; replace them.")
-        if values.min() == values.max():
-            raise InputError(f"{name}: all values are {values[0]:g}; there is nothing to be seen in it.")
-        low, high = self._range(values, meta, modality, full)
+        if ends[0] == ends[1]:
+            raise InputError(f"{name}: all values are {ends[0]:g}; there is nothing to be seen in it.")
+        low, high = self._range(values, ends, meta, modality, full)
         # ScaleIntensityRange in the memory of one result: a large CT is a third of a gigabyte
         shown = plain.sub(low).div_(high - low).clamp_(0, 1) if high > low else torch.zeros_like(plain)
         shown = shown.expand(3, *shown.shape[1:])
         return MetaTensor(shown, meta=meta, applied_operations=image.applied_operations)
 
     def _range(
-        self, values: np.ndarray, meta: dict[str, Any], modality: str | None, full: float
+        self,
+        values: np.ndarray,
+        ends: tuple[float, float],
+        meta: dict[str, Any],
+        modality: str | None,
+        full: float,
     ) -> tuple[float, float]:
-        """What is shown as 0 and 1. `full` is the highest value of the image's type, 0 of fractions."""
+        """What is shown as 0 and 1, of values between two ends that differ.
+
+        `full` is the highest value of the image's type, 0 of fractions.
+        """
         if meta.get("bits") == 8:  # a picture, or a volume in colour
             return 0.0, 255.0
         if meta.get("kind") is None and full == 255.0:  # an 8-bit array from memory
             return 0.0, 255.0
-        lowest, highest = float(values.min()), float(values.max())
-        kind = meta["shown_as"] = self._modality(lowest, meta, modality)
+        kind = meta["shown_as"] = self._modality(ends[0], meta, modality)
         if kind == "CT":
             return float(self.window[0]), float(self.window[1])
-        if kind != "MR" or highest <= lowest:
-            return lowest, highest
-        foreground = torch.from_numpy(values[values > lowest])
+        if kind != "MR":
+            return ends
+        foreground = torch.from_numpy(values[values > ends[0]])
         low, high = (float(percentile(foreground, p, overwrite_input=True)) for p in self.percentiles)
         return low, high
 

@@ -48,13 +48,15 @@ def write_nifti(path: Path, array: np.ndarray, affine: np.ndarray) -> Path:
 
 
 def write_mha(path: Path, array: np.ndarray, affine: np.ndarray) -> Path:
+    """A volume, or a picture of two dimensions, of which the affine's first two columns and rows are taken."""
     import itk
 
-    spacing = np.linalg.norm(affine[:3, :3], axis=0)
+    n = array.ndim
+    spacing = np.linalg.norm(affine[:n, :n], axis=0)
     image = itk.image_from_array(np.ascontiguousarray(array.astype(np.int16).T))
     image.SetSpacing([float(s) for s in spacing])
-    image.SetOrigin([float(p) for p in (LPS @ affine)[:3, 3]])
-    image.SetDirection(itk.matrix_from_array(np.ascontiguousarray((LPS @ affine)[:3, :3] / spacing)))
+    image.SetOrigin([float(p) for p in (LPS @ affine)[:n, 3]])
+    image.SetDirection(itk.matrix_from_array(np.ascontiguousarray((LPS @ affine)[:n, :n] / spacing)))
     itk.imwrite(image, str(path.with_suffix(".mha")))
     return path.with_suffix(".mha")
 
@@ -156,7 +158,7 @@ def test_the_mask_of_a_turned_2d_file_is_the_turned_mask(tmp_path: Path, kind: s
     for stored, placed in orders(kind, array, affine):
         if stored.shape[2] != 1 or (kind == "MHA" and placed[2, 2] < 0):
             continue
-        write = write_nifti if kind == "NIfTI" else flat_mha
+        write = write_nifti if kind == "NIfTI" else write_mha
         image = MedicalLoadImage()(write(tmp_path / f"{count}", stored[:, :, 0], placed))
         np.testing.assert_array_equal(image.numpy()[0], stored)
         np.testing.assert_allclose(image.affine[:2, :2], placed[:2, :2], atol=1e-5)
@@ -165,18 +167,6 @@ def test_the_mask_of_a_turned_2d_file_is_the_turned_mask(tmp_path: Path, kind: s
         np.testing.assert_array_equal(turned, wanted, err_msg=str(placed))
         count += 1
     assert count == (16 if kind == "NIfTI" else 8)
-
-
-def flat_mha(path: Path, array: np.ndarray, affine: np.ndarray) -> Path:
-    import itk
-
-    spacing = np.linalg.norm(affine[:2, :2], axis=0)
-    image = itk.image_from_array(np.ascontiguousarray(array.astype(np.int16).T))
-    image.SetSpacing([float(s) for s in spacing])
-    image.SetOrigin([float(p) for p in (LPS @ affine)[:2, 3]])
-    image.SetDirection(itk.matrix_from_array(np.ascontiguousarray((LPS @ affine)[:2, :2] / spacing)))
-    itk.imwrite(image, str(path.with_suffix(".mha")))
-    return path.with_suffix(".mha")
 
 
 def test_a_dicom_file_without_a_place_is_shown_as_stored(tmp_path: Path) -> None:
