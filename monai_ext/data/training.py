@@ -16,8 +16,10 @@ from torch import Tensor
 
 from monai_ext.data.evaluation import absent_targets
 from monai_ext.data.lesions import lesion_slices
+from monai_ext.data.opacities import opacity_slices
 from monai_ext.data.prompts import MODALITIES, PromptLibrary, names_side
 from monai_ext.data.slices import slice_view
+from monai_ext.data.transplants import transplant_slices
 from monai_ext.data.wording import Rewording
 from monai_ext.errors import InputError
 
@@ -142,6 +144,10 @@ class PromptedTrainingData(Randomizable, Dataset):
         preprocessing, size, step: see :func:`load_slices`.
         extra: further slices, as :func:`load_slices` returns them: phantoms, photographs.
         lesions: number of MR slices that get lesions painted in, see :func:`monai_ext.data.lesions.lesion_slices`.
+        opacities: number of chest X-rays whose lungs get clouded, see
+            :func:`monai_ext.data.opacities.opacity_slices`.
+        transplants: number of pictures per target that get a tumour of another one, see
+            :func:`monai_ext.data.transplants.transplant_slices`.
         transform: random augmentation of `image` (3, H, W) float in [0, 1] and `label` (P, H, W) in {0, 1};
             the item also holds `prompt` (P strings), `sided` (one of them names a side), `modality`, and `medical`,
             0.0 for a picture of nothing medical and 1.0 for others.
@@ -162,6 +168,8 @@ class PromptedTrainingData(Randomizable, Dataset):
         step: int = 2,
         extra: Sequence[Mapping[str, Any]] = (),
         lesions: int = 0,
+        opacities: int = 0,
+        transplants: int = 0,
         prompts: int = 1,
         absent: float = 0.25,
         canonical: float = 0.25,
@@ -172,8 +180,13 @@ class PromptedTrainingData(Randomizable, Dataset):
         self.prompts, self.absent, self.canonical = prompts, absent, canonical
         self.rewording = Rewording.load(library.heldout_texts(), rewording)
         slices = [*load_slices(data, library, preprocessing, size, step), *extra]
+        made = [
+            *lesion_slices(slices, lesions, seed),
+            *opacity_slices(slices, opacities, seed),
+            *transplant_slices(slices, transplants, seed),
+        ]
         pairs: list[dict[str, Any]] = []
-        for one in [*slices, *lesion_slices(slices, lesions, seed)]:
+        for one in [*slices, *made]:
             shown: list[int | None] = [k for k, mask in enumerate(one["masks"]) if bool(mask.any())]
             pairs += [{"slice": one, "target": k, "shown": shown} for k in shown or [None]]
         super().__init__(pairs, transform)
