@@ -19,12 +19,11 @@ def test_every_sentence_of_training_is_understood():
     assert [text for text in TAUGHT if LEXICON.why_unknown(text)] == []
 
 
-def test_paraphrases_kept_out_of_training_are_understood_but_for_one_in_three_hundred():
+def test_paraphrases_kept_out_of_training_are_understood():
     pairs = [(target, m) for m in MODALITIES for target in LIBRARY.targets(m)]
     heldout = [text for pair in pairs for text in LIBRARY.heldout(*pair)]
-    refused = [text for text in heldout if LEXICON.why_unknown(text)]
     assert len(heldout) > 300
-    assert refused == ["look for the brain tissue on this MRI picture"]  # "look" is not said in training
+    assert [text for text in heldout if LEXICON.why_unknown(text)] == []
 
 
 @pytest.mark.parametrize("text", ["KIDNEY!", "tumor of the breast", "brain", "the whole brain", "livr"])
