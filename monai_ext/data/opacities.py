@@ -31,19 +31,17 @@ def opacity_slices(slices: Iterable[Mapping[str, Any]], count: int, seed: int = 
         `count` dicts in the form of :func:`monai_ext.data.training.load_slices` (without `own`), with the masks of
         the X-ray they were made from, and `set` "opacities"; none if no slice is usable.
     """
-    usable = [
-        one
+    rng = np.random.default_rng(seed)
+    shown = [
+        (one["image"], dict(zip(one["targets"], one["masks"].numpy(), strict=True)))
         for one in slices
         if one["modality"] == "xray"
-        and any(name == TARGET and mask.any() for name, mask in zip(one["targets"], one["masks"], strict=True))
     ]
-    rng = np.random.default_rng(seed)
+    usable = [(image, masks) for image, masks in shown if TARGET in masks and masks[TARGET].any()]
     made = []
     for number in range(count if usable else 0):
-        one = usable[number % len(usable)]
-        masks = dict(zip(one["targets"], one["masks"].numpy(), strict=True))
-        image = one["image"].numpy().astype(np.float32) / np.float32(255)
-        clouded = paint_opacities(rng, image, masks[TARGET] > 0)
+        image, masks = usable[number % len(usable)]
+        clouded = paint_opacities(rng, image.numpy().astype(np.float32) / np.float32(255), masks[TARGET] > 0)
         made.append(as_slice(torch.from_numpy(clouded), masks, "opacities", "xray"))
     return made
 

@@ -66,31 +66,33 @@ def transplant(rng: Random, donor: Array, tumour: Mask, host: Array, present: Ma
     Returns:
         the host with the tumour (3, H, W) in [0, 1], and the mask (H, W) of both.
     """
-    height, width = tumour.shape
-    margin = round(_MARGIN * width)
-    rows, columns = (np.nonzero(tumour.any(axis))[0] for axis in (1, 0))
-    box = (
-        slice(max(0, rows[0] - margin), rows[-1] + 1 + margin),
-        slice(max(0, columns[0] - margin), columns[-1] + 1 + margin),
+    margin = round(_MARGIN * tumour.shape[1])
+    patch, shape = _cut(rng, donor, tumour, margin)
+    image, mask = host.copy(), present.copy()
+    top, left = (
+        int(rng.integers(0, full - part + 1)) for full, part in zip(mask.shape, shape.shape, strict=True)
     )
+    place = slice(top, top + shape.shape[0]), slice(left, left + shape.shape[1])
+    cover = _cover(shape, margin)
+    image[:, *place] = mix(host[:, *place], _fitted(patch, host[:, *place], shape, cover), cover)
+    mask[place] = (present[place] & (cover < 0.5)) | shape
+    return np.clip(image, 0, 1), mask
+
+
+def _cut(rng: Random, donor: Array, tumour: Mask, margin: int) -> tuple[Array, Mask]:
+    """The box of a tumour with its margin, mirrored and resized: picture (3, h, w) and mask (h, w), not empty."""
+    rows, columns = (np.nonzero(tumour.any(axis))[0] for axis in (1, 0))
+    box = tuple(slice(max(0, at[0] - margin), at[-1] + 1 + margin) for at in (rows, columns))
     patch = np.concatenate([donor[:, *box], tumour[None, *box].astype(np.float32)])
     if rng.random() < 0.5:
         patch = patch[..., ::-1]
     zoom = rng.uniform(0.6, 1.6) * rng.uniform(0.85, 1.15, 2)
     size = [
-        int(np.clip(zoom[axis] * patch.shape[1 + axis], 8, 0.9 * (height, width)[axis])) for axis in (0, 1)
+        int(np.clip(factor * part, 8, 0.9 * full))
+        for factor, part, full in zip(zoom, patch.shape[1:], tumour.shape, strict=True)
     ]
-    patch = F.interpolate(torch.tensor(patch.copy())[None], size, mode="bilinear", antialias=True)[0].numpy()
-    shape = patch[3] >= 0.5
-    if not shape.any():
-        return host.copy(), present.copy()
-    top, left = (int(rng.integers(0, full - part + 1)) for full, part in zip((height, width), size, strict=True))
-    place = np.s_[:, top : top + size[0], left : left + size[1]]
-    cover = _cover(shape, margin)
-    image, mask = host.copy(), present.copy()
-    image[place] = mix(host[place], _fitted(patch[:3], host[place], shape, cover), cover)
-    mask[place[1:]] = (present[place[1:]] & (cover < 0.5)) | shape
-    return np.clip(image, 0, 1), mask
+    small = F.interpolate(torch.tensor(patch.copy())[None], size, mode="bilinear", antialias=True)[0].numpy()
+    return small[:3], small[3] >= min(0.5, float(small[3].max()))
 
 
 def _cover(shape: Mask, margin: int) -> Array:

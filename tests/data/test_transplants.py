@@ -13,7 +13,9 @@ SIZE = 96
 
 def breast(ill):
     listed = "masks" if ill else "absent"
-    found = next(one for s in range(30) if "breast tumour" in (one := phantom("breast_ultrasound", s, SIZE))[listed])
+    found = next(
+        one for s in range(30) if "breast tumour" in (one := phantom("breast_ultrasound", s, SIZE))[listed]
+    )
     mask = found["masks"].get("breast tumour", np.zeros((SIZE, SIZE), np.uint8))
     return found["image"].astype(np.float32), mask > 0
 
@@ -23,7 +25,8 @@ ILL, HEALTHY = breast(True), breast(False)
 
 def slices():
     return [
-        as_slice(torch.from_numpy(image), {"breast tumour": mask}, "phantoms", "us") for image, mask in (ILL, HEALTHY)
+        as_slice(torch.from_numpy(image), {"breast tumour": mask}, "phantoms", "us")
+        for image, mask in (ILL, HEALTHY)
     ]
 
 
@@ -33,7 +36,7 @@ def test_a_tumour_appears_where_the_mask_says_and_changes_the_picture_only_near_
     host = HEALTHY[0]
     assert image.shape == host.shape and image.dtype == np.float32
     assert mask.shape == (SIZE, SIZE) and mask.dtype == np.bool_ and mask.any()
-    assert 0 <= image.min() and image.max() <= 1
+    assert image.min() >= 0 and image.max() <= 1
     changed = np.abs(image - host).max(axis=0) > 0
     rows, columns = (np.nonzero(mask.any(axis))[0] for axis in (1, 0))
     far = np.ones_like(mask)
