@@ -35,7 +35,9 @@ def opacity_slices(slices: Iterable[Mapping[str, Any]], count: int, seed: int = 
         one
         for one in slices
         if one["modality"] == "xray"
-        and any(name == TARGET and mask.any() for name, mask in zip(one["targets"], one["masks"], strict=True))
+        and any(
+            name == TARGET and mask.any() for name, mask in zip(one["targets"], one["masks"], strict=True)
+        )
     ]
     rng = np.random.default_rng(seed)
     made = []

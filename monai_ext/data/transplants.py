@@ -84,7 +84,9 @@ def transplant(rng: Random, donor: Array, tumour: Mask, host: Array, present: Ma
     shape = patch[3] >= 0.5
     if not shape.any():
         return host.copy(), present.copy()
-    top, left = (int(rng.integers(0, full - part + 1)) for full, part in zip((height, width), size, strict=True))
+    top, left = (
+        int(rng.integers(0, full - part + 1)) for full, part in zip((height, width), size, strict=True)
+    )
     place = np.s_[:, top : top + size[0], left : left + size[1]]
     cover = _cover(shape, margin)
     image, mask = host.copy(), present.copy()
