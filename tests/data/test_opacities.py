@@ -20,7 +20,7 @@ def test_lungs_get_whiter_and_nothing_else_changes(seed):
     clouded = paint_opacities(np.random.default_rng(seed), IMAGE, LUNGS)
     change = (clouded - IMAGE).mean(axis=0)
     assert clouded.shape == IMAGE.shape and clouded.dtype == np.float32
-    assert 0 <= clouded.min() and clouded.max() <= 1
+    assert clouded.min() >= 0 and clouded.max() <= 1
     assert change.min() >= 0 and change[LUNGS].max() > 0.05
     assert not change[~binary_dilation(LUNGS, iterations=4)].any()
 

@@ -33,7 +33,7 @@ def test_a_tumour_appears_where_the_mask_says_and_changes_the_picture_only_near_
     host = HEALTHY[0]
     assert image.shape == host.shape and image.dtype == np.float32
     assert mask.shape == (SIZE, SIZE) and mask.dtype == np.bool_ and mask.any()
-    assert 0 <= image.min() and image.max() <= 1
+    assert image.min() >= 0 and image.max() <= 1
     changed = np.abs(image - host).max(axis=0) > 0
     rows, columns = (np.nonzero(mask.any(axis))[0] for axis in (1, 0))
     far = np.ones_like(mask)
