@@ -16,6 +16,7 @@ import io
 import pickle
 import struct
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -92,8 +93,12 @@ class _Opaque:
     add = append
 
 
-class _Reader(pickle.Unpickler):
-    """An unpickler that imports nothing."""
+class _Reader(pickle._Unpickler):
+    """An unpickler that imports nothing.
+
+    It is the one of the standard library that is written in Python: the other reserves memory for any number that a
+    pickle counts its memory with, and one byte then asks for 64 GB.
+    """
 
     def __init__(self, file: BinaryIO) -> None:
         super().__init__(file, encoding="utf-8")
@@ -272,9 +277,10 @@ def _dtype(kind: str) -> torch.dtype:
 
 
 def _tensors(views: Mapping[str, _View], read: Callable[[str], bytes]) -> dict[str, Tensor]:
-    """Read the storages of views, each once, and copy the views out of them."""
+    """Read the storages of views, each once; a tensor that is all of its own storage is not copied again."""
     import torch
 
+    users = Counter(view.storage.key for view in views.values())
     flat: dict[str, Tensor] = {}
     tensors = {}
     for name, view in views.items():
@@ -289,5 +295,6 @@ def _tensors(views: Mapping[str, _View], read: Callable[[str], bytes]) -> dict[s
         if whole.dtype != dtype or (storage.start == 0 and whole.numel() < storage.numel):
             raise pickle.UnpicklingError(f"{name}: cut short")
         part = torch.as_strided(whole, view.size, view.stride, storage.start + view.offset)
-        tensors[name] = part.clone(memory_format=torch.contiguous_format)
+        own = users[storage.key] == 1 and part.is_contiguous() and part.numel() == whole.numel()
+        tensors[name] = part if own else part.clone(memory_format=torch.contiguous_format)
     return tensors

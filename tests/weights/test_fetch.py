@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -224,6 +225,18 @@ def test_a_web_page_is_not_taken_for_weights(tmp_path, home, server):
     behaviour.content_type = "text/html; charset=utf-8"
     with pytest.raises(WeightsError, match="sent a web page instead of small.safetensors"):
         fetch("small", registry=registry_of(tmp_path, f"{address}/{FILE}", sha256=None))
+    assert kept(home) == {}
+
+
+def test_an_address_that_sends_on_without_encryption_is_not_followed(tmp_path, home, server, monkeypatch):
+    behaviour, address = server
+    real = urllib.request.urlopen
+    monkeypatch.setattr(
+        urllib.request, "urlopen", lambda request, timeout: real(f"{address}/{FILE}", timeout=timeout)
+    )
+    with pytest.raises(WeightsError, match="sends on to an address without encryption"):
+        fetch("small", registry=registry_of(tmp_path, "https://example.org/small"))
+    assert len(behaviour.sent) == 1
     assert kept(home) == {}
 
 

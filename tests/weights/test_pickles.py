@@ -8,6 +8,7 @@ import struct
 import subprocess
 import zipfile
 from pathlib import Path
+from random import Random
 
 import pytest
 import torch
@@ -145,6 +146,41 @@ def test_a_pickle_that_writes_to_what_it_looked_up_leaves_no_trace(tmp_path):
     assert (dict(vars(function)), function.__defaults__) == before
     torch.save({"a": torch.arange(3)}, tmp_path / "good.pt")
     assert read_checkpoint(tmp_path / "good.pt")["a"].tolist() == [0, 1, 2]
+
+
+def test_a_pickle_that_counts_to_four_thousand_million_asks_for_no_memory(tmp_path):
+    import resource
+
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with zipfile.ZipFile(tmp_path / "evil.pt", "w") as archive:
+        archive.writestr("archive/data.pkl", b"\x80\x02}r\xf0\xff\xff\xff.")  # LONG_BINPUT
+    with pytest.raises(WeightsError, match=r"evil\.pt: no state dict in it"):
+        read_checkpoint(tmp_path / "evil.pt")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000  # kB
+
+
+@ZIP
+@pytest.mark.parametrize("seed", range(3))
+def test_a_file_with_any_byte_changed_is_read_or_refused_in_one_line(tmp_path, zipped, seed):
+    folder = tmp_path / "ran"
+    folder.mkdir()
+    checkpoint = {"model": {"a": torch.arange(5.0)}, "optimizer": tricks(folder)}
+    torch.save(checkpoint, tmp_path / "model.pt", _use_new_zipfile_serialization=zipped)
+    whole = (tmp_path / "model.pt").read_bytes()
+    random = Random(seed)
+    refused = 0
+    for _ in range(100):
+        content = bytearray(whole)
+        place = random.randrange(len(content))
+        content[place] = random.randrange(256)
+        (tmp_path / "changed.pt").write_bytes(content)
+        try:
+            read_checkpoint(tmp_path / "changed.pt")
+        except WeightsError as error:
+            assert str(error).startswith("changed.pt: "), (seed, place)
+            refused += 1
+    assert refused > 0
+    assert list(folder.iterdir()) == []
 
 
 @pytest.mark.parametrize("content", [None, [1], {}, {"model": 3}, 7], ids=str)

@@ -105,6 +105,12 @@ def test_every_entry_of_the_package_can_be_had_and_tells_its_licence():
             assert entry.sha256 is None or re.fullmatch("[0-9a-f]{8}|[0-9a-f]{64}", entry.sha256)
 
 
+def test_every_public_entry_stands_in_the_documentation():
+    page = (Path(__file__).resolve().parents[2] / "docs" / "weights.md").read_text()
+    told = set(re.findall(r"^\| `([^`]+)`", page, re.MULTILINE))
+    assert told == {name for name, entry in read_registry().items() if entry.source != "embedded"}
+
+
 @pytest.mark.parametrize(
     ("name", "model", "tag"),
     [
