@@ -5,10 +5,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
-import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -18,7 +16,9 @@ from rich.table import Table
 
 import monai_ext
 from monai_ext.apps import catalog, runner
-from monai_ext.errors import InputError, actionable, one_line
+from monai_ext.apps.console import STOPPED, complain, reporting, say
+from monai_ext.apps.weights_cli import weights_app
+from monai_ext.errors import InputError
 
 app = typer.Typer(
     help="Segment medical images from text. Research use; not a medical device.",
@@ -30,10 +30,10 @@ bundles_app = typer.Typer(help="List the bundles, or export one.", invoke_withou
 app.add_typer(bundles_app, name="bundles")
 dataset_app = typer.Typer(help="Look at data sets before work starts.", no_args_is_help=True)
 app.add_typer(dataset_app, name="dataset")
+app.add_typer(weights_app, name="weights")
 
 SHOWN = 100
 """Characters of a prompt in a line about its result."""
-STOPPED = 130  # as shells say it of a program ended by Ctrl-C
 
 Output = Annotated[Path, typer.Option("-o", "--output", help="Folder for what is written.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda:0.")]
@@ -108,7 +108,7 @@ def segment(
     debug: Debug = False,
 ) -> None:
     """Segment what the prompts name; writes masks and report.json."""
-    with _reporting(debug):
+    with reporting(debug):
         result = runner.run_segment(
             catalog.find_bundle(bundle),
             source,
@@ -133,7 +133,7 @@ def segment(
 
         _tell(result, output, preview, report_name(part, parts))
     for failed in result["failed"]:
-        _complain(f"{failed['case']} left out: {failed['reason'].removeprefix(failed['case'] + ': ')}")
+        complain(f"{failed['case']} left out: {failed['reason'].removeprefix(failed['case'] + ': ')}")
     if result["failed"]:
         raise typer.Exit(InputError.exit_code)
 
@@ -146,14 +146,14 @@ def cases(
     debug: Debug = False,
 ) -> None:
     """Tell which file or folder stands behind each case-… of a run; nothing is written."""
-    with _reporting(debug):
+    with reporting(debug):
         from monai_ext.data.case_names import case_id, input_hash
         from monai_ext.data.datalists import list_cases
 
         folder = source.expanduser()
         for item in list_cases(folder):
             image = Path(item["image"])
-            _say(
+            say(
                 f"{case_id(input_hash(image))}  {image.name if image == folder else image.relative_to(folder)}"
             )
 
@@ -175,7 +175,7 @@ def evaluate(
     debug: Debug = False,
 ) -> None:
     """Score a bundle on labelled images; writes metrics.json, cases.csv and pictures of some cases."""
-    with _reporting(debug):
+    with reporting(debug):
         names = None if sets is None else [name.strip() for name in sets.split(",") if name.strip()]
         if names == []:
             raise InputError("--sets names no set; leave it out for all.")
@@ -198,7 +198,7 @@ def bundles(context: typer.Context, debug: Debug = False) -> None:
     """List the bundles, or export one."""
     if context.invoked_subcommand is not None:
         return
-    with _reporting(debug):
+    with reporting(debug):
         found = [catalog.describe(folder) for folder in catalog.bundle_folders().values()]
     table = Table("name", "what it does", "version", "weights", "licence of the weights")
     for one in found:
@@ -214,12 +214,12 @@ def export(
     debug: Debug = False,
 ) -> None:
     """Write a complete bundle, weights included, for MONAI Label, MONAI Deploy and retraining."""
-    with _reporting(debug):
+    with reporting(debug):
         from monai_ext.apps.export import export as export_bundle
 
         export_bundle(name, folder)
     if not quiet:
-        _say(f"{name} → {folder}")
+        say(f"{name} → {folder}")
 
 
 @dataset_app.callback()
@@ -239,15 +239,15 @@ def check(
     debug: Debug = False,
 ) -> None:
     """Open every file; say all that is wrong, one line each, and what the sets hold."""
-    with _reporting(debug):
+    with reporting(debug):
         from monai_ext.apps import dataset as looking
 
         found = looking.run_check(folder, sets, sheet, figures)
         if not quiet:
             looking.tell(found)
     for problem in found.problems:
-        _complain(problem)
-    with _reporting(debug):
+        complain(problem)
+    with reporting(debug):
         if figures is not None:
             looking.write_figures(figures, found)
         if sheet is not None:
@@ -265,45 +265,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return app(list(sys.argv[1:] if argv is None else argv), standalone_mode=False) or 0
     except typer.Abort:
-        _complain("stopped.")
+        complain("stopped.")
         return STOPPED
     except Exception as error:
         if not hasattr(error, "format_message"):  # what typer raises for wrong usage has it
             raise
         if type(error).__name__ != "NoArgsIsHelpError":
-            _complain(f"{' '.join(error.format_message().split()).rstrip('.')}; see --help.")
+            complain(f"{' '.join(error.format_message().split()).rstrip('.')}; see --help.")
         return InputError.exit_code
-
-
-@contextlib.contextmanager
-def _reporting(debug: bool) -> Iterator[None]:
-    """Turn errors into one line and an exit code; without `debug`, keep the libraries silent."""
-    try:
-        with contextlib.nullcontext() if debug else runner.quiet():
-            yield
-    except (typer.Exit, typer.Abort):
-        raise
-    except KeyboardInterrupt:  # Ctrl-C, or SIGTERM in a run over cases
-        _complain("stopped; what is done is kept, and the same command goes on from there.")
-        raise typer.Exit(STOPPED) from None
-    except Exception as error:
-        if debug:
-            traceback.print_exc()
-        known = actionable(error)
-        if known is not None:
-            _complain(str(known))
-            raise typer.Exit(known.exit_code) from None
-        told = " ".join(f"{type(error).__name__}: {error}.".split())
-        _complain(f"{told} This is a fault of monai_ext; please report what --debug prints.")
-        raise typer.Exit(1) from None
-
-
-def _complain(text: str) -> None:
-    print("error:", one_line(text), file=sys.stderr)
-
-
-def _say(text: str) -> None:
-    print(one_line(text))
 
 
 def _tell(report: dict[str, Any], output: Path, preview: bool, name: str) -> None:
@@ -312,27 +281,27 @@ def _tell(report: dict[str, Any], output: Path, preview: bool, name: str) -> Non
         warnings = [line.replace(row["prompt"], _short(row["prompt"])) for line in row["warnings"]]
         *notes, reason = [*warnings, ""] if row["voxels"] else warnings
         if row["voxels"]:
-            _say(
+            say(
                 f"{found}found, {_extent(row, output)}, presence {row['presence']:.2f} → {_place(row, output)}"
             )
         else:
-            _say(f"{found}not found; {reason} → {_place(row, output)}")
+            say(f"{found}not found; {reason} → {_place(row, output)}")
         for note in notes:
-            _say(f"  note: {note}")
+            say(f"  note: {note}")
     done = list(dict.fromkeys(row["case"] for row in report["results"]))
     if preview:
         for case in done:
-            _say(f"overlay → {output / case / 'overlay.png'}")
+            say(f"overlay → {output / case / 'overlay.png'}")
     weights = report["weights"]
     if report["skipped"]:
-        _say(f"{report['skipped']} of these cases were done before; --no-resume does them again")
+        say(f"{report['skipped']} of these cases were done before; --no-resume does them again")
     if report["copies"]:
-        _say(f"{report['copies']} of these inputs are copies of others and stand for the same case")
+        say(f"{report['copies']} of these inputs are copies of others and stand for the same case")
     if len(done) > 1 and done[0].startswith("case-"):
-        _say("which file each case is → monai-ext cases INPUT")
-    _say(f"record → {output / name}")
+        say("which file each case is → monai-ext cases INPUT")
+    say(f"record → {output / name}")
     note, licence = weights.get("note", "no note"), weights.get("licence", "not told by the bundle")
-    _say(f"weights {weights['name']}: {note}; licence: {licence}")
+    say(f"weights {weights['name']}: {note}; licence: {licence}")
 
 
 def _short(prompt: str) -> str:

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from monai_ext.weights.registry import Entry, load_into, load_weights, read_registry
+from monai_ext.weights.registry import Entry, load_into, load_weights, read_registry, weights_file
 
-__all__ = ["Entry", "load_into", "load_weights", "read_registry"]
+__all__ = ["Entry", "load_into", "load_weights", "read_registry", "weights_file"]

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from monai_ext.errors import WeightsError
 from monai_ext.files import whole_file
+from monai_ext.weights.convert import as_float16
 from monai_ext.weights.registry import REGISTRY, embedded_file, read_state_dict, registered
 
 
@@ -32,20 +33,11 @@ def embed(model: str | Path, name: str, registry: str | Path | None = None) -> P
     Raises:
         WeightsError: unknown name, unreadable model, or values that float16 cannot hold.
     """
-    import torch
     from safetensors.torch import save
 
     registry = REGISTRY if registry is None else Path(registry)
     entry = registered(name, registry)
-    tensors = {}
-    for key, value in sorted(read_state_dict(model).items()):
-        stored = value.to(torch.float16) if value.is_floating_point() else value
-        if stored.is_floating_point() and not stored.isfinite().all():
-            raise WeightsError(
-                f"{Path(model).name}: {key} holds values that float16 cannot (above 65504 or NaN)."
-            )
-        tensors[key] = stored.clone(memory_format=torch.contiguous_format)
-    content = save(tensors)
+    content = save(as_float16(read_state_dict(model), Path(model).name))
     target = embedded_file(entry, registry)
     with whole_file(target) as path:
         path.write_bytes(content)

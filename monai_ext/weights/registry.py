@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from monai_ext.errors import WeightsError
+from monai_ext.weights import store
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -21,6 +22,9 @@ MODEL = Path("models") / "model.pt"
 ORIGIN = Path("models") / "weights.json"
 """Beside an exported model.pt: which weights of the registry it was made from."""
 
+CONVERTED = ("checkpoint", "torchscript")
+"""Loaders of files that hold more than tensors, which are taken out of them once."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -29,20 +33,24 @@ class Entry:
     """One line of the registry.
 
     Attributes:
-        source: ``"embedded"``: in the folder ``embedded`` beside the registry.
+        source: ``"embedded"``: in the folder ``embedded`` beside the registry; ``"https://…"``: of the file;
+            ``"hub:OWNER/NAME@REVISION"``: `file` of that repository of the Hugging Face hub;
+            ``"page:https://…"``: where a person downloads it in a browser, for ``fetch --from``.
         file: name of the file there.
-        licence: of the weights, shown whenever they are loaded.
-        size: bytes of the file.
-        sha256: of the file, hexadecimal.
-        loader: ``"safetensors"``.
+        licence: of the weights, shown whenever they are fetched or loaded.
+        size: bytes of the file; None where the publisher's is not known for sure.
+        sha256: of the file, hexadecimal; its first digits where the publisher tells no more; None where none is
+            known for sure. What is not known is recorded on the first fetch and compared from then on.
+        loader: ``"safetensors"``; ``"state_dict"``: of torch.save, read with ``weights_only=True``;
+            ``"checkpoint"`` and ``"torchscript"``: converted to safetensors once, see monai_ext.weights.convert.
         note: what every record of a result says about these weights.
     """
 
     source: str
     file: str
     licence: str
-    size: int
-    sha256: str
+    size: int | None
+    sha256: str | None
     loader: str
     note: str
 
@@ -82,22 +90,58 @@ def embedded_file(entry: Entry, registry: str | Path | None = None) -> Path:
     return (REGISTRY if registry is None else Path(registry)).parent / "embedded" / entry.file
 
 
-def load_weights(name: str, registry: str | Path | None = None) -> dict[str, Tensor]:
-    """The tensors of registered weights, on the CPU, as stored (floating ones in float16).
+def weights_file(name: str, registry: str | Path | None = None) -> Path:
+    """The file of registered weights that is loaded, verified; converted first where that has to be done.
 
-    The file's hash is compared with the registry's before anything in it is parsed.
+    Nothing is downloaded: that is what ``monai-ext weights fetch`` is for.
+
+    Raises:
+        WeightsError: unknown name, file missing, or of another hash than registered or recorded.
+    """
+    entry = registered(name, registry)
+    if entry.source == "embedded":
+        _embedded(name, entry, registry)
+        return embedded_file(entry, registry)
+    if entry.loader in CONVERTED:
+        from monai_ext.weights.convert import converted
+
+        return converted(name, entry)
+    store.verify(name, entry)
+    return store.fetched_file(name, entry)
+
+
+def load_weights(name: str, registry: str | Path | None = None) -> dict[str, Tensor]:
+    """The tensors of registered weights, on the CPU, as stored (embedded floating ones in float16).
+
+    The file's hash is compared with the registry's, or with what was recorded when it was fetched, before
+    anything in it is parsed.
 
     Args:
         name: in the registry.
         registry: path of another registry.json; its folder ``embedded`` is read.
 
     Raises:
-        WeightsError: unknown name, file missing, of another hash, or not safetensors.
+        WeightsError: unknown name, file missing, of another hash, or not what its entry says.
     """
     from safetensors import SafetensorError
-    from safetensors.torch import load
+    from safetensors.torch import load, load_file
 
     entry = registered(name, registry)
+    if entry.source != "embedded" and entry.loader == "state_dict":
+        return read_state_dict(weights_file(name, registry))
+    try:
+        if entry.source == "embedded":
+            return load(_embedded(name, entry, registry))
+        return load_file(weights_file(name, registry))
+    except (SafetensorError, ValueError) as error:
+        folder = "embedded" if entry.source == "embedded" else f"weights/{name}"
+        raise WeightsError(
+            f"weights {name!r}: {folder}/{entry.file} is not safetensors ({error})."
+        ) from error
+
+
+def _embedded(name: str, entry: Entry, registry: str | Path | None) -> bytes:
+    """Content of an embedded file, its hash compared."""
     try:
         content = embedded_file(entry, registry).read_bytes()
     except OSError as error:
@@ -107,15 +151,11 @@ def load_weights(name: str, registry: str | Path | None = None) -> dict[str, Ten
     found = hashlib.sha256(content).hexdigest()
     if found != entry.sha256:
         raise WeightsError(
-            f"weights {name!r}: embedded/{entry.file} has hash {found[:12]}…, {entry.sha256[:12] or 'none'}…"
-            " is registered; the file is damaged or another one, install monai_ext again."
+            f"weights {name!r}: embedded/{entry.file} has hash {found[:12]}…,"
+            f" {(entry.sha256 or 'none')[:12]}… is registered; the file is damaged or another one,"
+            " install monai_ext again."
         )
-    try:
-        return load(content)
-    except (SafetensorError, ValueError) as error:
-        raise WeightsError(
-            f"weights {name!r}: embedded/{entry.file} is not safetensors ({error})."
-        ) from error
+    return content
 
 
 def load_into(network: nn.Module, name: str, bundle_root: str | Path | None = None) -> dict[str, str]:
@@ -141,9 +181,10 @@ def load_into(network: nn.Module, name: str, bundle_root: str | Path | None = No
     else:
         entry = registered(name)
         state = load_weights(name)
+        recorded = store.read_record(name) if entry.source != "embedded" else None
         record = {
             "name": name,
-            "sha256": entry.sha256,
+            "sha256": recorded.sha256 if recorded else entry.sha256 or "",
             "source": f"{entry.source}/{entry.file}",
             "note": entry.note,
             "licence": entry.licence,

@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -87,13 +88,50 @@ def test_an_entry_without_a_licence_is_refused(tmp_path):
         read_registry(tmp_path / "registry.json")
 
 
-def test_every_entry_of_the_package_has_licence_and_note():
+def test_every_entry_of_the_package_can_be_had_and_tells_its_licence():
     entries = read_registry()
     assert "vlsm" in entries
-    for entry in entries.values():
+    for name, entry in entries.items():
         assert entry.licence
-        assert entry.note == "embedded, demonstration accuracy"
-        assert entry.loader == "safetensors"
+        assert entry.note
+        assert re.fullmatch(r"[a-z0-9.-]+", name)
+        assert re.fullmatch(r"[A-Za-z0-9_.-]+", entry.file)
+        assert entry.loader in ("safetensors", "state_dict", "checkpoint", "torchscript")
+        if entry.source == "embedded":
+            assert (entry.note, entry.loader) == ("embedded, demonstration accuracy", "safetensors")
+            assert re.fullmatch("[0-9a-f]{64}", entry.sha256)
+        else:
+            assert re.match(r"https://|page:https://|hub:[\w.-]+/[\w.-]+@(main|[0-9a-f]{40})$", entry.source)
+            assert entry.sha256 is None or re.fullmatch("[0-9a-f]{8}|[0-9a-f]{64}", entry.sha256)
+
+
+def test_every_public_entry_stands_in_the_documentation():
+    page = (Path(__file__).resolve().parents[2] / "docs" / "weights.md").read_text()
+    told = set(re.findall(r"^\| `([^`]+)`", page, re.MULTILINE))
+    assert told == {name for name, entry in read_registry().items() if entry.source != "embedded"}
+
+
+@pytest.mark.parametrize(
+    ("name", "model", "tag"),
+    [
+        ("oa-rn50", "RN50", "openai"),
+        ("oa-rn101", "RN101", "openai"),
+        ("oa-vit-b", "ViT-B-16", "openai"),
+        ("oa-vit-l", "ViT-L-14", "openai"),
+        ("cc-rn50", "RN50", "cc12m"),
+        ("la-vit-b", "ViT-B-16", "laion400m_e32"),
+    ],
+)
+def test_addresses_and_hashes_of_clips_are_those_that_open_clip_knows(name, model, tag):
+    pretrained = pytest.importorskip("open_clip.pretrained")
+    entry = read_registry()[name]
+    url = pretrained.get_pretrained_url(model, tag)
+    assert entry.source == url
+    assert url.endswith(f"/{entry.file}")
+    # OpenAI's paths hold the whole SHA-256, open_clip's names its first eight digits
+    assert entry.sha256 == (
+        url.split("/")[-2] if tag == "openai" else url.rsplit("-", 1)[1].removesuffix(".pt")
+    )
 
 
 def test_embedding_keeps_integers_rounds_floats_and_registers_the_same_bytes_each_time(tmp_path):

@@ -1,0 +1,105 @@
+"""Public files into what is loaded: small functions on state dicts, and the safetensors that are made once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from monai_ext.errors import WeightsError
+from monai_ext.files import whole_file
+from monai_ext.weights import store
+from monai_ext.weights.pickles import read_checkpoint, read_torchscript
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from monai_ext.weights.registry import Entry
+
+SETTINGS = ("input_resolution", "context_length", "vocab_size")
+"""Numbers that OpenAI's archives keep among the buffers; open_clip leaves them out too."""
+
+
+def without_prefix(state: Mapping[str, Tensor], prefix: str = "module.") -> dict[str, Tensor]:
+    """The state dict of the network inside a wrapper, such as DistributedDataParallel.
+
+    Names change only when all of them begin with `prefix`.
+    """
+    if not all(key.startswith(prefix) for key in state):
+        return dict(state)
+    return {key.removeprefix(prefix): value for key, value in state.items()}
+
+
+def without_settings(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """An OpenAI CLIP's state dict without the numbers that are no weights."""
+    return {key: value for key, value in state.items() if key not in SETTINGS}
+
+
+def as_float16(state: Mapping[str, Tensor], what: str) -> dict[str, Tensor]:
+    """Floating tensors in float16, others as they are, each contiguous and of its own memory, sorted by name.
+
+    Args:
+        state: by name.
+        what: how the message calls it.
+
+    Raises:
+        WeightsError: when a value is beyond float16 (above 65504) or not finite.
+    """
+    import torch
+
+    tensors = {}
+    for key, value in sorted(state.items()):
+        stored = value.to(torch.float16) if value.is_floating_point() else value
+        if stored.is_floating_point() and not stored.isfinite().all():
+            raise WeightsError(f"{what}: {key} holds values that float16 cannot (above 65504 or NaN).")
+        tensors[key] = stored.clone(memory_format=torch.contiguous_format)
+    return tensors
+
+
+def read_public(path: Path, loader: str) -> dict[str, Tensor]:
+    """The state dict of a public file that has to be converted.
+
+    Args:
+        path: of the file, already verified.
+        loader: "checkpoint" (training state beside the weights) or "torchscript", of the registry.
+
+    Raises:
+        WeightsError: when it cannot be read as that; nothing in it is run.
+    """
+    if loader == "torchscript":
+        return without_settings(read_torchscript(path))
+    return without_prefix(read_checkpoint(path))
+
+
+def converted(name: str, entry: Entry) -> Path:
+    """The safetensors made from a fetched file, which are made if they are not there.
+
+    Their hash is compared with what was recorded when they were made.
+
+    Raises:
+        WeightsError: when the public file is missing, damaged or unreadable, the safetensors were changed, or
+            they cannot be written.
+    """
+    target = store.converted_file(name)
+    record = store.read_record(name)
+    try:
+        if record is not None and record.converted and target.is_file():
+            if store.file_sha256(target) == record.converted:
+                return target
+            raise WeightsError(
+                f"weights {name!r}: weights/{name}/{target.name} in {store.HOME} was changed since it was made;"
+                " delete it, and it is made again."
+            )
+        record = store.verify(name, entry)
+        from safetensors.torch import save_file
+
+        tensors = dict(sorted(read_public(store.fetched_file(name, entry), entry.loader).items()))
+        with whole_file(target) as path:
+            save_file(tensors, path)
+            made = store.Record(record.sha256, record.size, store.file_sha256(path))
+        store.write_record(name, made)
+    except OSError as error:
+        raise WeightsError(
+            f"weights {name!r}: {target.name} cannot be written ({error.strerror}); free space or set {store.HOME}."
+        ) from error
+    return target

@@ -1,0 +1,141 @@
+"""Where fetched weights lie, what was recorded of them, and whether they still are the same bytes.
+
+``MONAI_EXT_HOME/weights/NAME/`` holds the public file as it came, ``lock.json`` with its hash, and, where the file
+had to be converted, the safetensors made from it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from monai_ext.errors import WeightsError
+from monai_ext.files import whole_file
+
+if TYPE_CHECKING:
+    from monai_ext.weights.registry import Entry
+
+HOME = "MONAI_EXT_HOME"
+"""Environment variable: the folder for what is fetched; the user's cache folder if it is not set."""
+LOCK = "lock.json"
+FULL = 64
+"""Hexadecimal digits of a whole SHA-256."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """What ``lock.json`` keeps of a file.
+
+    Attributes:
+        sha256: of the public file when it was fetched, 64 hexadecimal digits.
+        size: bytes of it.
+        converted: SHA-256 of the safetensors made from it; "" while there is none.
+    """
+
+    sha256: str
+    size: int
+    converted: str = ""
+
+
+def home() -> Path:
+    """The folder for what is fetched, which need not be there yet."""
+    chosen = os.environ.get(HOME)
+    if chosen:
+        return Path(chosen).expanduser().absolute()
+    if sys.platform == "win32":
+        cache = os.environ.get("LOCALAPPDATA", "~/AppData/Local")
+    elif sys.platform == "darwin":
+        cache = "~/Library/Caches"
+    else:
+        cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(cache).expanduser() / "monai_ext"
+
+
+def fetched_file(name: str, entry: Entry) -> Path:
+    """Where the public file of an entry lies once it is fetched."""
+    return home() / "weights" / name / entry.file
+
+
+def converted_file(name: str) -> Path:
+    """Where the safetensors made from a public file lie."""
+    return home() / "weights" / name / f"{name}.safetensors"
+
+
+def read_record(name: str) -> Record | None:
+    """What was recorded of fetched weights, None if nothing was.
+
+    Raises:
+        WeightsError: when the lock file is there and cannot be read.
+    """
+    path = home() / "weights" / name / LOCK
+    try:
+        return Record(**json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError) as error:
+        raise WeightsError(
+            f"weights {name!r}: weights/{name}/{LOCK} in {HOME} cannot be read ({error}); delete it and fetch again."
+        ) from error
+
+
+def write_record(name: str, record: Record) -> None:
+    """Write ``lock.json``, whole or not at all."""
+    with whole_file(home() / "weights" / name / LOCK) as path:
+        path.write_text(json.dumps(asdict(record), indent=4) + "\n", encoding="utf-8")
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file of any size, 64 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def refusal(name: str, entry: Entry, found: str) -> str | None:
+    """Why a file of the hash `found` is not the entry's, None if it may be.
+
+    The registry's hash decides; where it has none, or only the first digits, so does what was recorded when the
+    weights were first fetched.
+    """
+    if entry.sha256 and not found.startswith(entry.sha256):
+        return f"it has hash {found[:12]}…, {entry.sha256[:12]}… is registered"
+    record = None if len(entry.sha256 or "") == FULL else read_record(name)
+    if record is not None and record.sha256 != found:
+        return f"it has hash {found[:12]}…, {record.sha256[:12]}… was recorded in {LOCK} when it was first fetched"
+    return None
+
+
+def verify(name: str, entry: Entry) -> Record:
+    """Compare a fetched file with the registry and with what was recorded.
+
+    Raises:
+        WeightsError: when it is not there, not readable, or another file than it should be.
+    """
+    path = fetched_file(name, entry)
+    try:
+        found = file_sha256(path)
+    except FileNotFoundError:
+        raise WeightsError(
+            f"weights {name!r} are not on this machine; run: monai-ext weights fetch {name}"
+        ) from None
+    except OSError as error:
+        raise WeightsError(f"weights {name!r}: {entry.file} cannot be read ({error.strerror}).") from error
+    reason = refusal(name, entry, found)
+    if reason is not None:
+        raise WeightsError(
+            f"weights {name!r}: {entry.file} is damaged or another file: {reason};"
+            f" run: monai-ext weights fetch {name}"
+        )
+    record = read_record(name)
+    if len(entry.sha256 or "") == FULL and (record is None or record.sha256 != found):
+        return Record(found, path.stat().st_size)  # put there by hand, or the registry's is a newer one
+    if record is None:
+        raise WeightsError(
+            f"weights {name!r}: {entry.file} was not put there by a fetch (no {LOCK} beside it);"
+            f" run: monai-ext weights fetch {name} --from DIR"
+        )
+    return record

@@ -1,0 +1,163 @@
+"""Public files become state dicts that load strictly, once, and are compared with what was made."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+import torch
+from safetensors.torch import load_file, save
+from torch import nn
+
+from monai_ext.errors import WeightsError
+from monai_ext.weights import load_into, load_weights, registry
+from monai_ext.weights.convert import as_float16, without_prefix, without_settings
+from monai_ext.weights.fetch import fetch
+from tests.weights.bombs import Bomb
+from tests.weights.server import FILE, Behaviour, registry_of, serving
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("MONAI_EXT_HOME", str(tmp_path / "home"))
+    return tmp_path / "home" / "weights" / "small"
+
+
+def network() -> nn.Sequential:
+    return nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
+
+
+def test_the_prefix_of_a_wrapper_is_taken_off_when_all_names_have_it():
+    state = nn.DataParallel(network()).state_dict()
+    assert list(without_prefix(state)) == list(network().state_dict())
+    mixed = {"module.a": torch.ones(1), "b": torch.ones(1)}
+    assert list(without_prefix(mixed)) == ["module.a", "b"]
+    assert list(without_prefix({"net.net.a": torch.ones(1)}, "net.")) == ["net.a"]
+
+
+def test_numbers_among_the_weights_of_an_openai_clip_are_left_out():
+    state = {"vocab_size": torch.tensor(1), "visual.proj": torch.ones(1), "context_length": torch.tensor(2)}
+    assert list(without_settings(state)) == ["visual.proj"]
+
+
+def test_float16_keeps_integers_sorts_names_and_shares_no_memory():
+    whole = torch.arange(6.0).reshape(2, 3)
+    small = as_float16({"b": whole.t(), "a": torch.tensor([7]), "c": whole}, "these")
+    assert list(small) == ["a", "b", "c"]
+    assert [value.dtype for value in small.values()] == [torch.int64, torch.float16, torch.float16]
+    assert small["b"].is_contiguous()
+    assert small["b"].tolist() == [[0, 3], [1, 4], [2, 5]]
+    assert small["b"].data_ptr() != small["c"].data_ptr()
+
+
+@pytest.mark.parametrize("value", [65520.0, float("inf"), float("nan")])
+def test_values_that_float16_cannot_hold_are_refused(value):
+    assert as_float16({"a": torch.tensor(65504.0)}, "these")["a"].item() == 65504
+    with pytest.raises(WeightsError, match="these: a holds values that float16 cannot"):
+        as_float16({"a": torch.tensor(value)}, "these")
+
+
+def prepare(tmp_path, monkeypatch, content: object, loader: str, file: str = "model.pth") -> None:
+    """Register and fetch a public file, from a folder."""
+    (tmp_path / "disk").mkdir(exist_ok=True)
+    origin = tmp_path / "disk" / file
+    if isinstance(content, torch.jit.ScriptModule):
+        torch.jit.save(content, origin)
+    elif isinstance(content, bytes):
+        origin.write_bytes(content)
+    else:
+        torch.save(content, origin)
+    path = registry_of(
+        tmp_path, "page:https://example.org/file", origin.read_bytes(), file=file, loader=loader
+    )
+    monkeypatch.setattr(registry, "REGISTRY", path)
+    fetch("small", tmp_path / "disk")
+
+
+def test_a_checkpoint_with_a_hostile_optimizer_is_converted_once_and_fits(tmp_path, home, monkeypatch):
+    source = network()
+    checkpoint = {"model": nn.DataParallel(source).state_dict(), "optimizer": Bomb(tmp_path / "ran")}
+    prepare(tmp_path, monkeypatch, checkpoint, "checkpoint")
+    target = network()
+    record = load_into(target, "small")
+    assert not (tmp_path / "ran").exists()
+    assert all(torch.equal(v, target.state_dict()[k]) for k, v in source.state_dict().items())
+    made = home / "small.safetensors"
+    first = made.stat().st_mtime_ns
+    load_weights("small")
+    assert made.stat().st_mtime_ns == first
+    assert sorted(load_file(made)) == sorted(source.state_dict())
+    lock = json.loads((home / "lock.json").read_text())
+    assert record["sha256"] == lock["sha256"]
+    assert record["source"] == "page:https://example.org/file/model.pth"
+    assert len(lock["converted"]) == 64
+    (home / "model.pth").unlink()  # what was made is enough
+    assert sorted(load_weights("small")) == sorted(source.state_dict())
+
+
+def test_converted_weights_that_were_changed_are_refused_and_made_again_when_deleted(
+    tmp_path, home, monkeypatch
+):
+    prepare(tmp_path, monkeypatch, {"model": network().state_dict()}, "checkpoint")
+    load_weights("small")
+    made = home / "small.safetensors"
+    before = made.read_bytes()
+    made.write_bytes(before[:-1] + bytes([before[-1] ^ 1]))
+    with pytest.raises(WeightsError, match=r"weights/small/small.safetensors in MONAI_EXT_HOME was changed"):
+        load_weights("small")
+    made.unlink()
+    load_weights("small")
+    assert made.read_bytes() == before
+
+
+def test_a_damaged_public_file_is_not_converted(tmp_path, home, monkeypatch):
+    prepare(tmp_path, monkeypatch, {"model": network().state_dict()}, "checkpoint")
+    (home / "model.pth").write_bytes(b"x")
+    with pytest.raises(WeightsError, match="model.pth is damaged or another file: it has hash 2d711642b726…"):
+        load_weights("small")
+    assert not (home / "small.safetensors").exists()
+
+
+def test_a_torchscript_archive_is_converted(tmp_path, monkeypatch):
+    source = network().eval()
+    prepare(tmp_path, monkeypatch, torch.jit.script(source), "torchscript", "model.pt")
+    target = network()
+    load_into(target, "small")
+    assert torch.equal(target[0].weight, source[0].weight)
+
+
+def test_a_state_dict_of_torch_is_loaded_as_it_is(tmp_path, home, monkeypatch):
+    source = network()
+    prepare(tmp_path, monkeypatch, source.state_dict(), "state_dict")
+    target = network()
+    load_into(target, "small")
+    assert torch.equal(target[0].weight, source[0].weight)
+    assert not (home / "small.safetensors").exists()
+
+
+def test_a_state_dict_that_holds_code_is_refused(tmp_path, monkeypatch):
+    prepare(tmp_path, monkeypatch, {"a": Bomb(tmp_path / "ran", os.mkdir)}, "state_dict")
+    with pytest.raises(WeightsError, match="model.pth: damaged, or it holds code, which is not run"):
+        load_weights("small")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_safetensors_are_loaded_as_they_are(tmp_path, monkeypatch):
+    prepare(tmp_path, monkeypatch, save({"a": torch.tensor([0.5])}), "safetensors", FILE)
+    assert load_weights("small")["a"].tolist() == [0.5]
+    prepare(tmp_path, monkeypatch, b"no tensors in here", "safetensors", FILE)
+    with pytest.raises(WeightsError, match=f"weights/small/{FILE} is not safetensors"):
+        load_weights("small")
+
+
+def test_weights_that_were_not_fetched_say_how_to_fetch_them_and_ask_no_server(tmp_path, monkeypatch):
+    behaviour = Behaviour()
+    with serving(behaviour) as address:
+        monkeypatch.setattr(registry, "REGISTRY", registry_of(tmp_path, f"{address}/{FILE}"))
+        for load in (load_weights, lambda name: load_into(network(), name)):
+            with pytest.raises(
+                WeightsError, match="not on this machine; run: monai-ext weights fetch small$"
+            ):
+                load("small")
+    assert behaviour.sent == []
