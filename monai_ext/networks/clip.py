@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from monai_ext.networks.clip_config import ClipConfig, build_clip, clip_config
+from monai_ext.networks.clip_config import ClipConfig, build_clip, clip_config, is_file
 from monai_ext.networks.clip_text import Tokenizer, read_tokenizer
 from monai_ext.networks.clip_towers import ImageTower, image_tower, layer_indices
 from monai_ext.networks.segmenter import Prompt
@@ -72,7 +72,7 @@ class VisionLanguageEncoder(nn.Module):
         text_files: str | Path | None = None,
     ) -> None:
         super().__init__()
-        if text_files is None and isinstance(model, (str, Path)) and Path(model).is_dir():
+        if text_files is None and not isinstance(model, Mapping) and is_file(model) and Path(model).is_dir():
             text_files = model
         self.text_files = None if text_files is None else Path(text_files)
         self.config: ClipConfig = clip_config(model, pretrained, self.text_files)
@@ -178,20 +178,20 @@ class VisionLanguageEncoder(nn.Module):
         """(N, D) float32 unit vectors of N prompts; an ensemble is the mean of its unit vectors, normalised.
 
         Each text is embedded once and remembered while the weights of the text tower stay what and where they
-        are. While they learn (they require gradients, and this module trains or gradients are on) nothing is
+        are (a change through ``weight.data``, which PyTorch does not count, is not noticed). While they learn (they require gradients, and this module trains or gradients are on) nothing is
         remembered. A text longer than the context is cut, with a warning.
 
         Raises:
             WeightsError: the tokenizer's files are needed.
         """
-        prompts = [Prompt.of(prompt) for prompt in prompts]
-        texts = list(dict.fromkeys(text for prompt in prompts for text in prompt.texts))
+        ensembles = [Prompt.of(prompt).texts for prompt in prompts]
+        texts = list(dict.fromkeys(text for ensemble in ensembles for text in ensemble))
         learns = any(weight.requires_grad for weight in self._text_weights())
         if learns and (self.training or torch.is_grad_enabled()):
             vectors = dict(zip(texts, self._embed(texts), strict=True))
         else:
             vectors = self._remembered(texts)
-        means = torch.stack([torch.stack([vectors[t] for t in prompt.texts]).mean(0) for prompt in prompts])
+        means = torch.stack([torch.stack([vectors[t] for t in ensemble]).mean(0) for ensemble in ensembles])
         return F.normalize(means, dim=-1)
 
     def similarity(self, image: Tensor, text: Tensor) -> Tensor:

@@ -94,8 +94,8 @@ def clip_config(
 
     Args:
         model: a name of :data:`PUBLISHED`; a name of open_clip ("ViT-B-16", "RN50-quickgelu", …); a JSON file, or
-            a folder with ``open_clip_config.json``; or the content of such a file. A file holds ``model_cfg`` and
-            ``preprocess_cfg``, or a bare ``model_cfg``.
+            a folder with ``open_clip_config.json`` (:func:`is_file`); or the content of such a file. A file holds
+            ``model_cfg`` and ``preprocess_cfg``, or a bare ``model_cfg``.
         pretrained: with a name of open_clip, the tag of the weights that it will hold ("openai", …): decides
             quick_gelu, mean and std.
         text_files: folder with the ``config.json`` of a Hugging Face text tower, where the config holds none.
@@ -108,14 +108,24 @@ def clip_config(
         name, content = "config", dict(model)
     elif model in PUBLISHED:
         name, content = str(model), _published(PUBLISHED[str(model)])
-    elif isinstance(model, Path) or Path(model).exists() or str(model).endswith(".json"):
+    elif is_file(model):
         name, content = Path(model).name, _read(Path(model))
     else:
-        name, content = model, _open_clip(model, pretrained)
+        name, content = str(model), _open_clip(str(model), pretrained)
         pretrained = None
     if pretrained is not None:
         raise InputError(f"{name}: pretrained={pretrained!r} goes with a name of open_clip; leave it out.")
     return _complete(name, content, None if text_files is None else Path(text_files))
+
+
+def is_file(model: str | Path | Mapping[str, Any]) -> bool:
+    """Whether a model is given as a file or folder: as a Path, or in words with a slash or ending in .json.
+
+    A folder beside that happens to be called like a model of open_clip is not meant by that name.
+    """
+    return isinstance(model, Path) or (
+        isinstance(model, str) and (model.endswith(".json") or Path(model).name != model)
+    )
 
 
 def build_clip(config: ClipConfig) -> nn.Module:

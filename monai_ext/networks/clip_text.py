@@ -112,7 +112,9 @@ def read_tokenizer(config: ClipConfig, folder: Path | None) -> Tokenizer:
         return BytePairTokenizer(config.context_length, **options)
     fetch = f"fetch the tokenizer's files of {repository!r} from the Hugging Face hub"
     if folder is None:
-        raise WeightsError(f"{config.name}: its tokenizer is not here; {fetch} into a folder and name it as text_files.")
+        raise WeightsError(
+            f"{config.name}: its tokenizer is not here; {fetch} into a folder and name it as text_files."
+        )
     try:
         return FolderTokenizer(folder, config.context_length, text.get("tokenizer_mode"), **options)
     except Exception as error:  # of a folder without or with damaged files transformers raises anything

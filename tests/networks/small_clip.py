@@ -9,8 +9,18 @@ from typing import Any
 import torch
 
 from monai_ext.networks.clip import VisionLanguageEncoder
+from monai_ext.networks.tokenizer import WordPieceTokenizer
 
-TEXT = {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 2}
+BYTE_PAIRS = {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 2}
+TEXT = {
+    "context_length": 20,
+    "vocab_size": len(WordPieceTokenizer()),
+    "width": 32,
+    "heads": 2,
+    "layers": 2,
+    "tokenizer": "wordpiece",
+    "pool_type": "eos",
+}
 BERT = {
     "model_type": "bert",
     "vocab_size": 64,
@@ -34,7 +44,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
         "embed_dim": 24,
         "quick_gelu": True,
         "vision_cfg": {"image_size": 64, "layers": [1, 1, 1, 1], "width": 8, "head_width": 32},
-        "text_cfg": TEXT,
+        "text_cfg": BYTE_PAIRS,
     },
     "ViT": {
         "embed_dim": 24,
@@ -45,39 +55,63 @@ CONFIGS: dict[str, dict[str, Any]] = {
         "embed_dim": 24,
         "custom_text": True,
         "vision_cfg": {
-            **{"image_size": 48, "layers": 3, "width": 32, "head_width": 16, "patch_size": 16},
-            **{"pool_type": "avg", "final_ln_after_pool": True},
+            "image_size": 48,
+            "layers": 3,
+            "width": 32,
+            "head_width": 16,
+            "patch_size": 16,
+            "pool_type": "avg",
+            "final_ln_after_pool": True,
         },
         "text_cfg": TEXT,
     },
     "CoCa": {
         "embed_dim": 32,
         "vision_cfg": {
-            **{"image_size": 48, "layers": 2, "width": 32, "head_width": 16, "patch_size": 16},
-            **{"attentional_pool": True, "attn_pooler_heads": 2, "output_tokens": True},
+            "image_size": 48,
+            "layers": 2,
+            "width": 32,
+            "head_width": 16,
+            "patch_size": 16,
+            "attentional_pool": True,
+            "attn_pooler_heads": 2,
+            "output_tokens": True,
         },
-        "text_cfg": {**TEXT, "context_length": 76, "embed_cls": True, "output_tokens": True},
-        "multimodal_cfg": {"context_length": 76, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 2},
+        "text_cfg": {**TEXT, "embed_cls": True, "output_tokens": True},
+        "multimodal_cfg": {"context_length": 20, "vocab_size": 64, "width": 32, "heads": 2, "layers": 2},
         "custom_text": True,
     },
     "timm ViT": {
         "embed_dim": 24,
         "vision_cfg": {
-            **{"timm_model_name": "test_vit", "timm_pool": "", "timm_proj": "linear"},
-            **{"timm_model_pretrained": True, "image_size": 160},  # True would download
+            "timm_model_name": "test_vit",
+            "timm_pool": "",
+            "timm_proj": "linear",
+            "timm_model_pretrained": True,
+            "image_size": 160,  # True would download
         },
         "text_cfg": HF_TEXT,
     },
     "timm, not a ViT": {
         "embed_dim": 24,
         "vision_cfg": {
-            **{"timm_model_name": "test_convnext", "timm_pool": "", "timm_proj": "linear", "image_size": 64},
+            "timm_model_name": "test_convnext",
+            "timm_pool": "",
+            "timm_proj": "linear",
+            "image_size": 64,
         },
         "text_cfg": TEXT,
         "init_logit_bias": -10,
     },
 }
-WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"left right lung ##s liver the in a chest x - ray".split()]
+WORDS = [
+    "[PAD]",
+    "[UNK]",
+    "[CLS]",
+    "[SEP]",
+    "[MASK]",
+    *["left", "right", "lung", "##s", "liver", "the", "in", "a", "chest", "x", "-", "ray"],
+]
 
 
 def write_tokenizer(folder: Path) -> Path:
