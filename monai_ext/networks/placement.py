@@ -79,9 +79,7 @@ class Placement:
     def to_image(self, low: Tensor) -> Tensor:
         """(B, M, h, h) logits over the whole square as (B, M, height, width) logits of the image."""
         whole = _resize(low, self.side, self.side)
-        inner = whole[
-            ..., self.top : self.top + self.inner_height, self.left : self.left + self.inner_width
-        ]
+        inner = whole[..., self.top : self.top + self.inner_height, self.left : self.left + self.inner_width]
         return _resize(inner, self.height, self.width)
 
 

@@ -74,9 +74,7 @@ class PromptableDecoder(nn.Module):
         """Features of (B, 3, H, W) images in [0, 1], computed once whatever is asked of them."""
 
     @abstractmethod
-    def predict_rows(
-        self, maps: tuple[Tensor, ...], rows: Rows, multimask: bool
-    ) -> tuple[Tensor, Tensor]:
+    def predict_rows(self, maps: tuple[Tensor, ...], rows: Rows, multimask: bool) -> tuple[Tensor, Tensor]:
         """Low-resolution logits (R, M, h, h) and IoU (R, M) of R prompts, with R rows in each of the maps."""
 
     def predict(

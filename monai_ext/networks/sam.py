@@ -5,6 +5,7 @@ Names and shapes of the weights are those of the public files, which load as the
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -13,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncoder, TwoWayTransformer
 from torch import Tensor, nn
-from torchvision.transforms.v2.functional import resize
+from torchvision.transforms.v2.functional import pil_to_tensor, resize, to_pil_image
 
 from monai_ext.networks.placement import Placement
 from monai_ext.networks.promptable import EncodedImages, PromptableDecoder, Rows
@@ -32,6 +33,17 @@ PATCH = 16
 def grey_levels(image: Tensor) -> Tensor:
     """Images in [0, 1] as uint8: the networks were trained on whole grey levels."""
     return (image.clamp(0, 1) * 255).round().to(torch.uint8)
+
+
+def shrunk(levels: Tensor, height: int, width: int) -> Tensor:
+    """(B, 3, H, W) grey levels resized by Pillow, as SAM's own predictor does, to the last bit on every device.
+
+    torch's kernels are a grey level off in one pixel of a thousand on a CPU, and in one of five elsewhere.
+    """
+    if levels.shape[-2:] == (height, width):
+        return levels
+    images = [resize(to_pil_image(one), [height, width]) for one in levels.cpu()]
+    return torch.stack([pil_to_tensor(one) for one in images]).to(levels.device)
 
 
 def standardise(image: Tensor) -> Tensor:
@@ -87,24 +99,23 @@ class SegmentAnything(PromptableDecoder):
         )
         self.image_size, self.mask_size, self.token_size = image_size, 4 * grid, dim
 
+    @abstractmethod
     def place(self, height: int, width: int) -> Placement:
         """Where an image of this size lies in the square."""
-        return Placement.squash(height, width, self.image_size)
 
+    @abstractmethod
     def prepare(self, image: Tensor, place: Placement) -> Tensor:
         """(B, 3, H, W) images in [0, 1] as (B, 3, image_size, image_size) input of the encoder."""
-        raise NotImplementedError
 
     def encode(self, image: Tensor) -> EncodedImages:
-        place = self.place(*image.shape[-2:])
+        place = self.place(image.shape[-2], image.shape[-1])
         return EncodedImages((self.image_encoder(self.prepare(image, place)),), place)
 
-    def predict_rows(
-        self, maps: tuple[Tensor, ...], rows: Rows, multimask: bool
-    ) -> tuple[Tensor, Tensor]:
+    def predict_rows(self, maps: tuple[Tensor, ...], rows: Rows, multimask: bool) -> tuple[Tensor, Tensor]:
         (features,) = maps
         points = None if rows.points is None else (rows.points, rows.labels)
-        sparse, dense = self.prompt_encoder(points=points, boxes=rows.boxes, masks=rows.masks)
+        with torch.autocast(features.device.type, enabled=False):  # places in half precision are other places
+            sparse, dense = self.prompt_encoder(points=points, boxes=rows.boxes, masks=rows.masks)
         sparse = sparse.expand(len(features), -1, -1)  # one row where there are tokens at most
         if rows.tokens is not None:
             sparse = torch.cat([sparse, rows.tokens.to(sparse.dtype)], dim=1)
@@ -122,7 +133,7 @@ class SegmentAnything(PromptableDecoder):
 class SAM(SegmentAnything):
     """Segment Anything: longest side to 1024, SAM's mean and standard deviation, padding below and on the right.
 
-    On the CPU the result is that of ``segment_anything.SamPredictor`` on the same weights.
+    The result is that of ``segment_anything.SamPredictor`` on the same weights.
 
     Args:
         encoder: "vit_b", "vit_l", "vit_h", or `embed_dim`, `depth`, `num_heads` and `global_attn_indexes` of
@@ -140,14 +151,15 @@ class SAM(SegmentAnything):
         decoder: Mapping[str, int] | None = None,
     ) -> None:
         sizes = vit_sizes(encoder)
-        super().__init__(ImageEncoderViT(img_size=image_size, out_chans=dim, **sizes), image_size, PATCH, dim, decoder)
+        super().__init__(
+            ImageEncoderViT(img_size=image_size, out_chans=dim, **sizes), image_size, PATCH, dim, decoder
+        )
 
     def place(self, height: int, width: int) -> Placement:
         return Placement.longest_side(height, width, self.image_size)
 
     def prepare(self, image: Tensor, place: Placement) -> Tensor:
-        # As uint8, for which torchvision rounds as Pillow does, whose pictures SAM was trained on.
-        small = resize(grey_levels(image), [place.inner_height, place.inner_width], antialias=True)
+        small = shrunk(grey_levels(image), place.inner_height, place.inner_width)
         return place.pad(standardise(small))
 
 

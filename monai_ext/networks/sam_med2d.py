@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import torch
 from segment_anything.modeling import ImageEncoderViT
 from segment_anything.modeling.image_encoder import Block, window_partition, window_unpartition
 from torch import Tensor, nn
@@ -146,9 +145,7 @@ class SAMMed2D(SegmentAnything):
         small = resize(image, [place.inner_height, place.inner_width], InterpolationMode.NEAREST)
         return place.pad(standardise(small))
 
-    def predict_rows(
-        self, maps: tuple[Tensor, ...], rows: Rows, multimask: bool
-    ) -> tuple[Tensor, Tensor]:
+    def predict_rows(self, maps: tuple[Tensor, ...], rows: Rows, multimask: bool) -> tuple[Tensor, Tensor]:
         if rows.masks is not None:
             rows = Rows(rows.boxes, rows.points, rows.labels, rows.masks.sigmoid(), rows.tokens)
         low, iou = super().predict_rows(maps, rows, multimask=True)
