@@ -8,9 +8,9 @@ import torch.nn.functional as F
 from segment_anything.modeling.common import LayerNorm2d
 from torch import Tensor, nn
 
+from monai_ext.networks.convolutions import ContextBlock, ResidualBlock, conv
 from monai_ext.networks.placement import Placement
 from monai_ext.networks.sam import SegmentAnything
-from monai_ext.networks.vlsm import ContextBlock, ResidualBlock, conv
 
 STRIDE = 8
 
