@@ -33,6 +33,7 @@ PROMPT = "tumour in a breast ultrasound"
 DISTRIBUTIONS = {
     "PIL": "pillow",
     "ignite": "pytorch-ignite",
+    "open_clip": "open_clip_torch",
     "monai.deploy": "monai-deploy-app-sdk",
     "skimage": "scikit-image",
 }
