@@ -23,7 +23,7 @@ test: $(VENV)/installed-test ## ruff, mypy and pytest
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 bench: $(VENV)/installed ## ratios of speed on this machine
-	set -e; for file in tests/benchmarks/bench_*.py; do $(BIN)/python $$file; done
+	set -e; for file in tests/benchmarks/bench_*.py; do $(BIN)/python -m tests.benchmarks.$$(basename $$file .py); done
 
 test-label: ## a bundle in MONAI Label, in .venv-label
 	$(PYTHON) .ci/integration label

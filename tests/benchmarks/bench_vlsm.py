@@ -7,12 +7,9 @@ the median over the rounds is shown.
 from __future__ import annotations
 
 import json
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -22,32 +19,13 @@ import monai_ext
 from monai_ext.inferers import PromptInferer
 from monai_ext.networks.vlsm import VLSM
 from monai_ext.weights import load_into
+from tests.benchmarks.rounds import ROUNDS, ratio, show
 
 SAMPLE = Path(__file__).resolve().parents[2] / "data" / "samples" / "breast_ultrasound.png"
 PROMPTS = [
     *("lungs", "left lung", "right lung", "liver", "spleen", "pancreas", "left kidney", "right kidney"),
     *("tumour in a breast ultrasound", "polyp"),
 ]
-ROUNDS = 7
-
-
-def ratio(one: Callable[[], object], other: Callable[[], object]) -> tuple[float, float, float]:
-    """Median seconds of both, and the median of their ratio, round by round."""
-    times = []
-    for _ in range(ROUNDS + 1):
-        row = []
-        for call in (one, other):
-            start = time.perf_counter()
-            call()
-            row.append(time.perf_counter() - start)
-        times.append(row)
-    warm = times[1:]
-    first, second = (statistics.median(t[k] for t in warm) for k in (0, 1))
-    return first, second, statistics.median(a / b for a, b in warm)
-
-
-def show(name: str, values: tuple[float, float, float], target: str) -> None:
-    print(f"{name:<58} {values[0]:7.3f} s / {values[1]:7.3f} s = {values[2]:5.2f}   {target}")
 
 
 def prompts(network: VLSM) -> None:
