@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from skimage.draw import ellipse
 from skimage.io import imread
 
-from monai_ext.data.phantom_fields import Random
+from monai_ext.data.phantom_fields import Array, Random
 from monai_ext.data.phantoms import KINDS, nonmedical, phantom
 
 PHOTOGRAPHS = (
@@ -98,6 +98,11 @@ def phantom_slices(count: int, size: int = 192) -> list[dict[str, Any]]:
             slices.append(as_slice(image, masks, "phantoms", one["modality"], one["facts"]))
         slices.append(as_slice(torch.tensor(nonmedical(seed, size)["image"]), {}, "textures", "other"))
     return slices
+
+
+def as_array(image: torch.Tensor) -> Array:
+    """The image of a slice, (3, H, W) uint8, as float32 in [0, 1]; :func:`as_slice` takes it back."""
+    return image.numpy().astype(np.float32) / np.float32(255)
 
 
 def as_slice(

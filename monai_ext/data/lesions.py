@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from scipy.ndimage import binary_fill_holes, distance_transform_edt, gaussian_filter
 
-from monai_ext.data.extra import as_slice
+from monai_ext.data.extra import as_array, as_slice
 from monai_ext.data.phantom_fields import Array, Mask, Random, blob, cloud, mix, plane, smooth, soft
 
 TARGET = "brain tumour"
@@ -33,7 +33,7 @@ def lesion_slices(slices: Iterable[Mapping[str, Any]], count: int, seed: int = 0
         one mask, of `brain tumour`, which is never empty, and `set` "lesions"; none if no slice is usable.
     """
     free = [one for one in slices if one["modality"] == "mri" and one["targets"] and not one["masks"].any()]
-    images = [one["image"].numpy().astype(np.float32) / np.float32(255) for one in free]
+    images = [as_array(one["image"]) for one in free]
     usable = [(image, body) for image in images if (body := _body(image)).mean() >= _SMALLEST]
     if not usable:
         return []

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from scipy.ndimage import distance_transform_edt
 
-from monai_ext.data.extra import as_slice
+from monai_ext.data.extra import as_array, as_slice
 from monai_ext.data.phantom_fields import Array, Mask, Random, cloud, noise, smooth, soft
 
 TARGET = "lungs"
@@ -41,7 +41,7 @@ def opacity_slices(slices: Iterable[Mapping[str, Any]], count: int, seed: int = 
     made = []
     for number in range(count if usable else 0):
         image, masks = usable[number % len(usable)]
-        clouded = paint_opacities(rng, image.numpy().astype(np.float32) / np.float32(255), masks[TARGET] > 0)
+        clouded = paint_opacities(rng, as_array(image), masks[TARGET] > 0)
         made.append(as_slice(torch.from_numpy(clouded), masks, "opacities", "xray"))
     return made
 

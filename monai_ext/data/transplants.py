@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from scipy.ndimage import distance_transform_edt
 
-from monai_ext.data.extra import as_slice
+from monai_ext.data.extra import as_array, as_slice
 from monai_ext.data.phantom_fields import Array, Mask, Random, mix, soft
 
 TARGETS = (("us", "breast tumour"), ("endoscopy", "polyp"))
@@ -39,7 +39,7 @@ def transplant_slices(slices: Iterable[Mapping[str, Any]], count: int, seed: int
     slices, made = list(slices), []
     for modality, target in TARGETS:
         pictures = [
-            (one["image"].numpy().astype(np.float32) / np.float32(255), _mask(one, target))
+            (as_array(one["image"]), _mask(one, target))
             for one in slices
             if one["modality"] == modality and target in one["targets"]
         ]

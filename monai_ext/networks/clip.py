@@ -21,13 +21,14 @@ from torch import Tensor, nn
 from monai_ext.networks.clip_config import ClipConfig, build_clip, clip_config, is_file
 from monai_ext.networks.clip_text import Tokenizer, read_tokenizer
 from monai_ext.networks.clip_towers import ImageTower, image_tower, layer_indices
-from monai_ext.networks.segmenter import Prompt
+from monai_ext.networks.segmenter import Prompt, ensembled
+from monai_ext.weights.convert import SETTINGS
 from monai_ext.weights.registry import copy_into
 
 REMEMBERED = 4096  # texts; 8 MB at 512 channels
 
 # In public files, and in no network of today: positions that transformers counts by itself, sizes that OpenAI adds.
-LEFTOVERS = ("text.transformer.embeddings.position_ids", "input_resolution", "context_length", "vocab_size")
+LEFTOVERS = ("text.transformer.embeddings.position_ids", *SETTINGS)
 
 
 @dataclass
@@ -178,21 +179,20 @@ class VisionLanguageEncoder(nn.Module):
         """(N, D) float32 unit vectors of N prompts; an ensemble is the mean of its unit vectors, normalised.
 
         Each text is embedded once and remembered while the weights of the text tower stay what and where they
-        are (a change through ``weight.data``, which PyTorch does not count, is not noticed). While they learn (they require gradients, and this module trains or gradients are on) nothing is
-        remembered. A text longer than the context is cut, with a warning.
+        are (a change through ``weight.data``, which PyTorch does not count, is not noticed). While they learn
+        (they require gradients, and this module trains or gradients are on) nothing is remembered. A text longer than the context is cut, with a warning.
 
         Raises:
             WeightsError: the tokenizer's files are needed.
         """
-        ensembles = [Prompt.of(prompt).texts for prompt in prompts]
-        texts = list(dict.fromkeys(text for ensemble in ensembles for text in ensemble))
+        asked = [Prompt.of(prompt) for prompt in prompts]
+        texts = list(dict.fromkeys(text for prompt in asked for text in prompt.texts))
         learns = any(weight.requires_grad for weight in self._text_weights())
         if learns and (self.training or torch.is_grad_enabled()):
             vectors = dict(zip(texts, self._embed(texts), strict=True))
         else:
             vectors = self._remembered(texts)
-        means = torch.stack([torch.stack([vectors[t] for t in ensemble]).mean(0) for ensemble in ensembles])
-        return F.normalize(means, dim=-1)
+        return ensembled(asked, vectors)
 
     def similarity(self, image: Tensor, text: Tensor) -> Tensor:
         """(..., T) logits of (..., D) image and (T, D) text unit vectors: scaled cosines, as trained."""

@@ -6,7 +6,7 @@ Names and shapes of the weights are those of the public files, which load as the
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -46,11 +46,11 @@ def shrunk(levels: Tensor, height: int, width: int) -> Tensor:
     return torch.stack([pil_to_tensor(one) for one in images]).to(levels.device)
 
 
-def standardise(image: Tensor) -> Tensor:
-    """(B, 3, H, W) grey levels less SAM's mean, by its standard deviation, in float32."""
+def standardise(image: Tensor, mean: Sequence[float] = MEAN, std: Sequence[float] = STD) -> Tensor:
+    """(B, 3, H, W) less a mean, by a standard deviation of its channels, in float32; SAM's are of grey levels."""
     image = image.float()
     # Made anew rather than kept as buffers: no public file holds them, and on `meta` they would be lost.
-    return (image - image.new_tensor(MEAN)[:, None, None]) / image.new_tensor(STD)[:, None, None]
+    return (image - image.new_tensor(mean)[:, None, None]) / image.new_tensor(std)[:, None, None]
 
 
 class SegmentAnything(PromptableDecoder):

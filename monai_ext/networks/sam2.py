@@ -21,7 +21,7 @@ from transformers.models.sam2 import (
 
 from monai_ext.networks.placement import Placement
 from monai_ext.networks.promptable import EncodedImages, PromptableDecoder, Rows
-from monai_ext.networks.sam import grey_levels
+from monai_ext.networks.sam import grey_levels, standardise
 
 MEAN = (0.485, 0.456, 0.406)  # of ImageNet
 STD = (0.229, 0.224, 0.225)
@@ -94,8 +94,7 @@ class SAM2(PromptableDecoder):
     def encode(self, image: Tensor) -> EncodedImages:
         place = Placement.squash(image.shape[-2], image.shape[-1], self.image_size)
         levels = resize(grey_levels(image), [place.side, place.side], antialias=True).float() / 255
-        mean, std = levels.new_tensor(MEAN), levels.new_tensor(STD)
-        pixels = (levels - mean[:, None, None]) / std[:, None, None]
+        pixels = standardise(levels, MEAN, STD)
         maps = list(self.model.get_image_features(pixels, return_dict=True).fpn_hidden_states)
         maps[-1] = maps[-1] + self.model.no_memory_embedding
         sides = [self.image_size // stride for stride in STRIDES]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 Features = Mapping[str, Any]
@@ -40,6 +41,12 @@ class Prompt:
     def name(self) -> str:
         """The target if there is one, else the first text."""
         return self.target or self.texts[0]
+
+
+def ensembled(prompts: Sequence[Prompt], vectors: Mapping[str, Tensor]) -> Tensor:
+    """(N, C) unit vectors of N prompts from those (C,) of their texts: the mean over an ensemble, normalised."""
+    means = torch.stack([torch.stack([vectors[text] for text in p.texts]).mean(0) for p in prompts])
+    return F.normalize(means, dim=-1)
 
 
 @dataclass

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from monai_ext.networks.segmenter import Prompt
+from monai_ext.networks.segmenter import Prompt, ensembled
 from monai_ext.networks.tokenizer import WordPieceTokenizer
 
 
@@ -83,5 +83,4 @@ class TextTower(nn.Module):
             for text in texts:  # one by one, so that a vector does not depend on its neighbours
                 if text not in vectors:
                     vectors[text] = self.embed([text])[0]
-        means = torch.stack([torch.stack([vectors[t] for t in p.texts]).mean(0) for p in prompts])
-        return F.normalize(means, dim=-1)
+        return ensembled(prompts, vectors)
