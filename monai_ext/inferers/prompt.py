@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import Any
 
+import numpy as np
 import torch
 from monai.data import MetaTensor
 from monai.inferers import Inferer
@@ -120,14 +121,16 @@ class PromptInferer(Inferer):
 
         # Leaving inference mode lets test-time gradients be turned on again inside a network.
         with torch.inference_mode(False), torch.no_grad():
-            result = self._empty(volumes, len(asked))
+            result = self._zeros(volumes, len(asked))
             presences = []
             for case in range(volumes.shape[0]):
                 view = SliceView(2, 0, 1) if picture else self._view(inputs, case)
                 presences.append(self._run_case(volumes[case], view, segmenter, asked, unknown, result[case]))
             case_presence = torch.stack([self._case_presence(p) for p in presences])
             if self.gate:
-                for case, prompt in (case_presence < self.presence_threshold).nonzero().tolist():
+                absent = case_presence < self.presence_threshold
+                seen = torch.stack([p.amax(1) for p in presences]) >= self.presence_threshold
+                for case, prompt in (absent & seen).nonzero().tolist():  # others hold zeros already
                     result[case, prompt] = 0
 
         output = MetaTensor(result[..., 0] if picture else result)
@@ -139,14 +142,18 @@ class PromptInferer(Inferer):
         output.meta["unknown"] = ["\n".join(reasons)] * len(presences)
         return output
 
-    def _empty(self, volumes: Tensor, prompts: int) -> Tensor:
+    def _zeros(self, volumes: Tensor, prompts: int) -> Tensor:
         """(B, P, X, Y, Z), of volumes with X fastest in memory: axial slices and files are then contiguous."""
         dtype = torch.float32 if self.mask_threshold is None else torch.uint8
         cases, _, *shape = volumes.shape
-        if shape[2] == 1:
-            return torch.empty((cases, prompts, *shape), dtype=dtype, device=volumes.device)
-        result = torch.empty((cases, prompts, *reversed(shape)), dtype=dtype, device=volumes.device)
-        return result.permute(0, 1, 4, 3, 2)
+        picture = shape[2] == 1
+        whole = (cases, prompts, *(shape if picture else reversed(shape)))
+        if volumes.is_cpu:
+            # NumPy's zeros take no memory, and no time, until they are written: most prompts are often absent
+            zeros = torch.from_numpy(np.zeros(whole, np.float32 if dtype == torch.float32 else np.uint8))
+        else:
+            zeros = torch.zeros(whole, dtype=dtype, device=volumes.device)
+        return zeros if picture else zeros.permute(0, 1, 4, 3, 2)
 
     def _view(self, inputs: Tensor, case: int) -> SliceView:
         shape = inputs.shape[2:]
@@ -170,48 +177,61 @@ class PromptInferer(Inferer):
         unknown: Sequence[bool],
         result: Tensor,
     ) -> Tensor:
-        """Fill ``result`` (P, X, Y, Z) from ``volume`` (3, X, Y, Z); returns slice presences (P, D), CPU."""
+        """Fill ``result`` (P, X, Y, Z), zeros, from ``volume`` (3, X, Y, Z); returns slice presences (P, D), CPU."""
         device = _device_of(segmenter, volume.device)
         depth = volume.shape[1 + view.axis]
-        presence = torch.empty((len(prompts), depth), dtype=torch.float32)
+        presence = torch.zeros((len(prompts), depth), dtype=torch.float32)
         for start in range(0, depth, self.batch_size):
             stop = min(start + self.batch_size, depth)
             # A copy: the network may write into it, and may need it in a graph of its own.
             slices = view.show(volume, start, stop).to(
                 device, torch.float32, copy=True, memory_format=torch.contiguous_format
             )
-            scores, presence[:, start:stop] = self._run_slices(slices, segmenter, prompts, unknown)
-            view.restore(scores, result, start)
-            del slices, scores  # before the next are made
+            found = self._run_slices(slices, segmenter, prompts, unknown, presence[:, start:stop])
+            if self.mask_threshold is None:
+                # one by one: fresh memory for all prompts would take as long as the network
+                for p, scores in found:
+                    view.restore(scores, result[p : p + 1], start)
+            else:
+                probabilities = torch.zeros((len(prompts), *slices[:, 0].shape), device=device)
+                for p, scores in found:
+                    probabilities[p] = scores[:, 0]
+                # slice by slice: ranking takes memory
+                for n, one in enumerate(probabilities.unbind(1)):
+                    view.restore(mask_ranks(one, self.mask_threshold)[None], result, start + n)
+                del probabilities
+            del slices, found  # before the next are made
         return presence
 
     def _run_slices(
-        self, slices: Tensor, segmenter: Any, prompts: Sequence[Prompt], unknown: Sequence[bool]
-    ) -> tuple[Tensor, Tensor]:
-        """(N, P, H, W) probabilities or ranks of ``slices`` (N, 3, H, W), and their presences (P, N), CPU."""
-        count, _, *size = slices.shape
-        probabilities = torch.zeros((len(prompts), count, *size), device=slices.device)
-        presence = torch.zeros((len(prompts), count), dtype=torch.float32)
-        features = {} if all(unknown) else segmenter.encode(slices)
+        self,
+        slices: Tensor,
+        segmenter: Any,
+        prompts: Sequence[Prompt],
+        unknown: Sequence[bool],
+        presence: Tensor,
+    ) -> Iterator[tuple[int, Tensor]]:
+        """Numbers of prompts and their (N, 1, H, W) probabilities in ``slices`` (N, 3, H, W).
+
+        Prompts that are absent from all slices are left out. Fills ``presence`` (P, N).
+        """
+        if all(unknown):
+            return
+        features = segmenter.encode(slices)
         known = [p for p in range(len(prompts)) if not unknown[p]]
-        for p, found in zip(
-            known, segmenter.segment_all(features, [prompts[p] for p in known], count), strict=True
-        ):
-            if found.logits.shape != (count, 1, *size):
+        asked = [prompts[p] for p in known]
+        for p, found in zip(known, segmenter.segment_all(features, asked, len(slices)), strict=True):
+            if found.logits.shape != (len(slices), 1, *slices.shape[2:]):
                 raise ValueError(
                     f"{type(segmenter).__name__} returned logits {tuple(found.logits.shape)} "
                     f"for slices {tuple(slices.shape)}; (slices, 1, H, W) is the contract."
                 )
             presence[p] = found.presence.float().sigmoid().cpu()
-            for slice_, logits, present in zip(probabilities[p], found.logits[:, 0], presence[p].tolist()):
-                if not self.gate or present >= self.presence_threshold:
-                    torch.sigmoid(logits.float(), out=slice_)
-        if self.mask_threshold is None:
-            return probabilities.transpose(0, 1), presence
-        # slice by slice: ranking takes memory
-        return torch.stack(
-            [mask_ranks(one, self.mask_threshold) for one in probabilities.unbind(1)]
-        ), presence
+            absent = (presence[p] < self.presence_threshold) & self.gate
+            if not absent.all():
+                probabilities = found.logits.float().sigmoid()
+                probabilities[absent.to(probabilities.device)] = 0
+                yield p, probabilities
 
     def _case_presence(self, slice_presence: Tensor) -> Tensor:
         """(P, D) presences of slices to (P,) presences of the case."""

@@ -227,24 +227,25 @@ class VLSM(PromptedSegmenter):
         In training `aux["coarse"]` holds (B, 1, H, W) logits of stride 16, for deep supervision, and
         `aux["medical"]` (B,) logits that the pictures are medical at all.
         """
-        vector = self.sharpen(self.text(prompts) * self.text.project.out_features**0.5)
-        if features["mirrored"]:
-            vector = vector.repeat(2, 1)
-        fine, coarse, presence = self.decoder(features["maps"], vector)
-        if features["mirrored"]:
-            (fine, fine_m), (presence, presence_m) = fine.chunk(2), presence.chunk(2)
-            sided = torch.tensor([any(map(names_side, p.texts)) for p in prompts], device=fine.device)
-            weight = torch.where(sided, 0.0, 0.5)
-            fine = torch.lerp(fine.float(), fine_m.float().flip(-1), weight[:, None, None, None])
-            presence = torch.lerp(presence.float(), presence_m.float(), weight)
-        height, width = features["size"]
-        boxes = features["boxes"]
-        logits = unframe(fine.float(), boxes, height, width)
+        fine, coarse, presence = self._decode(features, prompts)
+        boxes, size = features["boxes"], features["size"]
         aux = {}
         if self.training:
-            coarse = unframe(coarse.float(), boxes, height, width)
-            aux = {"coarse": coarse, "medical": features["maps"]["medical"]}
-        return Segmentation(logits, presence.float(), {"boxes": boxes}, aux)
+            aux = {"coarse": unframe(coarse.float(), boxes, *size), "medical": features["maps"]["medical"]}
+        return Segmentation(unframe(fine, boxes, *size), presence, {"boxes": boxes}, aux)
+
+    def _decode(self, features: Features, prompts: Sequence[Prompt]) -> tuple[Tensor, Tensor, Tensor]:
+        """Framed logits at strides 2 and 16 and presences; the mirrored images are averaged in at stride 2."""
+        vector = self.sharpen(self.text(prompts) * self.text.project.out_features**0.5)
+        if not features["mirrored"]:
+            fine, coarse, presence = self.decoder(features["maps"], vector)
+            return fine.float(), coarse, presence.float()
+        fine, coarse, presence = self.decoder(features["maps"], vector.repeat(2, 1))
+        (fine, fine_m), (presence, presence_m) = fine.float().chunk(2), presence.float().chunk(2)
+        sided = torch.tensor([any(map(names_side, p.texts)) for p in prompts], device=fine.device)
+        weight = torch.where(sided, 0.0, 0.5)
+        fine = torch.lerp(fine, fine_m.flip(-1), weight[:, None, None, None])
+        return fine, coarse, torch.lerp(presence, presence_m, weight)
 
     def segment_all(
         self, features: Features, prompts: Sequence[Prompt], images: int
@@ -253,8 +254,9 @@ class VLSM(PromptedSegmenter):
         at_once = max(1, ROWS // images)
         for start in range(0, len(prompts), at_once):
             some = prompts[start : start + at_once]
-            found = self.segment(repeated(features, len(some)), [p for p in some for _ in range(images)])
-            for logits, presence in zip(
-                found.logits.split(images), found.presence.split(images), strict=True
-            ):
-                yield Segmentation(logits, presence, {"boxes": features["boxes"]})
+            shared = repeated(features, len(some))
+            fine, _, presence = self._decode(shared, [p for p in some for _ in range(images)])
+            # resized one by one: memory of this size is at hand, more is slow to get
+            for logits, present in zip(fine.split(images), presence.split(images), strict=True):
+                logits = unframe(logits, features["boxes"], *features["size"])
+                yield Segmentation(logits, present, {"boxes": features["boxes"]})
