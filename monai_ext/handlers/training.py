@@ -159,6 +159,28 @@ class LossLog:
         self.total, self.steps = 0.0, 0
 
 
+def begun_with(network: torch.nn.Module, weights: str, names: Mapping[str, str]) -> torch.nn.Module:
+    """The network with some tensors of other weights, to learn on from what another network knows.
+
+    Args:
+        network: changed in place.
+        weights: name in the registry.
+        names: how names of tensors begin in the weights, and in the network instead.
+
+    Raises:
+        WeightsError: when the weights hold no tensor of such a name, or one does not fit.
+    """
+    own = network.state_dict()
+    state = load_weights(weights)
+    for old, new in names.items():
+        found = {new + key.removeprefix(old): value for key, value in state.items() if key.startswith(old)}
+        if not found:
+            raise WeightsError(f"weights {weights!r} hold no tensor {old}*; see the network they are of.")
+        own.update({key: value.to(own[key].dtype) if key in own else value for key, value in found.items()})
+    copy_into(network, own, f"weights {weights!r}")
+    return network
+
+
 def new_or_loaded(
     network: torch.nn.Module, initial: str | None, texts: Iterable[str] = ()
 ) -> torch.nn.Module:

@@ -143,6 +143,8 @@ def build_clip(config: ClipConfig) -> nn.Module:
     """
     import open_clip
 
+    import monai_ext.networks.compact_trunk  # noqa: F401 (makes the embedded trunk known to timm)
+
     model = deepcopy(config.model)
     text, vision = model["text_cfg"], model["vision_cfg"]
     hf_config = text.pop("hf_config", None)

@@ -145,12 +145,35 @@ class TimmViTTower(TokenTower):
         return pooled, self.as_map(visual.head(trunk.head(trunk.fc_norm(state))))
 
 
+class CompactTower(ImageTower):
+    """The embedded convolutional trunk. A place's embedding is its own projection; the image's is their mean."""
+
+    @property
+    def blocks(self) -> list[nn.Module]:
+        return list(self.visual.trunk.blocks)
+
+    @property
+    def cam_layer(self) -> nn.Module:
+        return self.visual.trunk.blocks[-1]
+
+    def stem(self, x: Tensor) -> Tensor:
+        return self.visual.trunk.stem(x)
+
+    def finish(self, state: Tensor) -> tuple[Tensor, Tensor]:
+        tokens = self.visual.head(self.visual.trunk.norm(state).permute(0, 2, 3, 1))
+        return tokens.mean((1, 2)), tokens.permute(0, 3, 1, 2)
+
+
 def image_tower(visual: nn.Module) -> ImageTower:
     """The tower of ``model.visual``."""
     from open_clip.modified_resnet import ModifiedResNet
     from open_clip.transformer import VisionTransformer
     from timm.models.vision_transformer import VisionTransformer as TimmVisionTransformer
 
+    from monai_ext.networks.compact_trunk import CompactTrunk
+
+    if isinstance(getattr(visual, "trunk", None), CompactTrunk):
+        return CompactTower(visual)
     if isinstance(visual, ModifiedResNet):
         return ResNetTower(visual)
     if isinstance(visual, VisionTransformer):
