@@ -194,5 +194,5 @@ def test_contours_take_little_memory():
     label = box((512, 512), (100, 300), (50, 400))
     overlays.keep(case("a", label, label))
     (kept,) = overlays.kept.values()
-    assert len(kept.packed) < 2000
+    assert len(kept.both.packed) < 2000
     assert np.array_equal(kept.masks(), np.stack([label, label]) > 0)
