@@ -228,9 +228,13 @@ def two_parts(tmp_path, monkeypatch):
         content = save({f"{prefix}weight": torch.full((1, 2), value), f"{prefix}bias": torch.zeros(1)})
         (tmp_path / "registered" / "embedded" / f"{name}.safetensors").write_bytes(content)
         entries[name] = {
-            **{"source": "embedded", "file": f"{name}.safetensors", "licence": "for tests"},
-            **{"size": len(content), "sha256": hashlib.sha256(content).hexdigest()},
-            **{"loader": "safetensors", "note": f"{name} layer"},
+            "source": "embedded",
+            "file": f"{name}.safetensors",
+            "licence": "for tests",
+            "size": len(content),
+            "sha256": hashlib.sha256(content).hexdigest(),
+            "loader": "safetensors",
+            "note": f"{name} layer",
         }
     path = tmp_path / "registered" / "registry.json"
     path.write_text(json.dumps(entries))
