@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from monai_ext.losses.captions import CaptionLogits
 from monai_ext.networks.clip_config import ClipConfig, build_clip, clip_config, is_file
 from monai_ext.networks.clip_text import Tokenizer, read_tokenizer
 from monai_ext.networks.clip_towers import ImageTower, image_tower, layer_indices
@@ -197,9 +198,28 @@ class VisionLanguageEncoder(nn.Module):
 
     def similarity(self, image: Tensor, text: Tensor) -> Tensor:
         """(..., T) logits of (..., D) image and (T, D) text unit vectors: scaled cosines, as trained."""
+        return self._logits(image @ text.T)
+
+    def _logits(self, cosine: Tensor) -> Tensor:
         bias = self.model.logit_bias
-        logits = self.model.logit_scale.exp() * image @ text.T
+        logits = self.model.logit_scale.exp() * cosine
         return logits if bias is None else logits + bias
+
+    def forward(self, image: Tensor, captions: Sequence[Sequence[str]]) -> CaptionLogits:
+        """The path that training takes: (B, 3, H, W) images in [0, 1] with P captions for each.
+
+        Raises:
+            ValueError: when the architecture has no token grid, or images differ in the number of captions.
+        """
+        features = self.encode_image(image)
+        if features.tokens is None:
+            raise ValueError(f"{self.config.name} has no token grid to compare with captions.")
+        if len({len(row) for row in captions}) != 1 or len(captions) != len(image):
+            raise ValueError(f"{len(image)} images need as many captions each.")
+        text = self.encode_text([one for row in captions for one in row])
+        pairs = self.similarity(features.embedding, text).unflatten(1, (len(captions), -1))
+        own = text.unflatten(0, pairs.shape[1:])
+        return CaptionLogits(pairs, self._logits(torch.einsum("bdhw,bpd->bphw", features.tokens, own)))
 
     def _text_weights(self) -> Iterator[nn.Parameter]:
         for name, weight in self.model.named_parameters():

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 HUB = "hf-hub:"
 CONFIG_FILE = "open_clip_config.json"  # what a folder fetched from the Hugging Face hub calls its config
 BIOMEDCLIP = Path(__file__).with_name("biomedclip.json")
+EMBEDDED = {"compact-clip": Path(__file__).with_name("compact_clip.json")}
+"""Models of this package whose weights it carries."""
 INTERPOLATIONS = ("bicubic", "bilinear")
 
 
@@ -93,7 +95,7 @@ def clip_config(
     """The config of a model.
 
     Args:
-        model: a name of :data:`PUBLISHED`; a name of open_clip ("ViT-B-16", "RN50-quickgelu", …); a JSON file, or
+        model: a name of :data:`EMBEDDED` or :data:`PUBLISHED`; a name of open_clip ("ViT-B-16", "RN50-quickgelu", …); a JSON file, or
             a folder with ``open_clip_config.json`` (:func:`is_file`); or the content of such a file. A file holds
             ``model_cfg`` and ``preprocess_cfg``, or a bare ``model_cfg``.
         pretrained: with a name of open_clip, the tag of the weights that it will hold ("openai", …): decides
@@ -108,6 +110,8 @@ def clip_config(
         name, content = "config", dict(model)
     elif model in PUBLISHED:
         name, content = str(model), _published(PUBLISHED[str(model)])
+    elif model in EMBEDDED:
+        name, content = str(model), _read(EMBEDDED[str(model)])
     elif is_file(model):
         name, content = Path(model).name, _read(Path(model))
     else:
@@ -178,10 +182,10 @@ def _open_clip(name: str, pretrained: str | None) -> dict[str, Any]:
 
     known = open_clip.list_models()
     if name not in known:
-        near = difflib.get_close_matches(name, [*PUBLISHED, *known], n=3, cutoff=0.4)
+        near = difflib.get_close_matches(name, [*EMBEDDED, *PUBLISHED, *known], n=3, cutoff=0.4)
         raise InputError(
             f"no vision-language model {name!r}; near it are {', '.join(near) or 'none'}: use a name of open_clip "
-            f"or of its table ({', '.join(PUBLISHED)}), or a config file."
+            f"or of its table ({', '.join([*EMBEDDED, *PUBLISHED])}), or a config file."
         )
     model = open_clip.get_model_config(name)
     if pretrained is None:
