@@ -39,7 +39,7 @@ class MaskViews:
         InputError: when a value is out of its range.
     """
 
-    def __init__(self, fill: str = "black", crop_margin: float = 0.2, blur: float = 0.05) -> None:
+    def __init__(self, fill: str = "black", crop_margin: float = 0.15, blur: float = 0.05) -> None:
         if fill not in FILLS:
             raise InputError(f"fill is {fill!r}; choose from {', '.join(FILLS)}.")
         if crop_margin < 0 or not 0 < blur <= 0.25:
