@@ -13,6 +13,7 @@ import torch
 from monai_ext.apps.export import export
 from monai_ext.data.resources import resource_path
 from monai_ext.networks.vlsm import VLSM
+from tests.apps.small import small_clip_sam
 from tests.fakes import DisplayProbe
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -34,6 +35,11 @@ def vlsm_bundle(folder: Path) -> Path:
     network = VLSM()
     network.learn_words(["lungs in a CT scan", "liver in a CT scan"])
     return _export(folder, network, None)
+
+
+def clip_sam_bundle(folder: Path) -> Path:
+    """``folder/clip_sam``, exported with small random parts."""
+    return export(small_clip_sam(folder.with_name(f"{folder.name}-source")), folder / "clip_sam")
 
 
 def _export(folder: Path, network: torch.nn.Module, network_def: Mapping[str, Any] | None) -> Path:

@@ -134,8 +134,10 @@ def test_installed_package_is_the_wheel(bin_folder: Path, outside: Path) -> None
     assert Path(where.strip()).is_relative_to(bin_folder.parent)
 
 
-def test_installed_command_lists_the_bundle_outside_the_checkout(bin_folder: Path, outside: Path) -> None:
-    assert re.search(r"\bvlsm\b", run(bin_folder / "monai-ext", "bundles", cwd=outside))
+def test_installed_command_lists_the_bundles_outside_the_checkout(bin_folder: Path, outside: Path) -> None:
+    listed = run(bin_folder / "monai-ext", "bundles", cwd=outside)
+    for path in (ROOT / "bundles").iterdir():
+        assert re.search(rf"\b{path.name}\b", listed)
 
 
 @pytest.fixture
@@ -197,9 +199,10 @@ def test_every_import_is_declared_and_every_requirement_is_imported() -> None:
         assert imported([path]) - {"fastapi"} <= declared(PROJECT["dependencies"] + extras[name])
 
 
-def test_licence_of_weights_and_of_data_name_the_same_sets() -> None:
+@pytest.mark.parametrize("bundle", ["vlsm", "clip_sam"])
+def test_licence_of_weights_and_of_data_name_the_same_sets(bundle: str) -> None:
     terms = set(re.findall(r"^- .*\((\w+)\)$", (ROOT / "LICENSE-WEIGHTS").read_text(), re.M))
-    details = (ROOT / "bundles" / "vlsm" / "docs" / "data_license.txt").read_text()
+    details = (ROOT / "bundles" / bundle / "docs" / "data_license.txt").read_text()
     assert terms == set(re.findall(r"^(\w+): ", details, re.M))
     assert len(terms) == 12
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from monai_ext.data.resources import resource_path
 from monai_ext.errors import InputError
-from monai_ext.weights.registry import MODEL, read_registry
+from monai_ext.weights.registry import MODEL, read_registry, weights_names
 
 INFERENCE = Path("configs") / "inference.json"
 
@@ -66,14 +66,17 @@ def describe(folder: Path) -> Bundle:
         WeightsError: when the registry cannot be read.
     """
     meta = _read(folder / "configs" / "metadata.json")
-    name = str(_read(folder / INFERENCE).get("weights", ""))
-    entry = read_registry().get(name)
+    names = weights_names(_read(folder / INFERENCE).get("weights", ""))
     if (folder / MODEL).is_file():
         weights, licence = MODEL.as_posix(), "see its LICENSE"
-    elif entry is None:
-        weights, licence = f"{name}: not in the registry", "unknown"
     else:
-        weights, licence = f"{name}: {entry.note}", entry.licence
+        registry = read_registry()
+        entries = [registry.get(name) for name in names]
+        notes = [
+            f"{name}: {entry.note if entry else 'not in the registry'}" for name, entry in zip(names, entries)
+        ]
+        weights = "; ".join(notes)
+        licence = "; ".join(dict.fromkeys(entry.licence if entry else "unknown" for entry in entries))
     return Bundle(folder.name, folder, str(meta["task"]), str(meta["version"]), weights, licence)
 
 

@@ -169,6 +169,10 @@ def evaluate(
         Literal["canonical", "heldout", "nonsense"],
         typer.Option(help="The prompts: one per target, paraphrases kept out of training, or nonsense."),
     ] = "canonical",
+    overlays: Annotated[
+        Literal["some", "all"],
+        typer.Option(help="Pictures: of the worst, median and best case of each target, or of all cases."),
+    ] = "some",
     device: Device = runner.AUTO,
     batch_size: BatchSize = None,
     quiet: Quiet = False,
@@ -186,6 +190,7 @@ def evaluate(
             output,
             sets=names,
             wording=wording,
+            overlays=overlays,
             device=device,
             batch_size=batch_size,
         )
@@ -329,14 +334,25 @@ def _count(number: int) -> str:
 
 
 def _tell_figures(figures: dict[str, Any], output: Path) -> None:
-    table = Table("target", "Dice", "95 % interval", "IoU", "NSD", "images")
-    for name, scores in [*figures["targets"].items(), ("all", figures["pooled"])]:
+    oracle = "oracle_iou" in figures["pooled"]
+    metrics = ("iou", *(["oracle_iou"] if oracle else []), "nsd")
+    table = Table(
+        "target",
+        "Dice",
+        "95 % interval",
+        "IoU",
+        *(["IoU of best candidate"] if oracle else []),
+        "NSD",
+        "images",
+    )
+    rows = [*figures["targets"].items(), ("all", figures["pooled"]), *figures.get("difficulty", {}).items()]
+    for name, scores in rows:
         if not scores:
             continue
         interval = scores["dice"]["ci95"]
-        cells = [_figure(scores[m]["mean"]) if m in scores else "" for m in ("dice", "iou", "nsd")]
+        cells = [_figure(scores[m]["mean"]) if m in scores else "" for m in metrics]
         span = f"{interval[0]:.3f} to {interval[1]:.3f}" if interval else ""
-        table.add_row(name, cells[0], span, cells[1], cells[2], str(scores["dice"]["n"]))
+        table.add_row(name, _figure(scores["dice"]["mean"]), span, *cells, str(scores["dice"]["n"]))
     Console().print(table)
     presence = figures["presence"]
     print(
@@ -345,7 +361,7 @@ def _tell_figures(figures: dict[str, Any], output: Path) -> None:
     )
     print(f"figures → {output / 'metrics.json'}, {output / 'cases.csv'}")
     if figures.get("overlays"):
-        print(f"worst, median and best case of each target → {output / 'overlays'}")
+        print(f"pictures of cases, reference and result as contours → {output / 'overlays'}")
 
 
 def _figure(value: float | None) -> str:

@@ -12,7 +12,7 @@ from monai_ext.apps.catalog import INFERENCE, find_bundle
 from monai_ext.apps.runner import unwrapped
 from monai_ext.data.resources import resource_path
 from monai_ext.errors import InputError
-from monai_ext.weights.registry import MODEL, ORIGIN, load_into, read_registry
+from monai_ext.weights.registry import MODEL, ORIGIN, load_into, read_registry, weights_names
 
 LICENCE = "LICENSE-WEIGHTS"
 
@@ -56,8 +56,8 @@ def export(name: str | Path, folder: str | Path) -> Path:
             shutil.copytree(bundle, whole, ignore=shutil.ignore_patterns("models", "__pycache__", ".*"))
             (whole / MODEL).parent.mkdir()
             torch.save(network.state_dict(), whole / MODEL)
-            entry = read_registry().get(weights)
-            if entry and entry.source == "embedded":
+            entries = read_registry()
+            if any(n in entries and entries[n].source == "embedded" for n in weights_names(weights)):
                 # their licence asks to be passed on with them
                 shutil.copyfile(resource_path(LICENCE, ""), whole / LICENCE)
             origin = {

@@ -114,7 +114,9 @@ def find_bundles(folder: Path, names: str) -> dict[str, Path]:
     """
     found = {path.parent.parent.name: path.parent.parent for path in folder.glob("*/configs/inference.json")}
     wanted = [name.strip() for name in names.split(",") if name.strip()] or sorted(found)
-    for name in wanted or ["vlsm"]:
+    if not wanted:
+        raise InputError("no bundle in the folder model; make one with: monai-ext bundles export.")
+    for name in wanted:
         if name not in found:
             raise InputError(f"no bundle {name} in the folder model; make it with: monai-ext bundles export.")
         if not (found[name] / "models" / "model.pt").is_file():

@@ -157,6 +157,7 @@ def run_evaluate(
     *,
     sets: Sequence[str] | None = None,
     wording: str = "canonical",
+    overlays: str = "some",
     device: str = AUTO,
     batch_size: int | None = None,
 ) -> dict[str, Any]:
@@ -169,6 +170,7 @@ def run_evaluate(
         output: folder for metrics.json, cases.csv and overlays/; an empty one that this made is removed on failure.
         sets: which of several sets are pooled; all if None.
         wording: "canonical", "heldout" or "nonsense".
+        overlays: "some": pictures of the worst, median and best case of each target; "all": of every case.
         device, batch_size: see :func:`run_segment`.
 
     Returns:
@@ -184,6 +186,7 @@ def run_evaluate(
         "split": literal(split),
         "sets": None if sets is None else [literal(name) for name in sets],
         "wording": literal(wording),
+        "overlay_cases": literal(overlays),
         **({} if batch_size is None else {"batch_size": batch_size}),
     }
     _run(bundle, ("inference.json", "evaluate.json"), output, device, overrides)

@@ -13,7 +13,8 @@ from .datalists import stem
 from .prompts import modality_key
 
 DESCRIPTION = "dataset.json"
-FACTS = ("pathology", "tumour_type", "finding", "empty_mask")  # what an item says of itself beside its mask
+FACTS = ("pathology", "tumour_type", "finding", "empty_mask", "difficulty")
+"""What an item says of itself beside its mask."""
 
 
 def find_sets(folder: str | Path, sets: str | Sequence[str] | None = None) -> list[Path]:

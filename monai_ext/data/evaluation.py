@@ -69,7 +69,8 @@ def evaluation_items(
 
     Returns:
         dicts with ``image``, ``label`` (where there is one), ``case``, ``group``, ``set``, ``modality``,
-        ``table`` ("0+1+2": all values that a label map of this set may hold) and three lists of one string
+        ``table`` ("0+1+2": all values that a label map of this set may hold), ``difficulty`` ("" where the list does
+        not say) and three lists of one string
         per prompt: ``prompt``, ``target`` ("" if not one of the set's) and ``values`` ("1+2": the label
         values of the target, "" if none). All are strings, which pass through a DataLoader unharmed.
 
@@ -120,6 +121,7 @@ def _item(
         raise InputError(f"{name}: nothing to ask for; annotate a target, or set absent above 0.")
     kept = ("image", "label", "case", "group", "set", "modality", "table")
     item: dict[str, Any] = {key: case[key] for key in kept if key in case}
+    item["difficulty"] = str(case["facts"].get("difficulty", ""))
     item["prompt"], item["target"], item["values"] = (list(column) for column in zip(*asked))
     return item
 

@@ -22,6 +22,7 @@ from ..errors import InputError
 from ..files import check_writable, whole_file
 from ..metrics.agreement import mask_agreement, target_mask
 from ..metrics.summary import summarise
+from .candidates import CandidateRecorder, oracle_iou, shown_as
 from .overlays import CaseOverlays
 
 
@@ -31,7 +32,8 @@ def score_case(data: Mapping[str, Any], tolerance: float = 2.0, surface: bool = 
     Args:
         data: ``masks`` (P, H, W) or (P, X, Y, Z) in {0, 1}, ``presence`` (P,), ``label`` (1, ...) with label
             values (may be missing where nothing has a target), and what
-            :func:`monai_ext.data.evaluation.evaluation_items` gives beside the image.
+            :func:`monai_ext.data.evaluation.evaluation_items` gives beside the image. With ``candidates``, those of
+            each slice, a row also has ``oracle_iou``, the IoU of the best of them.
         tolerance: of the normalised surface Dice: mm for volumes, pixels for pictures.
         surface: False leaves out the surface metrics.
 
@@ -58,9 +60,13 @@ def score_case(data: Mapping[str, Any], tolerance: float = 2.0, surface: bool = 
         reference = torch.zeros_like(mask)
         if values and label is not None:
             reference = target_mask(label, values)
+        oracle = {}
+        if "candidates" in data:
+            oracle["oracle_iou"] = oracle_iou(data["candidates"], reference, shown_as(masks))
         rows.append(
             {
                 **{key: data[key] for key in ("set", "case", "group", "modality")},
+                "difficulty": data.get("difficulty", ""),
                 "target": target,
                 "prompt": prompt,
                 "present": bool(reference.any()),
@@ -69,6 +75,7 @@ def score_case(data: Mapping[str, Any], tolerance: float = 2.0, surface: bool = 
                 "reference_voxels": int(reference.count_nonzero()),
                 "unit": "mm" if volume else "px",
                 **mask_agreement(mask, reference, spacing, tolerance, surface),
+                **oracle,
             }
         )
     return rows
@@ -102,23 +109,34 @@ class PooledDice(Metric):
 
     Args:
         tolerance, surface: see :func:`score_case`. Validation while training needs no surface metrics.
+        recorder: stands before the network and keeps its candidates, for ``oracle_iou``.
     """
 
-    def __init__(self, tolerance: float = 2.0, surface: bool = True) -> None:
+    def __init__(
+        self, tolerance: float = 2.0, surface: bool = True, recorder: CandidateRecorder | None = None
+    ) -> None:
         self.tolerance = tolerance
         self.surface = surface
+        self.recorder = recorder
         self.rows: list[dict[str, Any]] = []
         super().__init__()
 
     def reset(self) -> None:
         """Forget all rows."""
         self.rows = []
+        if self.recorder is not None:
+            self.recorder.kept.clear()
 
     def iteration_completed(self, engine: Engine) -> None:
         """Take the item with the batch and the output of one iteration, both lists of dicts."""
         state: Any = engine.state
         for batch, output in zip(state.batch, state.output, strict=True):
-            self.update({**batch, **output})
+            data = {**batch, **output}
+            if self.recorder is not None:
+                masks = data["masks"]
+                slices = masks.shape[1 + shown_as(masks).axis] if masks.ndim == 4 else 1
+                data["candidates"] = self.recorder.take(slices)
+            self.update(data)
 
     def update(self, output: Mapping[str, Any]) -> None:
         """Score one case."""

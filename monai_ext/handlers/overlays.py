@@ -1,8 +1,7 @@
-"""Draw the worst, the median and the best case of each target after an evaluation."""
+"""Draw the worst, the median and the best case of each target, or all cases, after an evaluation."""
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,34 +13,30 @@ from ignite.engine import Engine, Events
 from monai.data import Dataset
 
 from ..data.datalists import unique_names
+from ..errors import InputError
 from ..metrics.agreement import target_mask
 from ..metrics.summary import Row
 from ..transforms.overlay import comparison_picture, flat_view, fullest_slice
 from ..transforms.save import slug, write_picture
+from .packed import PackedMasks
 
 FOLDER = "overlays"
+CASES = ("some", "all")
 Key = tuple[str, str, str, str]
 """``set``, ``case``, ``target`` and ``prompt`` of a row."""
 
 
 @dataclass(frozen=True)
 class Contours:
-    """Reference and found mask of one slice, packed: some hundred bytes where an image takes a megabyte.
+    """Reference and found mask of one slice.
 
     Attributes:
         index: of the slice, 0 of a picture.
-        shape: (2, H, W).
-        packed: bits of both, compressed.
+        both: (2, H, W), the reference and what was found.
     """
 
     index: int
-    shape: tuple[int, ...]
-    packed: bytes
-
-    def masks(self) -> np.ndarray:
-        """(2, H, W) in {False, True}: the reference and what was found."""
-        bits = np.frombuffer(zlib.decompress(self.packed), dtype=np.uint8)
-        return np.unpackbits(bits, count=int(np.prod(self.shape))).reshape(self.shape).astype(bool)
+    both: PackedMasks
 
 
 class CaseOverlays:
@@ -52,10 +47,17 @@ class CaseOverlays:
 
     Args:
         dataset: of the evaluation; its items have ``set`` and ``case``, and ``image`` (3, ...) in [0, 1] once read.
+        cases: "some", the worst, median and best of each set and target, or "all".
+
+    Raises:
+        InputError: when `cases` is neither.
     """
 
-    def __init__(self, dataset: Dataset) -> None:
+    def __init__(self, dataset: Dataset, cases: str = CASES[0]) -> None:
+        if cases not in CASES:
+            raise InputError(f"cases to draw: {cases!r}; choose from {', '.join(CASES)}.")
         self.dataset = dataset
+        self.cases = cases
         self.kept: dict[Key, Contours] = {}
 
     def attach(self, engine: Engine) -> None:
@@ -82,8 +84,7 @@ class CaseOverlays:
                 continue
             index = fullest_slice(image, reference)
             flat = np.concatenate([flat_view(image, one, index)[1] for one in (reference, mask[None])])
-            packed = zlib.compress(np.packbits(flat).tobytes(), level=1)
-            self.kept[data["set"], data["case"], target, prompt] = Contours(index, flat.shape, packed)
+            self.kept[data["set"], data["case"], target, prompt] = Contours(index, PackedMasks.of(flat))
 
     def gathered(self) -> dict[Key, Contours]:
         """What all processes kept."""
@@ -96,7 +97,7 @@ class CaseOverlays:
     def write(
         self, rows: Sequence[Row], contours: Mapping[Key, Contours], output_dir: Path
     ) -> list[dict[str, Any]]:
-        """Draw the cases of :func:`choose_cases` into ``output_dir/overlays``, each picture whole or not at all.
+        """Draw the cases of :func:`choose_cases`, or :func:`rank_cases`, into ``output_dir/overlays``, each picture whole or not at all.
 
         Args:
             rows: of all cases.
@@ -111,7 +112,7 @@ class CaseOverlays:
             InputError: when an image cannot be read again.
             OSError: when a picture cannot be written.
         """
-        chosen = choose_cases(rows)
+        chosen = choose_cases(rows) if self.cases == CASES[0] else rank_cases(rows)
         groups = list(dict.fromkeys((row["set"], row["target"]) for _, row in chosen))
         names = dict(zip(groups, unique_names([f"{slug(s)}-{slug(t)}" for s, t in groups])))
         numbers = {(item["set"], item["case"]): n for n, item in enumerate(self.dataset.data)}
@@ -127,7 +128,7 @@ class CaseOverlays:
                 image = None  # let go before the next is read
                 image, shown = self.dataset[number]["image"], number
             one = contours[row["set"], row["case"], row["target"], row["prompt"]]
-            reference, mask = one.masks()
+            reference, mask = one.both.masks()
             nothing = "" if mask.any() else ", nothing marked here"
             lines = (
                 f"{row['set']}/{row['case']}: {row['target']}, the reference",
@@ -147,14 +148,30 @@ def choose_cases(rows: Sequence[Row]) -> list[tuple[str, Row]]:
     One row is the worst, two are the worst and the best; of an even number the lower of the middle two is the
     median. Equal scores are told apart by case and prompt, so that three rows are always three pictures.
     """
-    groups: dict[tuple[str, str], list[Row]] = {}
-    for row in rows:
-        if row["present"]:
-            groups.setdefault((row["set"], row["target"]), []).append(row)
     chosen = []
-    for _, group in sorted(groups.items()):
-        ranked = sorted(group, key=lambda row: (row["dice"], row["case"], row["prompt"]))
+    for ranked in _ranked(rows):
         places = {"worst": 0, "median": (len(ranked) - 1) // 2, "best": len(ranked) - 1}
         words = ("worst", "best") if len(ranked) == 2 else tuple(places)[: len(ranked)]
         chosen += [(word, ranked[places[word]]) for word in words]
     return chosen
+
+
+def rank_cases(rows: Sequence[Row]) -> list[tuple[str, Row]]:
+    """Every row whose target is in its image, with its place among those of its set and target, 1 the worst, and its case."""
+    return [
+        (f"{place:04d}-{slug(row['case'])}", row)
+        for ranked in _ranked(rows)
+        for place, row in enumerate(ranked, 1)
+    ]
+
+
+def _ranked(rows: Sequence[Row]) -> list[list[Row]]:
+    """The rows of each set and target whose target is there, the worst Dice first."""
+    groups: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        if row["present"]:
+            groups.setdefault((row["set"], row["target"]), []).append(row)
+    return [
+        sorted(group, key=lambda row: (row["dice"], row["case"], row["prompt"]))
+        for _, group in sorted(groups.items())
+    ]

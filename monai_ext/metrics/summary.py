@@ -12,10 +12,14 @@ from monai.metrics import compute_roc_auc
 
 from .agreement import METRICS
 
+SHOWN = (*METRICS, "oracle_iou")
+DIFFICULTIES = ("easy", "medium", "hard", "very hard")
+
 Row = Mapping[str, Any]
 """One prompt of one image: ``set``, ``case``, ``group``, ``target`` ("" if none), ``present`` (bool: it is in
 the image), ``presence`` ([0, 1], what the method says), ``voxels`` (of the mask), ``unit`` ("px" or "mm") and
-the metrics of :func:`monai_ext.metrics.agreement.mask_agreement`."""
+the metrics of :func:`monai_ext.metrics.agreement.mask_agreement`; maybe ``difficulty`` ("" if not stated), and
+``oracle_iou``, the IoU of the best of several candidates, for methods that pick one."""
 
 
 def summarise(rows: Sequence[Row], samples: int = 1000, seed: int = 0) -> dict[str, Any]:
@@ -32,6 +36,7 @@ def summarise(rows: Sequence[Row], samples: int = 1000, seed: int = 0) -> dict[s
         image and target; ``presence``: ``auc``, ``ci95``, ``n`` over true and absent prompts, how many are
         ``present`` and ``absent``, ``false_positive_rate`` (share of the absent ones with a mask that is not
         empty) and ``miss_rate`` (share of the present ones with an empty mask); ``sets``: the three by set.
+        Where rows state a ``difficulty``, the metrics by its levels.
         ``hd95`` also says its ``unit`` and how many were ``undefined`` for want of a mask. None stands for
         what cannot be computed: the interval of a single patient, the AUC of one class.
     """
@@ -44,16 +49,24 @@ def summarise(rows: Sequence[Row], samples: int = 1000, seed: int = 0) -> dict[s
 def _figures(rows: Sequence[Row], samples: int, seed: int) -> dict[str, Any]:
     present = [row for row in rows if row["present"]]
     targets = sorted({row["target"] for row in present})
-    return {
+    figures = {
         "targets": {t: _agreement([r for r in present if r["target"] == t], samples, seed) for t in targets},
         "pooled": _agreement(present, samples, seed),
         "presence": _presence(rows, samples, seed),
     }
+    levels = {row["difficulty"] for row in present if row.get("difficulty")}
+    if levels:
+        known = [level for level in DIFFICULTIES if level in levels]
+        figures["difficulty"] = {
+            level: _agreement([r for r in present if r.get("difficulty") == level], samples, seed)
+            for level in [*known, *sorted(levels.difference(known))]
+        }
+    return figures
 
 
 def _agreement(rows: Sequence[Row], samples: int, seed: int) -> dict[str, Any]:
     result: dict[str, Any] = {}
-    for name in (m for m in METRICS if rows and m in rows[0]):
+    for name in (m for m in SHOWN if rows and m in rows[0]):
         defined = [row for row in rows if not math.isnan(row[name])]
         values = np.array([row[name] for row in defined], dtype=np.float64)
         result[name] = {

@@ -23,7 +23,7 @@ from monai_ext.networks.clip_config import ClipConfig, build_clip, clip_config, 
 from monai_ext.networks.clip_text import Tokenizer, read_tokenizer
 from monai_ext.networks.clip_towers import ImageTower, image_tower, layer_indices
 from monai_ext.networks.segmenter import Prompt, ensembled
-from monai_ext.weights.convert import SETTINGS
+from monai_ext.weights.convert import SETTINGS, without_prefix
 from monai_ext.weights.registry import copy_into
 
 REMEMBERED = 4096  # texts; 8 MB at 512 channels
@@ -114,7 +114,7 @@ class VisionLanguageEncoder(nn.Module):
         """Copy weights in the layout of open_clip's public files into the model; all must fit.
 
         Args:
-            state: by name, without this module's own prefix "model.".
+            state: by name, with or without this module's own prefix "model.".
             what: how messages call them.
 
         Raises:
@@ -122,6 +122,7 @@ class VisionLanguageEncoder(nn.Module):
         """
         from open_clip.model import convert_to_custom_text_state_dict
 
+        state = without_prefix(state, "model.")
         state = {key: value for key, value in state.items() if key not in LEFTOVERS}
         if "positional_embedding" in state and hasattr(self.model, "text"):
             state = convert_to_custom_text_state_dict(state)

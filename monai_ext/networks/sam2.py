@@ -22,6 +22,8 @@ from transformers.models.sam2 import (
 from monai_ext.networks.placement import Placement
 from monai_ext.networks.promptable import EncodedImages, PromptableDecoder, Rows
 from monai_ext.networks.sam import grey_levels, standardise
+from monai_ext.weights.convert import without_prefix
+from monai_ext.weights.registry import copy_into
 
 MEAN = (0.485, 0.456, 0.406)  # of ImageNet
 STD = (0.229, 0.224, 0.225)
@@ -90,6 +92,18 @@ class SAM2(PromptableDecoder):
         config = Sam2Config(vision_config=vision, prompt_encoder_config=prompts, mask_decoder_config=masks)
         self.model = Sam2Model(config)
         self.image_size, self.mask_size, self.token_size = image_size, image_size // STRIDES[0], dim
+
+    def load(self, state: Mapping[str, Tensor], what: str) -> None:
+        """Copy weights of a public file, or this module's own, into it; all must fit.
+
+        Args:
+            state: by name.
+            what: how messages call them.
+
+        Raises:
+            WeightsError: naming the keys that do not fit.
+        """
+        copy_into(self, published_weights(without_prefix(state, PREFIX)), what)
 
     def encode(self, image: Tensor) -> EncodedImages:
         place = Placement.squash(image.shape[-2], image.shape[-1], self.image_size)

@@ -158,40 +158,93 @@ def _embedded(name: str, entry: Entry, registry: str | Path | None) -> bytes:
     return content
 
 
-def load_into(network: nn.Module, name: str, bundle_root: str | Path | None = None) -> dict[str, str]:
+def weights_names(weights: str | Mapping[str, str]) -> list[str]:
+    """Names in the registry of what a bundle calls its weights: one name, or one for each part of its network."""
+    return [weights] if isinstance(weights, str) else list(weights.values())
+
+
+def load_into(
+    network: nn.Module, weights: str | Mapping[str, str], bundle_root: str | Path | None = None
+) -> dict[str, str]:
     """Load weights into a network, in place, and log their licence.
 
     Args:
-        network: built; floating tensors are cast to the type of its own.
-        name: in the registry.
-        bundle_root: a bundle whose ``models/model.pt``, if it is there, goes before the registry.
+        network: built; floating tensors are cast to the type of its own. One that has a method ``load(state, what)``
+            reads the layout of its public files by that.
+        weights: name in the registry; or a name for each part of the network, by the attribute that the part is:
+            ``{"encoder": "oa-vit-b", "decoder": "sam-vit-b"}``.
+        bundle_root: a bundle whose ``models/model.pt``, if it is there, goes before the registry and holds the whole
+            network.
 
     Returns:
         what a record says of them: ``name``, ``sha256`` of the file, ``source`` ("embedded/…" or
-        "models/model.pt"), ``note`` and ``licence``.
+        "models/model.pt"), ``note`` and ``licence``; of several parts joined by " + " in the order of the parts, and
+        once what all have in common.
 
     Raises:
-        WeightsError: when the weights cannot be had (see :func:`load_weights`), are damaged or hold code, or
-            do not fit the network in names or shapes.
+        WeightsError: when the weights cannot be had (see :func:`load_weights`), are damaged or hold code, do not fit
+            the network in names or shapes, or parts are none of the network or not all of it.
     """
     model = None if bundle_root is None else Path(bundle_root) / MODEL
     if model is not None and model.is_file():
+        name = " + ".join(weights_names(weights))
         state = read_state_dict(model)
         record = _describe_model(model, name)
+        copy_into(network, state, f"weights {name!r} ({record['source']})")
+    elif isinstance(weights, str):
+        record = _load_registered(network, weights)
     else:
-        entry = registered(name)
-        state = load_weights(name)
-        recorded = store.read_record(name) if entry.source != "embedded" else None
-        record = {
-            "name": name,
-            "sha256": recorded.sha256 if recorded else entry.sha256 or "",
-            "source": f"{entry.source}/{entry.file}",
-            "note": entry.note,
-            "licence": entry.licence,
-        }
-    copy_into(network, state, f"weights {name!r} ({record['source']})")
-    logger.info("weights %s (%s): %s; licence: %s", name, record["source"], record["note"], record["licence"])
+        parts = _parts(network, list(weights))
+        record = _joined([_load_registered(parts[part], name) for part, name in weights.items()])
+    logger.info(
+        "weights %s (%s): %s; licence: %s",
+        record["name"],
+        record["source"],
+        record["note"],
+        record["licence"],
+    )
     return record
+
+
+def _load_registered(network: nn.Module, name: str) -> dict[str, str]:
+    """Load what the registry has by this name; returns its record."""
+    entry = registered(name)
+    state = load_weights(name)
+    recorded = store.read_record(name) if entry.source != "embedded" else None
+    source = f"{entry.source}/{entry.file}"
+    what = f"weights {name!r} ({source})"
+    own = getattr(network, "load", None)
+    if own is None:
+        copy_into(network, state, what)
+    else:
+        own(state, what)
+    return {
+        "name": name,
+        "sha256": recorded.sha256 if recorded else entry.sha256 or "",
+        "source": source,
+        "note": entry.note,
+        "licence": entry.licence,
+    }
+
+
+def _parts(network: nn.Module, names: list[str]) -> dict[str, nn.Module]:
+    """The children of a network by name, which must be all that have weights."""
+    parts = dict(network.named_children())
+    wanted = sorted({key.split(".")[0] for key in network.state_dict()})
+    if sorted(names) != wanted:
+        raise WeightsError(
+            f"weights for {', '.join(names) or 'no part'}; {type(network).__name__} has the parts "
+            f"{', '.join(wanted) or 'none'}: name weights for each."
+        )
+    return parts
+
+
+def _joined(records: list[dict[str, str]]) -> dict[str, str]:
+    joined = {key: [record[key] for record in records] for key in records[0]}
+    return {
+        key: " + ".join(values if key in ("name", "sha256") else dict.fromkeys(values))
+        for key, values in joined.items()
+    }
 
 
 def read_state_dict(path: str | Path) -> dict[str, Tensor]:

@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 
 from monai_ext.data.resources import resource_path
+from monai_ext.networks.tokenizer import WordPieceTokenizer
 
 SMALL: dict[str, Any] = {
     "image_size": 32,
@@ -21,6 +22,27 @@ SMALL: dict[str, Any] = {
     "condition": 8,
     "text_width": 16,
     "text_depth": 1,
+}
+
+CLIP: dict[str, Any] = {
+    "embed_dim": 16,
+    "vision_cfg": {"image_size": 32, "layers": 1, "width": 16, "head_width": 16, "patch_size": 16},
+    "text_cfg": {
+        "context_length": 20,
+        "vocab_size": len(WordPieceTokenizer()),
+        "width": 16,
+        "heads": 2,
+        "layers": 1,
+        "tokenizer": "wordpiece",
+        "pool_type": "eos",
+    },
+}
+SAM: dict[str, Any] = {
+    "image_size": 32,
+    "channels": [4, 4, 8, 8, 8],
+    "context": 1,
+    "dim": 16,
+    "decoder": {"num_heads": 2},
 }
 
 
@@ -45,6 +67,27 @@ def small_bundle(folder: Path) -> Path:
         network.decoder.coefficients.bias[-1] -= network.eval()(image, "lungs").median()
     (bundle / "models").mkdir()
     torch.save(network.state_dict(), bundle / "models" / "model.pt")
+    return bundle
+
+
+def small_clip_sam(folder: Path) -> Path:
+    """``folder/clip_sam``: the bundle with parts of few parameters and random weights, and everything present."""
+    from monai.bundle import ConfigParser
+
+    bundle = folder / "clip_sam"
+    shutil.copytree(resource_path("clip_sam", "bundles"), bundle, ignore=shutil.ignore_patterns("models"))
+    config = bundle / "configs" / "inference.json"
+    content = json.loads(config.read_text())
+    content["encoder"]["model"] = CLIP
+    content["decoder"] |= SAM
+    content["generator"] |= {"points_per_side": 4, "iou_threshold": -10.0, "stability_threshold": 0.0}
+    content |= {"background": ["background"], "contrast": "@background", "presence_offset": -2.0}
+    config.write_text(json.dumps(content, indent=4))
+    torch.manual_seed(1)
+    parser = ConfigParser()
+    parser.read_config(str(config))
+    (bundle / "models").mkdir()
+    torch.save(parser.get_parsed_content("network_def").state_dict(), bundle / "models" / "model.pt")
     return bundle
 
 

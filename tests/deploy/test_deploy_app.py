@@ -22,7 +22,7 @@ import pydicom
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
 from monai_ext.apps import deploy
-from tests.served import ROOT, probe_bundle, vlsm_bundle
+from tests.served import ROOT, clip_sam_bundle, probe_bundle, vlsm_bundle
 
 BRIGHT = 40  # HU, the middle of the CT window
 
@@ -160,13 +160,14 @@ def test_a_single_radiograph_is_shown_as_stored(run):
     np.testing.assert_array_equal(masks_of(seg, [radiograph])[0], np.stack([left, top], axis=-1))
 
 
-def test_the_bundles_own_network_runs(slab, tmp_path):
+@pytest.mark.parametrize("make", [vlsm_bundle, clip_sam_bundle], ids=["vlsm", "clip_sam"])
+def test_the_bundles_own_network_runs(make, slab, tmp_path):
     images = tmp_path / "in"
     images.mkdir()
     for image in slab[:3]:
         image.save_as(images / f"{image.InstanceNumber}.dcm")
 
-    done = start(vlsm_bundle(tmp_path / "bundle"), images, tmp_path / "out", "liver")
+    done = start(make(tmp_path / "bundle"), images, tmp_path / "out", "liver")
 
     assert done.returncode == 0, done.stderr
     (file,) = (tmp_path / "out").glob("*.dcm")

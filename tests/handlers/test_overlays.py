@@ -9,8 +9,9 @@ from ignite.engine import Engine
 from monai.data import Dataset, MetaTensor
 from PIL import Image
 
+from monai_ext.errors import InputError
 from monai_ext.handlers.metrics import MetricsWriter, PooledDice
-from monai_ext.handlers.overlays import CaseOverlays, choose_cases
+from monai_ext.handlers.overlays import CaseOverlays, choose_cases, rank_cases
 from monai_ext.transforms.overlay import COLOURS, CONTOUR, LINE, SHORTEST
 
 REFERENCE, FOUND = COLOURS[:2]
@@ -64,6 +65,17 @@ def test_every_set_and_target_has_its_own():
         ("a", "tumour"),
         ("b", "tumour"),
     ]
+
+
+def test_all_cases_are_ranked_within_their_set_and_target():
+    rows = [row("b/1", 0.5), row("2", 0.9), row("3", 0.1, set="b"), row("4", 0.1, present=False)]
+    assert [(word, one["case"]) for word, one in rank_cases(rows)] == [
+        ("0001-b-1", "b/1"),
+        ("0002-2", "2"),
+        ("0001-3", "3"),
+    ]
+    with pytest.raises(InputError, match="'few'; choose from some, all"):
+        CaseOverlays(Dataset([]), "few")
 
 
 def box(shape, *sides):
@@ -194,5 +206,5 @@ def test_contours_take_little_memory():
     label = box((512, 512), (100, 300), (50, 400))
     overlays.keep(case("a", label, label))
     (kept,) = overlays.kept.values()
-    assert len(kept.packed) < 2000
-    assert np.array_equal(kept.masks(), np.stack([label, label]) > 0)
+    assert len(kept.both.packed) < 2000
+    assert np.array_equal(kept.both.masks(), np.stack([label, label]) > 0)

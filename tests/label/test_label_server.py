@@ -33,7 +33,7 @@ from monailabel.client.client import MONAILabelClientException
 
 from monai_ext.apps.label import PromptedInferTask, check_setting, find_bundles
 from monai_ext.errors import InputError, WeightsError
-from tests.served import ROOT, probe_bundle, vlsm_bundle
+from tests.served import ROOT, clip_sam_bundle, probe_bundle, vlsm_bundle
 
 STOCK_APP = Path(sys.prefix) / "monailabel" / "sample-apps" / "monaibundle"
 BRIGHT = 40  # HU, the middle of the CT window
@@ -193,6 +193,16 @@ def test_the_bundles_own_network_runs(studies, tmp_path):
     assert both["unknown"] == {"teapot": "names nothing that these weights know"}
 
 
+def test_a_network_of_two_parts_runs(studies, tmp_path):
+    task = PromptedInferTask(str(clip_sam_bundle(tmp_path)), {})
+    image = str(studies / "rising.nii.gz")
+    file, result = task({"image": image, "text_prompt": "lungs; liver", "device": "cpu", "description": ""})
+    assert nib.load(file).shape == SHAPE
+    assert set(np.unique(np.asarray(nib.load(file).dataobj))) <= {0, 1, 2}
+    Path(file).unlink()
+    assert list(result["presence"]) == ["lungs", "liver"] and min(result["presence"].values()) > 0.5
+
+
 def test_inferences_at_the_same_time_keep_their_prompts(app, studies):
     task = PromptedInferTask(str(app / "model" / "vlsm"), {})
 
@@ -235,7 +245,7 @@ def test_bundles_without_weights_are_named(app, tmp_path):
     assert list(find_bundles(app / "model", "")) == ["vlsm"]
     with pytest.raises(InputError, match="no bundle other"):
         find_bundles(app / "model", "vlsm, other")
-    with pytest.raises(InputError, match="no bundle vlsm"):
+    with pytest.raises(InputError, match="no bundle in the folder model"):
         find_bundles(tmp_path, "")
     shutil.copytree(app / "model", tmp_path / "model")
     (tmp_path / "model" / "vlsm" / "models" / "model.pt").unlink()

@@ -212,6 +212,66 @@ def test_a_bundle_without_a_model_uses_the_registry(small, tmp_path):
     assert load_into(network(), "small", tmp_path)["source"] == "embedded/small.safetensors"
 
 
+class PublicLayout(nn.Linear):
+    """A part that reads the layout of its public file by itself."""
+
+    def load(self, state, what):
+        copy_into(self, {key.removeprefix("public."): value for key, value in state.items()}, what)
+
+
+@pytest.fixture
+def two_parts(tmp_path, monkeypatch):
+    """The registry of the process holds "plain" and "public", each a linear layer of a value of its own."""
+    entries = {}
+    (tmp_path / "registered" / "embedded").mkdir(parents=True)
+    for name, value, prefix in (("plain", 1.0, ""), ("public", 2.0, "public.")):
+        content = save({f"{prefix}weight": torch.full((1, 2), value), f"{prefix}bias": torch.zeros(1)})
+        (tmp_path / "registered" / "embedded" / f"{name}.safetensors").write_bytes(content)
+        entries[name] = {
+            "source": "embedded",
+            "file": f"{name}.safetensors",
+            "licence": "for tests",
+            "size": len(content),
+            "sha256": hashlib.sha256(content).hexdigest(),
+            "loader": "safetensors",
+            "note": f"{name} layer",
+        }
+    path = tmp_path / "registered" / "registry.json"
+    path.write_text(json.dumps(entries))
+    monkeypatch.setattr(registry, "REGISTRY", path)
+    network = nn.Module()
+    network.first, network.second = nn.Linear(2, 1), PublicLayout(2, 1)
+    return network, entries
+
+
+def test_parts_have_weights_of_their_own_and_one_record(two_parts):
+    network, entries = two_parts
+    record = load_into(network, {"second": "public", "first": "plain"})
+    assert network.first.weight.tolist() == [[1, 1]] and network.second.weight.tolist() == [[2, 2]]
+    assert record == {
+        "name": "public + plain",
+        "sha256": f"{entries['public']['sha256']} + {entries['plain']['sha256']}",
+        "source": "embedded/public.safetensors + embedded/plain.safetensors",
+        "note": "public layer + plain layer",
+        "licence": "for tests",
+    }
+
+
+@pytest.mark.parametrize("parts", [{}, {"first": "plain"}, {"first": "plain", "third": "public"}])
+def test_weights_are_named_for_each_part_and_no_other(two_parts, parts):
+    with pytest.raises(WeightsError, match="Module has the parts first, second: name weights for each"):
+        load_into(two_parts[0], parts)
+
+
+def test_the_model_of_a_bundle_holds_all_parts(two_parts, tmp_path):
+    network, _ = two_parts
+    save_model(tmp_path, network.state_dict())
+    before = network.second.weight.clone()
+    record = load_into(network, {"first": "plain", "second": "public"}, tmp_path)
+    assert (record["name"], record["source"]) == ("plain + public", "models/model.pt")
+    assert torch.equal(network.second.weight, before)
+
+
 def test_an_exported_model_keeps_its_note_until_it_is_replaced(small, tmp_path):
     save_model(tmp_path, network().state_dict())
     model = tmp_path / "models" / "model.pt"

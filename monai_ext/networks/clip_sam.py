@@ -1,0 +1,184 @@
+"""CLIP-SAM base: segment everything, then let CLIP pick the mask that the text names.
+
+The base pipeline of Villarreal et al.'s CLIP-SAM paper, for any vision-language encoder and any promptable decoder of
+this package. Beside it: other ways of showing a mask than on black, unions of masks, and presence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from monai_ext.errors import InputError
+from monai_ext.masks import Candidates, MaskGenerator, MaskViews
+from monai_ext.networks.clip import VisionLanguageEncoder
+from monai_ext.networks.promptable import PromptableDecoder
+from monai_ext.networks.segmenter import Features, Prompt, PromptedSegmenter, Segmentation
+from monai_ext.transforms.framing import OUTSIDE_LOGIT
+
+SELECTS = ("best", "union")
+NOTHING_LOGIT = -30.0  # of presence where there is no candidate
+
+
+class ClipSAM(PromptedSegmenter):
+    """Candidates of segment everything, each embedded by CLIP; a prompt takes the most similar one, or several.
+
+    Images go through one by one, whatever the batch: their numbers of candidates differ, and results are then the
+    same bit by bit in every batch. Nothing is learnt here: the parts stay in evaluation mode and gradients are off.
+
+    A mask has no logits of its own once it is cut. Inside a chosen mask the logit is that of the probability
+    (1 + predicted IoU) / 2, so that every mask passes at .5, a higher threshold leaves out masks that the decoder thinks
+    little of, and the better one wins where those of two prompts overlap; outside it is -10.
+
+    Presence is how much more similar the best candidate is to the prompt than to the nearest of the `contrast`
+    texts: the logit is ``presence_scale * (margin - presence_offset)``. A contrast text that means the same as the
+    prompt, by a cosine of at least `alike` between the two, is left out. Without any contrast text the margin is the
+    similarity itself. :mod:`monai_ext.apps.calibrate` fits the two numbers.
+
+    Args:
+        encoder: compares views with texts.
+        decoder: makes the candidates.
+        generator: asks the decoder.
+        views: how a candidate is shown to the encoder.
+        select: "best", the most similar candidate, or "union", all whose similarity lies within `margin` of it.
+        margin: cosine.
+        min_area, max_area: smallest and largest candidate, as a share of the image.
+        batch_size: views that the encoder sees in one call.
+        contrast: texts of other things.
+        alike: cosine from which on a contrast text means the same as a prompt.
+        presence_scale, presence_offset: see above.
+
+    Raises:
+        InputError: when a value is out of its range.
+    """
+
+    default_prompt = Prompt(("lungs in a chest X-ray",), "lungs")
+
+    def __init__(
+        self,
+        encoder: VisionLanguageEncoder,
+        decoder: PromptableDecoder,
+        generator: MaskGenerator,
+        views: MaskViews,
+        select: str = "best",
+        margin: float = 0.02,
+        min_area: float = 0.001,
+        max_area: float = 1.0,
+        batch_size: int = 16,
+        contrast: Sequence[str] = (),
+        alike: float = 0.9,
+        presence_scale: float = 20.0,
+        presence_offset: float = 0.0,
+    ) -> None:
+        super().__init__()
+        if select not in SELECTS:
+            raise InputError(f"select is {select!r}; choose from {', '.join(SELECTS)}.")
+        if not 0 <= min_area <= max_area <= 1:
+            raise InputError(f"min_area {min_area}, max_area {max_area}: shares of the image, in this order.")
+        if margin < 0 or batch_size < 1 or presence_scale <= 0:
+            raise InputError(
+                f"margin {margin}, batch_size {batch_size}, presence_scale {presence_scale}: "
+                "0 or more, 1 or more, above 0."
+            )
+        self.encoder, self.decoder = encoder, decoder
+        self.generator, self.views = generator, views
+        self.select, self.margin = select, margin
+        self.min_area, self.max_area = min_area, max_area
+        self.batch_size = batch_size
+        self.contrast, self.alike = tuple(contrast), alike
+        self.presence_scale, self.presence_offset = presence_scale, presence_offset
+        self.requires_grad_(False)
+        self.eval()
+
+    def train(self, mode: bool = True) -> ClipSAM:
+        """Stays in evaluation mode, see above."""
+        return super().train(False)
+
+    @torch.no_grad()
+    def encode(self, image: Tensor) -> Features:
+        """``candidates``: those of each image; ``vectors``: their (K, D) unit vectors; ``size``: (H, W)."""
+        candidates = [self.candidates(one[None]) for one in image]
+        vectors = [self.embed(one[None], found) for one, found in zip(image, candidates, strict=True)]
+        return {"candidates": candidates, "vectors": vectors, "size": tuple(image.shape[-2:])}
+
+    def candidates(self, image: Tensor) -> Candidates:
+        """Masks of a (1, 3, H, W) image that are neither too small nor too large."""
+        found = self.generator(self.decoder, self.decoder.encode(image))
+        pixels = image.shape[-2] * image.shape[-1]
+        share = found.masks.flatten(1).sum(1) / pixels
+        return found.take((share >= self.min_area) & (share <= self.max_area))
+
+    def embed(self, image: Tensor, candidates: Candidates) -> Tensor:
+        """(K, D) float32 unit vectors of the candidates of a (1, 3, H, W) image."""
+        if not len(candidates):
+            return image.new_zeros(0, self.encoder.config.model["embed_dim"], dtype=torch.float32)
+        views = self.views(self.encoder, image, candidates, self.batch_size)
+        return torch.cat([self.encoder.encode_prepared(view).embedding for view in views])
+
+    @torch.no_grad()
+    def segment(self, features: Features, prompts: Sequence[Prompt]) -> Segmentation:
+        """See :class:`PromptedSegmenter`.
+
+        ``stages`` holds for each image its ``candidates``, their ``similarities`` (K,) to the prompt and which were
+        ``chosen`` (K,) bool; ``aux["iou"]`` (B,) the IoU predicted for the most similar one, 0 where there is none.
+        """
+        texts = self.encoder.encode_text(prompts)
+        others = self.encoder.encode_text(self.contrast) if self.contrast else texts[:0]
+        candidates: Sequence[Candidates] = features["candidates"]
+        rows: dict[str, list[Tensor]] = {
+            key: [] for key in ("logits", "presence", "iou", "similarities", "chosen")
+        }
+        for found, vectors, text in zip(candidates, features["vectors"], texts, strict=True):
+            similarities, chosen, best = self._choose(vectors, text)
+            rows["similarities"].append(similarities)
+            rows["chosen"].append(chosen)
+            rows["logits"].append(_logits(found.masks[chosen], found.iou[chosen], features["size"]))
+            rows["presence"].append(self._presence(best, text, others))
+            rows["iou"].append(found.iou[similarities.argmax()] if len(found) else text.new_zeros(()))
+        stages: dict[str, Any] = {"candidates": candidates}
+        stages.update((key, rows[key]) for key in ("similarities", "chosen"))
+        return Segmentation(
+            torch.stack(rows["logits"]),
+            torch.stack(rows["presence"]),
+            stages,
+            {"iou": torch.stack(rows["iou"])},
+        )
+
+    def _choose(self, vectors: Tensor, text: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Similarities (K,), which are chosen (K,), and the vector of the most similar one."""
+        if not len(vectors):
+            return text.new_zeros(0), torch.zeros(0, dtype=torch.bool, device=text.device), None
+        similarities = _cosines(vectors, text)
+        best = similarities.argmax()
+        if self.select == "union":
+            chosen = similarities >= similarities[best] - self.margin
+        else:
+            chosen = torch.arange(len(vectors), device=vectors.device) == best
+        return similarities, chosen, vectors[best]
+
+    def _presence(self, best: Tensor | None, text: Tensor, others: Tensor) -> Tensor:
+        """() logit."""
+        if best is None:
+            return text.new_tensor(NOTHING_LOGIT)
+        others = others[_cosines(others, text) < self.alike]
+        margin = _cosines(best[None], text)[0]
+        if len(others):
+            margin = margin - _cosines(others, best).max()
+        return self.presence_scale * (margin - self.presence_offset)
+
+
+def _cosines(vectors: Tensor, other: Tensor) -> Tensor:
+    """(K,) of (K, D) and (D,) unit vectors; as a sum, which autocast leaves in float32."""
+    return (vectors * other).sum(-1)
+
+
+def _logits(masks: Tensor, iou: Tensor, size: tuple[int, int]) -> Tensor:
+    """(1, H, W) float32 of (K, H, W) chosen masks and their predicted IoU."""
+    logits = torch.full((1, *size), OUTSIDE_LOGIT, device=masks.device)
+    inside = torch.logit((1 + iou.float().clamp(0.02, 0.98)) / 2)
+    for mask, value in zip(masks, inside):
+        logits[0] = torch.where(mask, logits[0].clamp_min(value), logits[0])
+    return logits
