@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import torch
 import torch.nn.functional as F
+from segment_anything.utils.amg import batched_mask_to_box
 from torch import Tensor
 
 from monai_ext.data.attributes import Attributes
 from monai_ext.data.evaluation import absent_targets
 from monai_ext.data.prompts import names_side
+from monai_ext.data.regions import altered, elsewhere
 from monai_ext.data.training import PromptedTrainingData
-from monai_ext.data.views import FILLS, altered, elsewhere, view
+from monai_ext.masks.views import FILLS, MaskViews
 
 UNKNOWN = -1
+SHARES = (0.6, 0.2, 0.2)
+"""Of views on black, cropped and blurred: in the order of FILLS."""
+
+
+def resized(image: Tensor, size: int) -> Tensor:
+    """(B, C, H, W) as (B, C, size, size)."""
+    if image.shape[-2:] == (size, size):
+        return image
+    return F.interpolate(image, (size, size), mode="bilinear", antialias=True)
 
 
 class CaptionData(PromptedTrainingData):
@@ -104,17 +116,20 @@ class CaptionData(PromptedTrainingData):
             first = target if target in there else list(there)[self.R.randint(len(there))]
             region = altered(there[first], self.R)
             region = ~region if draw < 0.5 and bool((~region).any()) else region
-        fill = FILLS[self.R.choice(len(FILLS), p=(0.6, 0.2, 0.2))]
+        fill = FILLS[self.R.choice(len(FILLS), p=SHARES)]
         if fill == "crop" and sided:
             fill = "black"  # a part alone does not tell its side
         for k, mask in there.items():
             overlap = float((mask & region).sum() / (mask | region).sum())
             truths[k] = min(max(2 * overlap - 0.5, 0.0), 1.0)
-        picture, (y0, y1, x0, x1) = view(image, region, fill)
+        views = MaskViews(fill)
+        box = batched_mask_to_box(region[None])
+        (picture,) = views(partial(resized, size=side), image[None], region[None], box, 1)
         visible = whole if fill == "crop" else region
+        x0, y0, x1, y1 = views.crops(box, side, side)[0] if fill == "crop" else (0, 0, side, side)
         cut = {k: (mask & visible)[None, None, y0:y1, x0:x1].float() for k, mask in found.items()}
         size = (side, side)
-        return picture, {k: F.interpolate(mask, size)[0, 0] > 0 for k, mask in cut.items()}, truths
+        return picture[0], {k: F.interpolate(mask, size)[0, 0] > 0 for k, mask in cut.items()}, truths
 
     def _caption(
         self,

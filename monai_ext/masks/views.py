@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
 
 import torch
 import torch.nn.functional as F
@@ -12,10 +11,6 @@ from torch import Tensor
 from torchvision.transforms.v2.functional import gaussian_blur
 
 from monai_ext.errors import InputError
-from monai_ext.masks.generator import Candidates
-
-if TYPE_CHECKING:
-    from monai_ext.networks.clip import VisionLanguageEncoder
 
 FILLS = ("black", "crop", "blur")
 
@@ -49,30 +44,36 @@ class MaskViews:
         self.fill, self.crop_margin, self.blur = fill, crop_margin, blur
 
     def __call__(
-        self, encoder: VisionLanguageEncoder, image: Tensor, candidates: Candidates, batch_size: int
+        self,
+        prepare: Callable[[Tensor], Tensor],
+        image: Tensor,
+        masks: Tensor,
+        boxes: Tensor,
+        batch_size: int,
     ) -> Iterator[Tensor]:
-        """Views of K candidates, `batch_size` at a time.
+        """Views of K masks, `batch_size` at a time.
 
         Args:
-            encoder: whose ``prepare`` resizes and normalises.
+            prepare: of the encoder: resizes and normalises (n, 3, H, W) in [0, 1] to (n, 3, S, S).
             image: (1, 3, H, W) in [0, 1].
-            candidates: of this image.
+            masks: (K, H, W) bool.
+            boxes: (K, 4), their first and last column and row.
             batch_size: views that are in memory at a time.
 
         Yields:
             (n, 3, S, S), n at most `batch_size`, in the type of the encoder's weights.
         """
         if self.fill == "crop":
-            boxes = self.crops(candidates.boxes, *image.shape[-2:])
-            for start in range(0, len(boxes), batch_size):
-                part = boxes[start : start + batch_size]
-                yield torch.cat([encoder.prepare(image[..., y0:y1, x0:x1]) for x0, y0, x1, y1 in part])
+            crops = self.crops(boxes, *image.shape[-2:])
+            for start in range(0, len(crops), batch_size):
+                part = crops[start : start + batch_size]
+                yield torch.cat([prepare(image[..., y0:y1, x0:x1]) for x0, y0, x1, y1 in part])
             return
-        shown = encoder.prepare(image)
-        background = self._blurred(shown) if self.fill == "blur" else encoder.prepare(torch.zeros_like(shown))
+        shown = prepare(image)
+        background = self._blurred(shown) if self.fill == "blur" else prepare(torch.zeros_like(shown))
         contrast = shown - background
-        for masks in candidates.masks.split(batch_size):
-            small = masks[:, None].to(shown.dtype)
+        for part in masks.split(batch_size):
+            small = part[:, None].to(shown.dtype)
             if small.shape[-2:] != shown.shape[-2:]:
                 small = F.interpolate(small, shown.shape[-2:], mode="bilinear", antialias=True)
             yield torch.addcmul(background, contrast, small)

@@ -115,7 +115,8 @@ class ClipSAM(PromptedSegmenter):
         """(K, D) float32 unit vectors of the candidates of a (1, 3, H, W) image."""
         if not len(candidates):
             return image.new_zeros(0, self.encoder.config.model["embed_dim"], dtype=torch.float32)
-        views = self.views(self.encoder, image, candidates, self.batch_size)
+        masks, boxes = candidates.masks, candidates.boxes
+        views = self.views(self.encoder.prepare, image, masks, boxes, self.batch_size)
         return torch.cat([self.encoder.encode_prepared(view).embedding for view in views])
 
     @torch.no_grad()

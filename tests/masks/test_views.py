@@ -5,7 +5,7 @@ import torch
 from segment_anything.utils.amg import batched_mask_to_box
 
 from monai_ext.errors import InputError
-from monai_ext.masks import Candidates, MaskViews
+from monai_ext.masks import MaskViews
 from monai_ext.networks.clip import VisionLanguageEncoder
 from tests.networks.small_clip import CONFIGS
 
@@ -17,14 +17,6 @@ def encoder():
     return VisionLanguageEncoder(CONFIGS["ViT"]).eval()
 
 
-def candidates(*masks):
-    """Of (H, W) masks."""
-    whole = torch.stack(masks).bool()
-    boxes = batched_mask_to_box(whole)
-    ones = torch.ones(len(whole))
-    return Candidates(whole, ones, ones, boxes, boxes[:, :2].float())
-
-
 def rectangle(height, width, rows, columns):
     mask = torch.zeros(height, width)
     mask[slice(*rows), slice(*columns)] = 1
@@ -32,7 +24,8 @@ def rectangle(height, width, rows, columns):
 
 
 def shown(encoder, image, *masks, batch_size=4, **settings):
-    return list(MaskViews(**settings)(encoder, image, candidates(*masks), batch_size))
+    whole = torch.stack(masks).bool()
+    return list(MaskViews(**settings)(encoder.prepare, image, whole, batched_mask_to_box(whole), batch_size))
 
 
 def displayed(encoder, view):

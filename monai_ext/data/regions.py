@@ -1,4 +1,4 @@
-"""What a vision-language model is shown of a region: the rest black, blurred, or cut off."""
+"""Random regions of a picture: a structure as a segmenter may find it, and any place."""
 
 from __future__ import annotations
 
@@ -8,36 +8,6 @@ import torch.nn.functional as F
 from numpy.random import RandomState
 from skimage.draw import ellipse
 from torch import Tensor
-
-FILLS = ("black", "blur", "crop")
-
-
-def view(image: Tensor, region: Tensor, fill: str, margin: float = 0.15) -> tuple[Tensor, tuple[int, ...]]:
-    """A picture (3, S, S) of a region (S, S) bool that is not empty, and the box (y0, y1, x0, x1) that it shows.
-
-    Args:
-        fill: "black": all else is 0; "blur": all else is blurred over an eighth of the side; "crop": all beyond the
-            region's box and a margin is cut off, and the rest brought to the size of the picture.
-        margin: share of the box's sides that a crop shows around it.
-    """
-    side = image.shape[-1]
-    if fill == "black":
-        return image * region, (0, side, 0, side)
-    if fill == "blur":
-        width = side // 8 // 2 * 2 + 1
-        blurred = image[None]
-        for _ in range(2):
-            blurred = F.avg_pool2d(blurred, width, 1, width // 2, count_include_pad=False)
-        return torch.where(region, image, blurred[0]), (0, side, 0, side)
-    box = []
-    for profile in (region.any(1), region.any(0)):
-        on = profile.nonzero()
-        start, stop = int(on[0]), int(on[-1]) + 1
-        more = round(margin * (stop - start)) + 2
-        box += [max(0, start - more), min(side, stop + more)]
-    y0, y1, x0, x1 = box
-    cut = F.interpolate(image[None, :, y0:y1, x0:x1], (side, side), mode="bilinear", antialias=True)
-    return cut[0], tuple(box)
 
 
 def altered(mask: Tensor, random: RandomState) -> Tensor:
