@@ -200,6 +200,12 @@ class VisionLanguageEncoder(nn.Module):
         """(..., T) logits of (..., D) image and (T, D) text unit vectors: scaled cosines, as trained."""
         return self._logits(image @ text.T)
 
+    def text_map(self, tokens: Tensor, text: Tensor) -> Tensor:
+        """(h, w) logits, as :meth:`similarity`, of each place of a (D, h, w) token grid with one (D,) text vector."""
+        return self._logits(
+            (tokens * text[:, None, None]).sum(0)
+        )  # as a sum, which autocast leaves in float32
+
     def _logits(self, cosine: Tensor) -> Tensor:
         bias = self.model.logit_bias
         logits = self.model.logit_scale.exp() * cosine

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from monai_ext.errors import InputError
@@ -20,6 +21,7 @@ from monai_ext.networks.segmenter import Features, Prompt, PromptedSegmenter, Se
 from monai_ext.transforms.framing import OUTSIDE_LOGIT
 
 SELECTS = ("best", "union")
+COMPARES = ("views", "places")
 NOTHING_LOGIT = -30.0  # of presence where there is no candidate
 
 
@@ -33,8 +35,12 @@ class ClipSAM(PromptedSegmenter):
     (1 + predicted IoU) / 2, so that every mask passes at .5, a higher threshold leaves out masks that the decoder thinks
     little of, and the better one wins where those of two prompts overlap; outside it is -10.
 
-    Presence is how much more similar the best candidate is to the prompt than to the nearest of the `contrast`
-    texts: the logit is ``presence_scale * (margin - presence_offset)``. A contrast text that means the same as the
+    With `compare` "places" nothing is masked: the image goes through the encoder once, and a candidate's similarity is
+    the soft IoU of its mask with the map of where the text is, ``sigmoid`` of the similarity of each place. That takes
+    an encoder with a token grid that was trained with a sigmoid loss (a bias), as the embedded one was.
+
+    Presence is how much more similar the best candidate (with "places" the image) is to the prompt than to the nearest
+    of the `contrast` texts: the logit is ``presence_scale * (margin - presence_offset)``. A contrast text that means the same as the
     prompt, by a cosine of at least `alike` between the two, is left out. Without any contrast text the margin is the
     similarity itself. :mod:`monai_ext.apps.calibrate` fits the two numbers.
 
@@ -43,8 +49,9 @@ class ClipSAM(PromptedSegmenter):
         decoder: makes the candidates.
         generator: asks the decoder.
         views: how a candidate is shown to the encoder.
+        compare: "views" or "places", see above.
         select: "best", the most similar candidate, or "union", all whose similarity lies within `margin` of it.
-        margin: cosine.
+        margin: cosine, or soft IoU.
         min_area, max_area: smallest and largest candidate, as a share of the image.
         batch_size: views that the encoder sees in one call.
         contrast: texts of other things.
@@ -63,6 +70,7 @@ class ClipSAM(PromptedSegmenter):
         decoder: PromptableDecoder,
         generator: MaskGenerator,
         views: MaskViews,
+        compare: str = "views",
         select: str = "best",
         margin: float = 0.02,
         min_area: float = 0.001,
@@ -76,6 +84,12 @@ class ClipSAM(PromptedSegmenter):
         super().__init__()
         if select not in SELECTS:
             raise InputError(f"select is {select!r}; choose from {', '.join(SELECTS)}.")
+        if compare not in COMPARES:
+            raise InputError(f"compare is {compare!r}; choose from {', '.join(COMPARES)}.")
+        if compare == "places" and encoder.model.logit_bias is None:
+            raise InputError(
+                f"compare is 'places', but {encoder.config.name} was not trained with a sigmoid loss; use 'views'."
+            )
         if not 0 <= min_area <= max_area <= 1:
             raise InputError(f"min_area {min_area}, max_area {max_area}: shares of the image, in this order.")
         if margin < 0 or batch_size < 1 or presence_scale <= 0:
@@ -85,7 +99,7 @@ class ClipSAM(PromptedSegmenter):
             )
         self.encoder, self.decoder = encoder, decoder
         self.generator, self.views = generator, views
-        self.select, self.margin = select, margin
+        self.compare, self.select, self.margin = compare, select, margin
         self.min_area, self.max_area = min_area, max_area
         self.batch_size = batch_size
         self.contrast, self.alike = tuple(contrast), alike
@@ -99,10 +113,25 @@ class ClipSAM(PromptedSegmenter):
 
     @torch.no_grad()
     def encode(self, image: Tensor) -> Features:
-        """``candidates``: those of each image; ``vectors``: their (K, D) unit vectors; ``size``: (H, W)."""
+        """``candidates``: those of each image; ``vectors``: their (K, D) unit vectors; ``size``: (H, W).
+
+        With ``compare="places"`` ``vectors`` are (1, D), of the image, and ``places`` its (D, h, w) token grid.
+        """
         candidates = [self.candidates(one[None]) for one in image]
-        vectors = [self.embed(one[None], found) for one, found in zip(image, candidates, strict=True)]
-        return {"candidates": candidates, "vectors": vectors, "size": tuple(image.shape[-2:])}
+        features: dict[str, Any] = {"candidates": candidates, "size": tuple(image.shape[-2:])}
+        if self.compare == "places":
+            seen = [self.encoder.encode_image(one[None]) for one in image]
+            if seen and seen[0].tokens is None:
+                raise InputError(f"compare is 'places', but {self.encoder.config.name} has no token grid.")
+            return {
+                **features,
+                "vectors": [one.embedding for one in seen],
+                "places": [one.tokens[0] for one in seen if one.tokens is not None],
+            }
+        features["vectors"] = [
+            self.embed(one[None], found) for one, found in zip(image, candidates, strict=True)
+        ]
+        return features
 
     def candidates(self, image: Tensor) -> Candidates:
         """Masks of a (1, 3, H, W) image that are neither too small nor too large."""
@@ -132,12 +161,13 @@ class ClipSAM(PromptedSegmenter):
         rows: dict[str, list[Tensor]] = {
             key: [] for key in ("logits", "presence", "iou", "similarities", "chosen")
         }
-        for found, vectors, text in zip(candidates, features["vectors"], texts, strict=True):
-            similarities, chosen, best = self._choose(vectors, text)
+        for index, (found, text) in enumerate(zip(candidates, texts, strict=True)):
+            similarities, vector = self._similarities(features, index, text)
+            chosen = self._chosen(similarities)
             rows["similarities"].append(similarities)
             rows["chosen"].append(chosen)
             rows["logits"].append(_logits(found.masks[chosen], found.iou[chosen], features["size"]))
-            rows["presence"].append(self._presence(best, text, others))
+            rows["presence"].append(self._presence(vector, text, others))
             rows["iou"].append(found.iou[similarities.argmax()] if len(found) else text.new_zeros(()))
         stages: dict[str, Any] = {"candidates": candidates}
         stages.update((key, rows[key]) for key in ("similarities", "chosen"))
@@ -148,17 +178,27 @@ class ClipSAM(PromptedSegmenter):
             {"iou": torch.stack(rows["iou"])},
         )
 
-    def _choose(self, vectors: Tensor, text: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Similarities (K,), which are chosen (K,), and the vector of the most similar one."""
-        if not len(vectors):
-            return text.new_zeros(0), torch.zeros(0, dtype=torch.bool, device=text.device), None
+    def _similarities(self, features: Features, index: int, text: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Similarities (K,) of the candidates of an image, and the (D,) vector that tells presence, if there is one."""
+        candidates, vectors = features["candidates"][index], features["vectors"][index]
+        if not len(candidates):
+            return text.new_zeros(0), None
+        if self.compare == "places":
+            places = self.encoder.text_map(features["places"][index], text).sigmoid()
+            masks = F.interpolate(candidates.masks[:, None].float(), places.shape, mode="area")[:, 0]
+            common = (masks * places).sum((1, 2))
+            return common / (masks.sum((1, 2)) + places.sum() - common).clamp_min(1e-6), vectors[0]
         similarities = _cosines(vectors, text)
+        return similarities, vectors[similarities.argmax()]
+
+    def _chosen(self, similarities: Tensor) -> Tensor:
+        """Which of K candidates make the mask, (K,) bool."""
+        if not len(similarities):
+            return similarities.bool()
         best = similarities.argmax()
         if self.select == "union":
-            chosen = similarities >= similarities[best] - self.margin
-        else:
-            chosen = torch.arange(len(vectors), device=vectors.device) == best
-        return similarities, chosen, vectors[best]
+            return similarities >= similarities[best] - self.margin
+        return torch.arange(len(similarities), device=similarities.device) == best
 
     def _presence(self, best: Tensor | None, text: Tensor, others: Tensor) -> Tensor:
         """() logit."""

@@ -81,7 +81,12 @@ def small_clip_sam(folder: Path) -> Path:
     content["encoder"]["model"] = CLIP
     content["decoder"] |= SAM
     content["generator"] |= {"points_per_side": 4, "iou_threshold": -10.0, "stability_threshold": 0.0}
-    content |= {"background": ["background"], "contrast": "@background", "presence_offset": -2.0}
+    content |= {
+        "compare": "views",
+        "background": ["background"],
+        "contrast": "@background",
+        "presence_offset": -2.0,
+    }
     config.write_text(json.dumps(content, indent=4))
     torch.manual_seed(1)
     parser = ConfigParser()

@@ -1,5 +1,7 @@
 """CLIP-SAM picks the candidate that the text names, from parts whose answers are known."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -221,3 +223,49 @@ def test_several_prompts_of_an_image_share_one_encoding(real, monkeypatch):
     monkeypatch.setattr(real, "encode", lambda image: calls.append(len(image)) or encode(image))
     logits = real(torch.rand(2, 3, 40, 40), [["lungs", "heart"], ["liver", "spleen"]])
     assert logits.shape == (2, 2, 40, 40) and calls == [2]
+
+
+class PlaceEncoder(ColourEncoder):
+    """Also tells the colour of each of 8 x 8 places, and was trained with a bias."""
+
+    model = SimpleNamespace(logit_bias=torch.tensor(-10.0))
+
+    def encode_image(self, image):
+        self.calls += len(image)
+        places = F.interpolate(image, (8, 8), mode="area") + 1e-6
+        return ImageFeatures(F.normalize(image.mean((2, 3)), dim=-1), F.normalize(places, dim=1), {})
+
+    def text_map(self, tokens, text):
+        return 40 * (tokens * text[:, None, None]).sum(0) - 32
+
+
+def by_place(**settings):
+    settings = {"compare": "places", **settings}
+    return ClipSAM(PlaceEncoder(), ColourDecoder(), by_colour, MaskViews(), **settings)
+
+
+def test_by_places_the_candidate_that_overlaps_with_the_text_is_the_mask():
+    network = by_place()
+    result = network(torch.cat([THREE] * 3), ["red", "green", "blue"], full=True)
+    assert torch.equal(result.logits[:, 0] > 0, THREE[0] > 0.5)
+    assert network.encoder.views == 0  # nothing is masked
+    assert network.encoder.calls == 3  # each image once
+    for row, similarities in enumerate(result.stages["similarities"]):
+        assert float(similarities[row]) > 0.5
+        assert float(similarities.sum() - similarities[row]) < 0.05
+
+
+def test_by_places_presence_is_that_of_the_image():
+    logits = by_place(presence_scale=10.0)(THREE, "red", full=True).presence
+    assert float(logits) == pytest.approx(10 / 3**0.5, abs=1e-3)  # its mean colour is grey
+    empty = by_place()(torch.zeros(1, 3, 32, 32), "red", full=True)
+    assert not bool((empty.logits > 0).any())
+    assert float(empty.presence) < -20
+
+
+def test_by_places_asks_for_an_encoder_that_can():
+    with pytest.raises(InputError, match="nearest"):
+        by_place(compare="nearest")
+    plain = VisionLanguageEncoder(CONFIGS["ViT"])
+    with pytest.raises(InputError, match="not trained with a sigmoid loss; use 'views'"):
+        ClipSAM(plain, ColourDecoder(), by_colour, MaskViews(), compare="places")
