@@ -209,7 +209,7 @@ def evaluate_overrides(
     """
     if not data.expanduser().exists():
         raise InputError(f"{data}: no such file or folder.")
-    overrides = {
+    overrides: dict[str, Any] = {
         "dataset_dir": literal(data.expanduser().absolute()),
         "split": literal(split),
         "sets": None if sets is None else [literal(name) for name in sets],
