@@ -11,7 +11,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -149,86 +149,104 @@ def run_tune(
     values = read_values(task.bundle)
     check_axes(task.bundle, axes, values)
     metric = metric or _key_metric(task.bundle)
-    facts = task.facts()
-    other = None if holdout is None else Task(**{**vars(task), "split": holdout, "limit": None})
-    unseen = None if other is None else other.facts()
+    chosen_on = Evaluations(task, output)
+    seen = chosen_on.facts
+    held = None if holdout is None else Evaluations(replace(task, split=holdout, limit=None), output)
     check_writable(output / "tune.json")
 
     settings = choose_settings(axes, values, samples, task.seed)
     todo = [{}, *(one for one in settings if one)]
-    entries = finished(output, facts)
-    search = Search(output, facts, metric, axes, values, limit=task.limit, seed=task.seed, asked=len(todo))
+    search = Search(output, seen, metric, axes, values, limit=task.limit, seed=task.seed, asked=len(todo))
     tell(search.statement)
-    tell(_announced(search, todo, settings, entries, unseen))
+    tell(_announced(search, settings, sum(one in chosen_on for one in todo), held))
     with runner.removed_if_empty(output):
-        for number, setting in enumerate(todo, 1):
-            name = _name(facts, setting)
-            if known := name in entries:
-                entry = entries[name]
-            else:
-                entry = entries[name] = _evaluated(task, facts, setting, output)
-            score, took = (
-                score_of(entry.figures, metric),
-                "done before" if known else f"{entry.seconds:.1f} s",
-            )
-            tell(f"{number}/{len(todo)}  {told(setting)}: {metric} {score:.4f} ({took})")
-            search.done = number
-            report = write_report(search, entries.values())
-        if other is not None and unseen is not None:
-            best = ranked(entries.values(), metric)[0]
-            there = finished(output, unseen)
-            chosen, own = (
-                there.get(_name(unseen, one)) or _evaluated(other, unseen, one, output)
-                for one in (best.setting, {})
-            )
-            kept = {key: unseen[key] for key in ("split", "cases", "sets", "data_sha256")}
-            search.holdout = {**kept, **compare(chosen, own, metric)}
-            report = write_report(search, entries.values())
+        for search.done, setting in enumerate(todo, 1):
+            took = "done before" if setting in chosen_on else ""
+            entry = chosen_on.of(setting)
+            figure = f"{metric} {score_of(entry.figures, metric):.4f}"
+            tell(f"{search.done}/{len(todo)}  {told(setting)}: {figure} ({took or f'{entry.seconds:.1f} s'})")
+            report = write_report(search, chosen_on.entries.values())
+        if held is not None:
+            best = ranked(chosen_on.entries.values(), metric)[0]
+            kept = {key: held.facts[key] for key in ("split", "cases", "sets", "data_sha256")}
+            search.holdout = {**kept, **compare(held.of(best.setting), held.of({}), metric)}
+            report = write_report(search, chosen_on.entries.values())
     return report
 
 
-def finished(output: Path, facts: Mapping[str, Any]) -> dict[str, Entry]:
-    """What was scored into a folder with the same facts, by the name of its folder; what is damaged is left out."""
-    entries = {}
-    for path in sorted((output / "runs").glob(f"*/{RECORD}")):
+class Evaluations:
+    """Evaluations of settings on the same cases, each run once and kept in ``OUTPUT/runs``.
+
+    Args:
+        task: bundle and cases.
+        output: absolute.
+
+    Attributes:
+        facts: of `task`.
+        entries: what is finished, by the name of its folder.
+
+    Raises:
+        InputError, WeightsError: when data or weights cannot be had.
+    """
+
+    def __init__(self, task: Task, output: Path) -> None:
+        self.task = task
+        self.facts = task.facts()
+        self.folder = output / "runs"
+        self.entries = self._finished()
+
+    def __contains__(self, setting: Setting) -> bool:
+        return self._name(setting) in self.entries
+
+    def of(self, setting: Setting) -> Entry:
+        """The evaluation of a setting, run now if it is not finished.
+
+        Raises:
+            InputError, WeightsError: what the user can act on; the line names the setting.
+        """
+        name = self._name(setting)
+        if name not in self.entries:
+            self.entries[name] = self._run(setting, self.folder / name)
+        return self.entries[name]
+
+    def _name(self, setting: Setting) -> str:
+        told_all = json.dumps([self.facts, setting], sort_keys=True)
+        return hashlib.sha256(told_all.encode()).hexdigest()[:12]
+
+    def _finished(self) -> dict[str, Entry]:
+        entries = {}
+        for path in sorted(self.folder.glob(f"*/{RECORD}")):
+            try:
+                record = json.loads(path.read_text(encoding="utf-8"))
+                figures = json.loads((path.parent / "metrics.json").read_text(encoding="utf-8"))
+                same = record["facts"] == json.loads(json.dumps(self.facts))
+                entry = Entry(path.parent, record["setting"], figures, float(record["seconds"]))
+            except (OSError, ValueError, KeyError, TypeError):
+                continue  # not one of ours, or damaged: it is done again and replaced
+            if same:
+                entries[path.parent.name] = entry
+        return entries
+
+    def _run(self, setting: Setting, folder: Path) -> Entry:
+        started = time.monotonic()
+        with naming(setting):
+            figures = runner.run_evaluate(
+                self.task.bundle,
+                self.task.data,
+                self.task.split,
+                folder,
+                device=self.task.device,
+                settings={"overlays": None, **overrides(setting)},
+                **self.task.asked(),
+            )
+        seconds = round(time.monotonic() - started, 3)
+        record = {"setting": setting, "seconds": seconds, "facts": self.facts}
         try:
-            record = json.loads(path.read_text(encoding="utf-8"))
-            figures = json.loads((path.parent / "metrics.json").read_text(encoding="utf-8"))
-            same = record["facts"] == json.loads(json.dumps(facts))
-            entry = Entry(path.parent, record["setting"], figures, float(record["seconds"]))
-        except (OSError, ValueError, KeyError, TypeError):
-            continue  # not one of ours, or damaged: it is done again and replaced
-        if same:
-            entries[path.parent.name] = entry
-    return entries
-
-
-def _name(facts: Mapping[str, Any], setting: Setting) -> str:
-    return hashlib.sha256(json.dumps([facts, setting], sort_keys=True).encode()).hexdigest()[:12]
-
-
-def _evaluated(task: Task, facts: Mapping[str, Any], setting: Setting, output: Path) -> Entry:
-    folder = output / "runs" / _name(facts, setting)
-    settings = {"overlays": None, **overrides(setting)}
-    started = time.monotonic()
-    with naming(setting):
-        figures = runner.run_evaluate(
-            task.bundle,
-            task.data,
-            task.split,
-            folder,
-            device=task.device,
-            settings=settings,
-            **task.asked(),
-        )
-    seconds = round(time.monotonic() - started, 3)
-    record = {"setting": setting, "seconds": seconds, "facts": facts}
-    try:
-        with whole_file(folder / RECORD) as path:
-            path.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{folder.name}/{RECORD}: cannot be written ({error.strerror}).") from error
-    return Entry(folder, setting, figures, seconds)
+            with whole_file(folder / RECORD) as path:
+                path.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise InputError(f"{folder.name}/{RECORD}: cannot be written ({error.strerror}).") from error
+        return Entry(folder, setting, figures, seconds)
 
 
 def _key_metric(bundle: Path) -> str:
@@ -238,22 +256,15 @@ def _key_metric(bundle: Path) -> str:
     return next(iter(metrics))
 
 
-def _announced(
-    search: Search,
-    todo: Sequence[Setting],
-    settings: Sequence[Setting],
-    before: Mapping[str, Entry],
-    unseen: Mapping[str, Any] | None,
-) -> str:
-    facts, grid = search.facts, " × ".join(str(len(tried)) for tried in search.axes.values())
-    total = math.prod(len(tried) for tried in search.axes.values())
+def _announced(search: Search, settings: Sequence[Setting], done: int, held: Evaluations | None) -> str:
+    facts, sizes = search.facts, [len(tried) for tried in search.axes.values()]
+    total, own = math.prod(sizes), "" if {} in settings else " and the bundle's own"
     drawn = f"{len(settings)} drawn of {total} settings" if len(settings) < total else f"{total} settings"
-    own = "" if {} in settings else " and the bundle's own"
     cases = f"{facts['cases']} cases"
     if facts["cases"] < facts["cases_of_the_list"]:
         cases += f" drawn of {facts['cases_of_the_list']} (seed {search.seed})"
-    done = sum(_name(facts, one) in before for one in todo)
-    line = f"{drawn} ({grid}){own}: {len(todo)} evaluations of {cases}, by {search.metric}"
-    if unseen is not None:
-        line += f"; then the best and the bundle's own on {unseen['cases']} cases of '{unseen['split']}'"
+    grid = f" ({' × '.join(map(str, sizes))})" if len(sizes) > 1 else ""
+    line = f"{drawn}{grid}{own}: {search.asked} evaluations of {cases}, by {search.metric}"
+    if held is not None:
+        line += f"; then the best and the bundle's own on {held.facts['cases']} cases of '{held.task.split}'"
     return line + (f"; {done} of them done before" if done else "")
