@@ -25,6 +25,7 @@ from monai_ext.apps.tune_settings import (
     Setting,
     check_axes,
     choose_settings,
+    counted,
     naming,
     overrides,
     read_values,
@@ -259,12 +260,14 @@ def _key_metric(bundle: Path) -> str:
 def _announced(search: Search, settings: Sequence[Setting], done: int, held: Evaluations | None) -> str:
     facts, sizes = search.facts, [len(tried) for tried in search.axes.values()]
     total, own = math.prod(sizes), "" if {} in settings else " and the bundle's own"
-    drawn = f"{len(settings)} drawn of {total} settings" if len(settings) < total else f"{total} settings"
-    cases = f"{facts['cases']} cases"
+    drawn = f"{len(settings)} drawn of " if len(settings) < total else ""
+    cases = counted(facts["cases"], "case")
     if facts["cases"] < facts["cases_of_the_list"]:
         cases += f" drawn of {facts['cases_of_the_list']} (seed {search.seed})"
     grid = f" ({' × '.join(map(str, sizes))})" if len(sizes) > 1 else ""
-    line = f"{drawn}{grid}{own}: {search.asked} evaluations of {cases}, by {search.metric}"
+    line = f"{drawn}{counted(total, 'setting')}{grid}{own}: {counted(search.asked, 'evaluation')} of {cases},"
+    line += f" by {search.metric}"
     if held is not None:
-        line += f"; then the best and the bundle's own on {held.facts['cases']} cases of '{held.task.split}'"
+        on = f"{counted(held.facts['cases'], 'case')} of '{held.task.split}'"
+        line += f"; then the best and the bundle's own on {on}"
     return line + (f"; {done} of them done before" if done else "")

@@ -115,7 +115,7 @@ def chosen_sets(listed: str | None) -> list[str] | None:
 
 
 def _tell(report: Mapping[str, Any], output: Path) -> None:
-    from monai_ext.apps.tune_settings import shown
+    from monai_ext.apps.tune_settings import counted, shown
 
     metric, best = report["metric"], report["best"]
     columns = {name: title for name, title in COLUMNS.items() if name in best["metrics"] and name != metric}
@@ -131,16 +131,13 @@ def _tell(report: Mapping[str, Any], output: Path) -> None:
     if not console.is_terminal:
         console.width = WIDTH
     console.print(table)
-    print(
-        f"best of {len(report['settings'])}: {metric} {best['score']:.3f}, the bundle's own"
-        f" {report['default']['score']:.3f}; difference {_gain(best)}"
-    )
+    line = f"best of {len(report['settings'])}: {metric} {best['score']:.3f}, the bundle's own"
+    print(line if best["default"] else f"{line} {report['default']['score']:.3f}; difference {_gain(best)}")
     if held := report["holdout"]:
-        say(
-            f"on {held['cases']} cases of '{held['split']}', which had no say: {metric}"
-            f" {_figure(held['best'][metric])}, the bundle's own {_figure(held['default'][metric])};"
-            f" difference {_gain(held)}"
-        )
+        line = f"on {counted(held['cases'], 'case')} of '{held['split']}', which had no say: {metric}"
+        line += f" {_figure(held['best'][metric])}, the bundle's own"
+        own = f"{line} {_figure(held['default'][metric])}; difference {_gain(held)}"
+        say(line if best["default"] else own)
     for note in report["notes"]:
         say(f"note: {note}")
     say(f"{report['statement']}")

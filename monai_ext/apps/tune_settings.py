@@ -23,8 +23,8 @@ Setting = dict[str, Any]
 SCALARS = (bool, int, float, str, type(None))
 GIVEN = ("bundle_root", "dataset_dir", "output_dir", "device", "batch_size")
 """What is given otherwise than by --set, or changes no result."""
-PARTS = ("preprocessing", "inferer", "postprocessing")
-"""Quickly built, so that they can refuse a value before anything runs."""
+RUNNING = ("dataset", "dataloader", "handlers", "evaluator", "key_metric", "overlays")
+"""Blocks that need the data, and so cannot refuse a value before anything runs."""
 OUTSIDE_QUOTES = re.compile(r',(?=(?:[^"]*"[^"]*")*[^"]*$)')
 
 
@@ -157,13 +157,29 @@ def _kind(value: Any) -> str:
 
 
 def _check_built(bundle: Path, key: str, value: Any) -> None:
-    """Build what is quickly built, and what the id belongs to, with this value."""
+    """Build what takes the value, so that it can refuse it."""
     parser = read_workflow(bundle, EVALUATE, overrides({key: value})).parser
-    block = key.partition("#")[0]
-    built = [*PARTS, *([block] if "#" in key else [])]
-    for part in (name for name in dict.fromkeys(built) if name in parser):
-        with naming({key: value}):
-            parser.get_parsed_content(part)
+    around = [key[:end] for end in range(len(key)) if key[end] == "#"]
+    components = [name for name in around if "_target_" in parser[name]]
+    for part in [*components[-1:], *_users(parser.config, key)]:
+        if part.partition("#")[0] not in RUNNING:
+            with naming({key: value}):
+                parser.get_parsed_content(part)
+
+
+def _users(content: Any, key: str, name: str = "") -> Iterator[str]:
+    """Ids of the components that refer to an id in one of their arguments."""
+    if isinstance(content, dict):
+        reference = re.compile(rf"@{re.escape(key)}(?![\w#])")
+        if "_target_" in content and any(
+            isinstance(value, str) and reference.search(value) for value in content.values()
+        ):
+            yield name
+        for part, value in content.items():
+            yield from _users(value, key, f"{name}#{part}" if name else part)
+    elif isinstance(content, list):
+        for index, value in enumerate(content):
+            yield from _users(value, key, f"{name}#{index}")
 
 
 @contextmanager
@@ -197,6 +213,11 @@ def told(setting: Mapping[str, Any]) -> str:
 def shown(value: Any) -> str:
     """A value as it is written on the command line."""
     return value if isinstance(value, str) and value else json.dumps(value)
+
+
+def counted(number: int, thing: str) -> str:
+    """ "1 case", "2 cases"."""
+    return f"{number} {thing}" + ("" if number == 1 else "s")
 
 
 def overrides(setting: Setting) -> dict[str, Any]:

@@ -211,8 +211,7 @@ def test_a_holdout_scores_the_best_and_the_bundles_own_once(grey, data, tmp_path
     assert len(runs) == 4 + 2
     out = capsys.readouterr().out
     assert (
-        "4 evaluations of 1 cases drawn of 3 (seed 0), by dice; then the best and the bundle's own on 2"
-        in out
+        "4 evaluations of 1 case drawn of 3 (seed 0), by dice; then the best and the bundle's own on 2" in out
     )
     assert (
         "on 2 cases of 'test', which had no say: dice 0.615, the bundle's own 0.364; difference +0.252" in out
@@ -228,6 +227,9 @@ def test_where_nothing_is_better_the_bundles_own_is_the_best(grey, data, tmp_pat
     report = report_of(tmp_path / "out")
     assert report["best"]["default"] and report["best"]["gain"] == report["holdout"]["gain"] == 0
     assert report["notes"] == ["no setting is better than the bundle's own"]
+    out = capsys.readouterr().out
+    assert "best of 3: dice 0.667, the bundle's own\n" in out
+    assert "on 2 cases of 'test', which had no say: dice 0.364, the bundle's own\n" in out
     assert json.loads((tmp_path / "out" / "best.json").read_text())["mask_threshold"] == 0.5
     assert len(runs) == 3 + 1
 

@@ -77,7 +77,8 @@ def test_what_components_within_components_leave_out_can_be_tuned(vlsm, tmp_path
     bundle = shutil.copytree(vlsm, tmp_path / "b")
     content = json.loads((bundle / "configs/inference.json").read_text())
     generator = {"_target_": "monai_ext.masks.generator.MaskGenerator", "points_per_side": 16}
-    content |= {"generator": generator, "outer": {"generator": generator}}
+    inner = {**generator, "stability_threshold": "@stable"}
+    content |= {"stable": 0.9, "generator": generator, "outer": {"generator": inner}}
     (bundle / "configs/inference.json").write_text(json.dumps(content))
     values = read_values(bundle)
     for place in ("generator", "outer#generator"):
@@ -86,6 +87,9 @@ def test_what_components_within_components_leave_out_can_be_tuned(vlsm, tmp_path
     check_axes(bundle, {"generator#min_region": [0, 100]}, values)
     with pytest.raises(InputError, match=r"^outer#generator#nms_threshold=2: nms_threshold is 2; it lies in"):
         check_axes(bundle, {"outer#generator#nms_threshold": [0.5, 2]}, values)
+    with pytest.raises(InputError, match=r"^stable=1.5: stability_threshold is 1.5; it lies in"):
+        check_axes(bundle, {"stable": [1.5]}, values)
+    check_axes(bundle, {"evaluator#amp": [True]}, values)  # cannot be built without the data
     with pytest.raises(
         InputError, match=r"^--set iou_threshold: no such id .*near are generator#iou_threshold, "
     ):
