@@ -17,6 +17,7 @@ from rich.table import Table
 import monai_ext
 from monai_ext.apps import catalog, runner
 from monai_ext.apps.console import STOPPED, complain, reporting, say
+from monai_ext.apps.tune_cli import chosen_sets, tune
 from monai_ext.apps.weights_cli import weights_app
 from monai_ext.errors import InputError
 
@@ -31,6 +32,7 @@ app.add_typer(bundles_app, name="bundles")
 dataset_app = typer.Typer(help="Look at data sets before work starts.", no_args_is_help=True)
 app.add_typer(dataset_app, name="dataset")
 app.add_typer(weights_app, name="weights")
+app.command()(tune)
 
 SHOWN = 100
 """Characters of a prompt in a line about its result."""
@@ -180,15 +182,12 @@ def evaluate(
 ) -> None:
     """Score a bundle on labelled images; writes metrics.json, cases.csv and pictures of some cases."""
     with reporting(debug):
-        names = None if sets is None else [name.strip() for name in sets.split(",") if name.strip()]
-        if names == []:
-            raise InputError("--sets names no set; leave it out for all.")
         figures = runner.run_evaluate(
             catalog.find_bundle(bundle),
             data,
             split,
             output,
-            sets=names,
+            sets=chosen_sets(sets),
             wording=wording,
             overlays=overlays,
             device=device,

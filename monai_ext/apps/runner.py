@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from monai.bundle import ConfigWorkflow
 
 AUTO = "auto"
+EVALUATE = ("inference.json", "evaluate.json")
+"""Configurations of an evaluation, the second laid over the first."""
 
 
 def parse_prompts(texts: Sequence[str]) -> list[str]:
@@ -160,6 +162,9 @@ def run_evaluate(
     overlays: str = "some",
     device: str = AUTO,
     batch_size: int | None = None,
+    limit: int | None = None,
+    seed: int = 0,
+    settings: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Score a bundle on a list of labelled images with its evaluate.json.
 
@@ -172,6 +177,8 @@ def run_evaluate(
         wording: "canonical", "heldout" or "nonsense".
         overlays: "some": pictures of the worst, median and best case of each target; "all": of every case.
         device, batch_size: see :func:`run_segment`.
+        limit, seed: score only so many cases, see :func:`monai_ext.data.evaluation.draw_cases`; all if None.
+        settings: further overrides of the configuration, values by id; texts as :func:`literal` gives them.
 
     Returns:
         the content of metrics.json.
@@ -179,37 +186,96 @@ def run_evaluate(
     Raises:
         InputError, WeightsError: what the user can act on, as raised.
     """
+    overrides = evaluate_overrides(
+        bundle, data, split, sets=sets, wording=wording, batch_size=batch_size, limit=limit, seed=seed
+    )
+    overrides["overlay_cases"] = literal(overlays)
+    _run(bundle, EVALUATE, output, device, {**overrides, **(settings or {})})
+    return json.loads((output.expanduser() / "metrics.json").read_text(encoding="utf-8"))
+
+
+def evaluate_overrides(
+    bundle: Path,
+    data: Path,
+    split: str,
+    *,
+    sets: Sequence[str] | None = None,
+    wording: str = "canonical",
+    batch_size: int | None = None,
+    limit: int | None = None,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """What :func:`run_evaluate` sets in the configuration, but for output and device.
+
+    Raises:
+        InputError: when there is no such data, or the bundle has no such configuration.
+    """
     if not data.expanduser().exists():
         raise InputError(f"{data}: no such file or folder.")
-    overrides = {
+    overrides: dict[str, Any] = {
         "dataset_dir": literal(data.expanduser().absolute()),
         "split": literal(split),
         "sets": None if sets is None else [literal(name) for name in sets],
         "wording": literal(wording),
-        "overlay_cases": literal(overlays),
         **({} if batch_size is None else {"batch_size": batch_size}),
     }
-    _run(bundle, ("inference.json", "evaluate.json"), output, device, overrides)
-    return json.loads((output.expanduser() / "metrics.json").read_text(encoding="utf-8"))
+    if limit is not None:
+        overrides["datalist"] = {
+            "_target_": "monai_ext.data.evaluation.draw_cases",
+            "cases": read_configs(bundle, EVALUATE)["datalist"],
+            "limit": limit,
+            "seed": seed,
+        }
+    return overrides
 
 
-def open_workflow(bundle: Path, configs: Sequence[str], overrides: dict[str, Any]) -> ConfigWorkflow:
+def config_files(bundle: Path, configs: Sequence[str]) -> list[Path]:
+    """Paths of configurations of a bundle.
+
+    Raises:
+        InputError: when one is missing.
+    """
+    files = [bundle / "configs" / name for name in configs]
+    for file in files:
+        if not file.is_file():
+            raise InputError(f"bundle {bundle.name}: no configs/{file.name}.")
+    return files
+
+
+def read_configs(bundle: Path, configs: Sequence[str]) -> dict[str, Any]:
+    """Configurations of a bundle laid over each other, as they are written: nothing is resolved or run.
+
+    Raises:
+        InputError: when one is missing.
+    """
+    from monai.bundle import ConfigParser
+
+    return ConfigParser.load_config_files([str(file) for file in config_files(bundle, configs)])
+
+
+def read_workflow(bundle: Path, configs: Sequence[str], overrides: Mapping[str, Any]) -> ConfigWorkflow:
+    """The workflow of a bundle's configurations, in which nothing has been built yet.
+
+    Raises:
+        InputError: when a configuration is missing.
+    """
+    from monai.bundle import ConfigWorkflow
+
+    files = [str(file) for file in config_files(bundle, configs)]
+    with quiet():  # a warning that the bundle has no logging.conf
+        return ConfigWorkflow(
+            files, workflow_type="infer", logging_file=False, bundle_root=literal(bundle), **overrides
+        )
+
+
+def open_workflow(bundle: Path, configs: Sequence[str], overrides: Mapping[str, Any]) -> ConfigWorkflow:
     """The workflow of a bundle's configurations, weights loaded.
 
     Raises:
         InputError, WeightsError: what the user can act on, as raised.
     """
-    from monai.bundle import ConfigWorkflow
-
-    files = [str(bundle / "configs" / name) for name in configs]
-    for file in files:
-        if not Path(file).is_file():
-            raise InputError(f"bundle {bundle.name}: no configs/{Path(file).name}.")
     with unwrapped():
-        with quiet():  # a warning that the bundle has no logging.conf
-            flow = ConfigWorkflow(
-                files, workflow_type="infer", logging_file=False, bundle_root=literal(bundle), **overrides
-            )
+        flow = read_workflow(bundle, configs, overrides)
         flow.initialize()
     return flow
 

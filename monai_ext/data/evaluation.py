@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 from collections.abc import Sequence
 from pathlib import Path
@@ -98,6 +99,24 @@ def evaluation_items(
                 )
             case["image"] = case["image"][sequence]
     return [_item(case, library, absent, wording, seed) for case in cases]
+
+
+def draw_cases(cases: Sequence[dict[str, Any]], limit: int, seed: int = 0) -> list[dict[str, Any]]:
+    """`limit` of the items of :func:`evaluation_items`, or all if there are no more, in their order.
+
+    The draw depends on set, case and seed alone, and a smaller one is part of a larger one.
+
+    Raises:
+        InputError: for a limit below 1.
+    """
+    if limit < 1:
+        raise InputError(f"limit is {limit}; one case is the least.")
+
+    def place(case: dict[str, Any]) -> str:
+        return hashlib.sha256(f"{seed}/{case['set']}/{case['case']}".encode()).hexdigest()
+
+    drawn = {id(case) for case in sorted(cases, key=place)[:limit]}
+    return [case for case in cases if id(case) in drawn]
 
 
 def _item(

@@ -38,7 +38,7 @@ def segment(
     return main(["segment", str(source), *asked, "-o", str(out), "--bundle", str(bundle), *called, *more])
 
 
-@pytest.mark.parametrize("command", [["--help"], ["bundles"], ["segment", "--help"]])
+@pytest.mark.parametrize("command", [["--help"], ["bundles"], ["segment", "--help"], ["tune", "--help"]])
 def test_help_and_the_list_of_bundles_import_nothing_heavy(command):
     code = (
         "import sys; from monai_ext.apps.cli import main; code = main(sys.argv[1:]);"
