@@ -20,17 +20,24 @@ class PromptableLoss(nn.Module):
         dice: weight of the Dice loss.
         iou: weight of the error of the predicted IoU.
         as_published: see above.
+        gamma, alpha: of the focal loss; 0 and None make it the plain cross-entropy.
     """
 
     def __init__(
-        self, focal: float = 20.0, dice: float = 1.0, iou: float = 1.0, as_published: bool = False
+        self,
+        focal: float = 20.0,
+        dice: float = 1.0,
+        iou: float = 1.0,
+        as_published: bool = False,
+        gamma: float = 2.0,
+        alpha: float | None = 0.25,
     ) -> None:
         super().__init__()
         self.weights = {"focal": focal, "dice": dice, "iou": iou}
         self.as_published = as_published
-        self.focal = FocalLoss(gamma=2.0, alpha=0.25)
+        self.focal = FocalLoss(gamma=gamma, alpha=alpha)
         self.dice = DiceLoss(sigmoid=True, batch=as_published, smooth_nr=1.0, smooth_dr=1.0)
-        self.each_focal = FocalLoss(gamma=2.0, alpha=0.25, reduction="none")
+        self.each_focal = FocalLoss(gamma=gamma, alpha=alpha, reduction="none")
         self.each_dice = DiceLoss(sigmoid=True, smooth_nr=1.0, smooth_dr=1.0, reduction="none")
 
     def parts(self, logits: Tensor, iou: Tensor, label: Tensor) -> dict[str, Tensor]:

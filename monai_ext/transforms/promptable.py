@@ -13,6 +13,8 @@ from numpy.random import RandomState
 from monai_ext.data.object_prompts import centre_point, jittered_boxes, object_boxes
 from monai_ext.metrics.agreement import target_mask
 
+LISTS = ("prompt", "target", "values")  # of an item, one entry for each target
+
 
 class ObjectPrompts(Transform):
     """The box and the centre of each target that a case shows.
@@ -36,7 +38,7 @@ class ObjectPrompts(Transform):
         label = torch.as_tensor(d["label"])[0]
         masks = [target_mask(label, values) if values else label.new_zeros(label.shape) for values in d["values"]]
         shown = [k for k, mask in enumerate(masks) if mask.any()]
-        d.update({key: [d[key][k] for k in shown] for key in ("prompt", "target", "values")})
+        d.update({key: [d[key][k] for k in shown] for key in LISTS})
         random = RandomState(crc32(f"{self.seed}/{d['set']}/{d['case']}".encode()))
         boxes, points = torch.zeros(0, 4), torch.zeros(0, 1, 2)
         if shown:
@@ -53,6 +55,8 @@ class BestMasks(Transform):
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Put `masks` (P, H, W) uint8 and `presence` (P,) beside `pred`: logits (P, M, H, W) and IoU (P, M)."""
         d = dict(data)
+        # of a case that shows no target, MONAI's decollation makes None of the empty lists
+        d.update({key: d[key] or [] for key in LISTS if key in d})
         logits, iou = d["pred"]
         rows, best = torch.arange(len(iou), device=iou.device), iou.argmax(1)
         d["masks"] = (logits[rows, best] > 0).to(torch.uint8)
