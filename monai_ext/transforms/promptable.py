@@ -36,7 +36,9 @@ class ObjectPrompts(Transform):
         """
         d = dict(data)
         label = torch.as_tensor(d["label"])[0]
-        masks = [target_mask(label, values) if values else label.new_zeros(label.shape) for values in d["values"]]
+        masks = [
+            target_mask(label, values) if values else label.new_zeros(label.shape) for values in d["values"]
+        ]
         shown = [k for k, mask in enumerate(masks) if mask.any()]
         d.update({key: [d[key][k] for k in shown] for key in LISTS})
         random = RandomState(crc32(f"{self.seed}/{d['set']}/{d['case']}".encode()))

@@ -4,8 +4,8 @@ import numpy as np
 import torch
 from monai.transforms import Lambdad
 
-from monai_ext.data.prompts import PromptLibrary
 from monai_ext.data.promptable import PromptableTrainingData
+from monai_ext.data.prompts import PromptLibrary
 
 LIBRARY = PromptLibrary.load()
 AREAS = {"both": 610, "left": 360, "right": 250}
@@ -54,7 +54,9 @@ def test_prompts_belong_to_their_objects():
     items = data(jitter=0.0)
     for k in range(30):
         item = items[k % len(items)]
-        for mask, box, points, labels in zip(*(item[key] for key in ("label", "boxes", "points", "point_labels"))):
+        for mask, box, points, labels in zip(
+            *(item[key] for key in ("label", "boxes", "points", "point_labels"))
+        ):
             rows, columns = np.nonzero(mask.numpy())
             assert box.tolist() == [columns.min(), rows.min(), columns.max(), rows.max()]
             assert [int(mask[int(y), int(x)]) for x, y in points] == labels.tolist()

@@ -100,6 +100,10 @@ def test_without_gamma_and_alpha_the_focal_loss_is_the_cross_entropy():
 
 def test_what_a_decoder_returns_is_taken_prompt_by_prompt():
     torch.manual_seed(0)
-    logits, iou, label = torch.randn(2, 4, 3, 8, 8), torch.rand(2, 4, 3), (torch.rand(2, 4, 8, 8) > 0.5).float()
+    logits, iou, label = (
+        torch.randn(2, 4, 3, 8, 8),
+        torch.rand(2, 4, 3),
+        (torch.rand(2, 4, 8, 8) > 0.5).float(),
+    )
     wanted = PromptableLoss()(logits.flatten(0, 1), iou.flatten(0, 1), label.flatten(0, 1)[:, None])
     assert torch.equal(DecodedLoss()((logits, iou), label), wanted)

@@ -23,7 +23,11 @@ def case(name="1", **changes):
 
 def test_targets_that_are_there_get_their_box_and_centre_and_others_are_left_out():
     data = ObjectPrompts(jitter=0.0)(case())
-    assert data["target"] == ["liver", "organs"] and data["values"] == ["2", "2+3"] and data["prompt"] == ["a", "c"]
+    assert (
+        data["target"] == ["liver", "organs"]
+        and data["values"] == ["2", "2+3"]
+        and data["prompt"] == ["a", "c"]
+    )
     assert data["boxes"].tolist() == [[20, 10, 59, 29], [5, 10, 59, 49]]
     assert data["points"].shape == (2, 1, 2) and data["point_labels"].tolist() == [[1], [1]]
     x, y = data["points"][0, 0].tolist()
