@@ -62,6 +62,7 @@ def training(folder, output, epochs=1, **overrides):
         batch_size=4,
         num_workers=0,
         phantoms=1,
+        opacities=2,
         **{f"network_def#{key}": value for key, value in SMALL.items()},
         **overrides,
     )

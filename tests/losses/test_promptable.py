@@ -47,7 +47,7 @@ def test_the_iou_of_a_mask_is_no_gradient_for_the_mask():
 
 
 def test_other_shapes_are_refused():
-    with pytest.raises(ValueError, match=r"\(R, 1\)"):
+    with pytest.raises(ValueError, match=r"\(R, M\)"):
         PromptableLoss()(torch.zeros(2, 1, 4, 4), torch.zeros(2), torch.zeros(2, 1, 4, 4))
 
 
