@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
+import torch
 import torch.nn.functional as F
 from segment_anything.modeling.common import LayerNorm2d
 from torch import Tensor, nn
 
 from monai_ext.networks.convolutions import ContextBlock, ResidualBlock, conv
 from monai_ext.networks.placement import Placement
+from monai_ext.networks.promptable import Rows
 from monai_ext.networks.sam import SegmentAnything
 
 STRIDE = 8
+STEEP = 10.0  # logit per cell that a drawn box has at its edges, and at most
 
 
 class CompactEncoder(nn.Module):
@@ -51,7 +55,9 @@ class CompactEncoder(nn.Module):
 class CompactSAM(SegmentAnything):
     """Boxes, points and masks to masks on a plain CPU; the image is squashed to a small square.
 
-    Features lie at stride 8 instead of SAM's 16, so that masks come at half of `image_size`.
+    Features lie at stride 8 instead of SAM's 16, so that masks come at half of `image_size`. A box is not only given
+    as two corners but also drawn, filled, as a mask prompt, unless there is one: where it lies need not be learnt
+    then, which took hundreds of images more than there are.
 
     Args:
         image_size: side of the square in pixels, a multiple of 32.
@@ -81,3 +87,18 @@ class CompactSAM(SegmentAnything):
 
     def place(self, height: int, width: int) -> Placement:
         return Placement.squash(height, width, self.image_size)
+
+    def predict_rows(self, maps: tuple[Tensor, ...], rows: Rows, multimask: bool) -> tuple[Tensor, Tensor]:
+        if rows.boxes is not None and rows.masks is None:
+            rows = replace(rows, masks=self.drawn(rows.boxes))
+        return super().predict_rows(maps, rows, multimask)
+
+    def drawn(self, boxes: Tensor) -> Tensor:
+        """(R, 4) boxes in pixels of the square as (R, 1, mask_size, mask_size) logits, steep at the edges."""
+        cell = self.image_size / self.mask_size
+        centres = torch.arange(self.mask_size, device=boxes.device, dtype=torch.float32) + 0.5
+        low, high = ((boxes.float() + shift) / cell for shift in (0.0, 1.0))  # of the first and last pixel
+        x = torch.minimum(centres - low[:, :1], high[:, 2:3] - centres)
+        y = torch.minimum(centres - low[:, 1:2], high[:, 3:] - centres)
+        depth = torch.minimum(x[:, None, None, :], y[:, None, :, None])
+        return (STEEP * depth).clamp(-STEEP, STEEP)

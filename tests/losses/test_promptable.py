@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from monai_ext.losses.promptable import PromptableLoss
+from monai_ext.losses.promptable import DecodedLoss, PromptableLoss
 
 FIXTURE = Path(__file__).resolve().parents[3] / "shared" / "fixtures" / "sam_med2d.npz"
 
@@ -47,5 +47,63 @@ def test_the_iou_of_a_mask_is_no_gradient_for_the_mask():
 
 
 def test_other_shapes_are_refused():
-    with pytest.raises(ValueError, match=r"\(R, 1\)"):
+    with pytest.raises(ValueError, match=r"\(R, M\)"):
         PromptableLoss()(torch.zeros(2, 1, 4, 4), torch.zeros(2), torch.zeros(2, 1, 4, 4))
+
+
+def several():
+    """Two prompts with three masks each; the second of the first and the third of the other are right."""
+    label = torch.zeros(2, 1, 8, 8)
+    label[0, :, :4] = label[1, :, :, :4] = 1
+    logits = torch.full((2, 3, 8, 8), -4.0)
+    logits[0, 1] = torch.where(label[0, 0] > 0, 4.0, -4.0)
+    logits[1, 2] = torch.where(label[1, 0] > 0, 4.0, -4.0)
+    return logits.requires_grad_(), label
+
+
+def test_of_several_masks_only_the_best_is_trained():
+    logits, label = several()
+    PromptableLoss(iou=0)(logits, torch.zeros(2, 3), label).backward()
+    changed = logits.grad.flatten(2).abs().amax(2) > 0
+    assert changed.tolist() == [[False, True, False], [False, False, True]]
+
+
+def test_the_loss_of_the_best_is_that_of_a_single_mask():
+    logits, label = several()
+    best = torch.stack([logits[0, 1:2], logits[1, 2:3]])
+    loss = PromptableLoss(iou=0)
+    assert torch.equal(loss(logits, torch.zeros(2, 3), label), loss(best, torch.zeros(2, 1), label))
+
+
+def test_the_iou_is_learnt_for_every_mask():
+    logits, label = several()
+    true = torch.tensor([[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
+    assert float(PromptableLoss().parts(logits, true, label)["iou"]) == pytest.approx(0.0, abs=1e-6)
+    wrong = true.clone()
+    wrong[0, 0] = 0.6
+    assert float(PromptableLoss().parts(logits, wrong, label)["iou"]) == pytest.approx(0.06, abs=1e-6)
+
+
+def test_as_published_there_is_one_mask():
+    logits, label = several()
+    with pytest.raises(ValueError, match="3 masks for each prompt"):
+        PromptableLoss(as_published=True)(logits, torch.zeros(2, 3), label)
+
+
+def test_without_gamma_and_alpha_the_focal_loss_is_the_cross_entropy():
+    torch.manual_seed(0)
+    logits, label = torch.randn(2, 1, 4, 4), (torch.rand(2, 1, 4, 4) > 0.5).float()
+    focal = PromptableLoss(gamma=0, alpha=None).parts(logits, torch.zeros(2, 1), label)["focal"]
+    wanted = torch.nn.functional.binary_cross_entropy_with_logits(logits, label)
+    assert float(focal) == pytest.approx(float(wanted), abs=1e-6)
+
+
+def test_what_a_decoder_returns_is_taken_prompt_by_prompt():
+    torch.manual_seed(0)
+    logits, iou, label = (
+        torch.randn(2, 4, 3, 8, 8),
+        torch.rand(2, 4, 3),
+        (torch.rand(2, 4, 8, 8) > 0.5).float(),
+    )
+    wanted = PromptableLoss()(logits.flatten(0, 1), iou.flatten(0, 1), label.flatten(0, 1)[:, None])
+    assert torch.equal(DecodedLoss()((logits, iou), label), wanted)

@@ -43,6 +43,27 @@ def test_every_kind_of_prompt_is_taken_and_does_not_depend_on_the_batch(kind):
     assert torch.allclose(iou[1, 2], one_iou[0, 0], atol=1e-5)
 
 
+def test_a_box_is_drawn_as_a_mask_at_the_resolution_of_masks():
+    network = CompactSAM(**SMALL)
+    drawn = network.drawn(torch.tensor([[10.0, 20, 29, 59], [0, 0, 63, 63], [5, 7, 5, 7]]))
+    assert drawn.shape == (3, 1, 32, 32) and drawn.abs().max() <= 10
+    rows, columns = (drawn[0, 0] > 0).nonzero().T
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (10, 29, 5, 14)
+    assert bool((drawn[1] > 0).all())
+    assert drawn[2].argmax() == 3 * 32 + 2  # a single pixel is half a cell: steep, but not inside
+
+
+def test_a_mask_prompt_takes_the_place_of_the_drawn_box():
+    network = CompactSAM(**SMALL).eval()
+    image, boxes = torch.rand(1, 3, 64, 64), torch.tensor([[[10.0, 20, 29, 59]]])
+    with torch.no_grad():
+        alone, _ = network(image, boxes=boxes)
+        same, _ = network(image, boxes=boxes, masks=network.drawn(boxes[0])[:, 0][None])
+        other, _ = network(image, boxes=boxes, masks=torch.randn(1, 1, 32, 32))
+    assert torch.equal(alone, same)
+    assert not torch.allclose(alone, other, atol=1e-3)
+
+
 def test_training_steps_make_the_loss_smaller_and_reach_every_weight_that_boxes_use():
     network = CompactSAM(**SMALL).train()
     image = torch.rand(4, 3, 64, 64) * 0.3
@@ -66,11 +87,11 @@ def test_training_steps_make_the_loss_smaller_and_reach_every_weight_that_boxes_
         for name, one in network.named_parameters()
         if one.grad is None or not bool(one.grad.any())
     }
-    # Points, mask prompts and the alternatives' networks are not asked by boxes and a single mask.
+    # Points and the alternatives' networks are not asked by boxes and a single mask; a box is drawn as a mask.
     assert silent <= {
         "point_embeddings",
         "not_a_point_embed",
-        "mask_downscaling",
+        "no_mask_embed",
         "output_hypernetworks_mlps",
     }
 

@@ -1,0 +1,103 @@
+"""Prompts for an object whose mask is known: a loose box, points in and around it, a rough mask."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.random import RandomState
+from scipy.ndimage import distance_transform_edt, gaussian_filter, shift
+from segment_anything.utils.amg import batched_mask_to_box
+from torch import Tensor
+
+DEEP = 0.7  # of the greatest depth: from there on a place counts as the middle of an object
+AROUND = 0.5  # of the box's sides: how far outside of it points that are not the object may lie
+
+
+def object_boxes(masks: Tensor) -> Tensor:
+    """(N, H, W) masks, none empty, as (N, 4) float32 boxes (x0, y0, x1, y1): first and last column and row."""
+    return batched_mask_to_box(masks > 0.5).float()
+
+
+def jittered_boxes(boxes: Tensor, jitter: float, height: int, width: int, random: RandomState) -> Tensor:
+    """Each edge moved on its own, uniformly by up to `jitter` of the box's side across it, and kept in the image.
+
+    Args:
+        boxes: (N, 4), first and last column and row.
+        jitter: in units of the side, below .5, so that no box turns inside out.
+        height, width: of the image.
+        random: decides.
+    """
+    sides = (boxes[:, 2:] - boxes[:, :2] + 1).repeat(1, 2)
+    moved = boxes + torch.from_numpy(random.uniform(-jitter, jitter, boxes.shape)).float() * sides
+    return moved.clamp(torch.zeros(4), torch.tensor([width - 1.0, height - 1.0]).repeat(2))
+
+
+def centre_point(mask: Tensor) -> Tensor:
+    """The (x, y) of the place in a mask (H, W), not empty, that lies farthest from its outline; float32."""
+    depth, corner = _depth(mask.numpy() > 0.5)
+    row, column = np.unravel_index(int(depth.argmax()), depth.shape)
+    return torch.tensor([column + corner[1], row + corner[0]], dtype=torch.float32)
+
+
+def object_points(
+    mask: Tensor, count: int, random: RandomState, middle: float = 0.6, outside: float = 0.4
+) -> tuple[Tensor, Tensor]:
+    """Points of an object and, after the first, some around it.
+
+    Args:
+        mask: (H, W), not empty.
+        count: number of points.
+        random: decides.
+        middle: chance that a point of the object lies near its middle, not just anywhere in it.
+        outside: chance that a point, not the first, lies outside the object, near its box.
+
+    Returns:
+        (count, 2) float32, (x, y) in pixels; and (count,) int32 labels, 1 in the object and 0 outside.
+    """
+    array = mask.numpy() > 0.5
+    depth, corner = _depth(array)
+    inside = np.argwhere(depth > 0) + corner
+    deep = np.argwhere(depth >= DEEP * depth.max()) + corner
+    margin = [int(np.ceil(AROUND * side)) for side in depth.shape]
+    window = tuple(
+        slice(max(0, low - around), low + side + around)
+        for low, side, around in zip(corner, depth.shape, margin, strict=True)
+    )
+    beyond = np.argwhere(~array[window]) + [part.start for part in window]
+    points, labels = [], []
+    for number in range(count):
+        away = number > 0 and len(beyond) > 0 and random.rand() < outside
+        places = beyond if away else deep if random.rand() < middle else inside
+        points.append(places[random.randint(len(places))][::-1])
+        labels.append(0 if away else 1)
+    return torch.from_numpy(np.stack(points)).float(), torch.tensor(labels, dtype=torch.int32)
+
+
+def rough_mask(mask: Tensor, size: int, random: RandomState) -> Tensor:
+    """A mask as a careless hand or another network would give it: shifted, blurred, too large or too small.
+
+    Args:
+        mask: (H, W) in {0, 1}, not empty.
+        size: side of the result.
+        random: decides.
+
+    Returns:
+        (size, size) float32 logits in [-10, 10], the object where they are positive; never all negative.
+    """
+    small = F.interpolate(mask[None, None].float(), (size, size), mode="area")[0, 0].numpy()
+    moved = shift(small, random.randint(-2, 3, 2), order=0, mode="nearest")
+    blurred = gaussian_filter(moved if moved.any() else small, random.uniform(0.5, 2.5), mode="nearest")
+    uneven = gaussian_filter(random.standard_normal((size, size)), 4)
+    blurred = blurred + 0.15 * random.rand() * uneven / uneven.std() * (blurred > 0.02)
+    level = min(random.uniform(0.25, 0.75), 0.6 * float(blurred.max()))
+    logits = random.uniform(8, 24) * (blurred - level)
+    return torch.from_numpy(np.clip(logits, -10, 10)).float()
+
+
+def _depth(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """How deep in the mask each pixel of its box lies, (h, w), and the box's first row and column."""
+    rows, columns = (np.nonzero(mask.any(axis))[0] for axis in (1, 0))
+    box = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    depth = distance_transform_edt(np.pad(box, 1))[1:-1, 1:-1]
+    return depth, np.array([rows[0], columns[0]])
