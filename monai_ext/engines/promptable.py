@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from monai.engines import PrepareBatch, default_prepare_batch
+from monai.engines import PrepareBatch
 from torch import Tensor
 
 KINDS = ("box", "box+points", "points", "point", "box+mask", "point+mask")
@@ -43,7 +43,9 @@ class PreparePromptableBatch(PrepareBatch):
         **kwargs: Any,
     ) -> tuple[Tensor, Tensor, tuple, dict[str, Any]]:
         """Image (B, 3, H, W), label (B, P, H, W), () and the keywords of the network's `forward`."""
-        image, label = default_prepare_batch(dict(batchdata), device, non_blocking, **kwargs)
+        image, label = (
+            batchdata[key].to(device, non_blocking=non_blocking, **kwargs) for key in ("image", "label")
+        )
         names = list(self.kinds)
         kind = names[int(torch.multinomial(torch.tensor([float(self.kinds[name]) for name in names]), 1))]
         asked: dict[str, Any] = {"multimask": kind == "points"}

@@ -45,7 +45,8 @@ class ObjectPrompts(Transform):
         boxes, points = torch.zeros(0, 4), torch.zeros(0, 1, 2)
         if shown:
             objects = torch.stack([masks[k] for k in shown])
-            boxes = jittered_boxes(object_boxes(objects), self.jitter, *label.shape, random)
+            height, width = label.shape
+            boxes = jittered_boxes(object_boxes(objects), self.jitter, height, width, random)
             points = torch.stack([centre_point(mask) for mask in objects])[:, None]
         d.update(boxes=boxes, points=points, point_labels=torch.ones(len(shown), 1, dtype=torch.int32))
         return d
