@@ -10,14 +10,14 @@ import torch
 from monai.transforms import Transform
 from numpy.random import RandomState
 
-from monai_ext.data.object_prompts import centre_point, jittered_boxes, object_boxes
+from monai_ext.data.object_prompts import centre_point, jittered_boxes, object_boxes, without_specks
 from monai_ext.metrics.agreement import target_mask
 
 LISTS = ("prompt", "target", "values")  # of an item, one entry for each target
 
 
 class ObjectPrompts(Transform):
-    """The box and the centre of each target that a case shows.
+    """The box, specks left out, and the centre of each target that a case shows.
 
     Args:
         jitter: each edge of a box moves by up to this share of the box's side across it, in [0, .5).
@@ -46,7 +46,8 @@ class ObjectPrompts(Transform):
         if shown:
             objects = torch.stack([masks[k] for k in shown])
             height, width = label.shape
-            boxes = jittered_boxes(object_boxes(objects), self.jitter, height, width, random)
+            clean = torch.stack([without_specks(mask) for mask in objects])
+            boxes = jittered_boxes(object_boxes(clean), self.jitter, height, width, random)
             points = torch.stack([centre_point(mask) for mask in objects])[:, None]
         d.update(boxes=boxes, points=points, point_labels=torch.ones(len(shown), 1, dtype=torch.int32))
         return d

@@ -11,6 +11,7 @@ from monai_ext.data.object_prompts import (
     object_boxes,
     object_points,
     rough_mask,
+    without_specks,
 )
 
 
@@ -92,3 +93,15 @@ def test_a_rough_mask_overlaps_its_object_but_is_not_the_same(mask):
         assert bool((logits > 0).any()), f"seed {seed}"
         grown = torch.nn.functional.max_pool2d(small[None, None].float(), 15, 1, 7)[0, 0] > 0
         assert not bool(((logits > 0) & ~grown).any()), f"seed {seed}"
+
+
+def test_specks_do_not_widen_a_box_and_real_parts_do():
+    mask = torch.zeros(60, 60)
+    mask[10:30, 10:30] = 1
+    mask[50, 55] = 1
+    assert object_boxes(without_specks(mask)[None]).tolist() == [[10, 10, 29, 29]]
+    mask[50:54, 50:52] = 1  # 8 of 409 pixels
+    assert object_boxes(without_specks(mask)[None]).tolist() == [[10, 10, 51, 53]]
+    one = torch.zeros(5, 5)
+    one[2, 3] = 1
+    assert torch.equal(without_specks(one), one > 0)
