@@ -23,7 +23,6 @@ from tests.networks.test_clip_sam import ColourDecoder, ColourEncoder, by_colour
 
 CONFIGS = Path(__file__).resolve().parents[2] / "bundles" / "clip_sam" / "configs"
 PRESETS = sorted(path.name for path in CONFIGS.glob("full_*.json"))
-COMPACT = {"compact-clip", "compact-sam"}
 
 
 @pytest.fixture(scope="module")
@@ -96,9 +95,13 @@ def test_metadata_and_properties_are_whole(bundle, tmp_path):
     assert network(torch.rand(1, 3, 24, 20)).shape == (1, 1, 24, 20)  # as MONAI's verify_net_in_out asks
 
 
-def test_contrast_texts_are_the_canonical_sentences_and_backgrounds():
+def test_contrast_texts_of_views_are_the_canonical_sentences_and_backgrounds_and_places_need_none():
     parser = ConfigParser()
     parser.read_config(str(CONFIGS / "inference.json"))
+    assert parser["compare"] == "places" and parser.get_parsed_content("contrast") == []
+    parser = ConfigParser()
+    parser.read_config(str(CONFIGS / "inference.json"))
+    parser["compare"] = "views"
     contrast = parser.get_parsed_content("contrast")
     assert contrast[-4:] == parser["background"]
     assert PromptLibrary.load().canonical("lungs", "xray") in contrast and len(set(contrast)) > 30
@@ -106,20 +109,19 @@ def test_contrast_texts_are_the_canonical_sentences_and_backgrounds():
     assert library.canonical("polyp", "endoscopy") in contrast
 
 
-@pytest.mark.skipif(
-    read_registry().keys() >= COMPACT, reason="its weights are in the registry: nothing is missing"
-)
 def test_weights_that_are_not_there_are_one_line(bundle, tmp_path, capsys):
     (without := tmp_path / "bundle").mkdir()
     (without / "configs").mkdir()
     for name in ("inference.json", "metadata.json"):
-        (without / "configs" / name).write_bytes((bundle / "configs" / name).read_bytes())
+        text = (bundle / "configs" / name).read_text()
+        (without / "configs" / name).write_text(
+            text.replace('"encoder": "compact-clip"', '"encoder": "no-clip"')
+        )
     assert segment(picture(tmp_path / "a.png"), tmp_path / "out", without, "-p", "lungs") == 3
-    assert capsys.readouterr().err.startswith("error: no weights 'compact-clip'; known are ")
+    assert capsys.readouterr().err.startswith("error: no weights 'no-clip'; known are ")
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.skipif(not read_registry().keys() >= COMPACT, reason="the compact parts are not trained yet")
 def test_the_embedded_parts_segment_the_sample():
     sample = CONFIGS.parents[2] / "data" / "samples" / "breast_ultrasound.png"
     segmenter = monai_ext.load("clip_sam", device="cpu")
