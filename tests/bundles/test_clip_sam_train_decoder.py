@@ -3,14 +3,13 @@
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from ignite.engine import Events
 from monai.bundle import ConfigWorkflow
-from PIL import Image
 
 from monai_ext.networks.compact_sam import CompactSAM
+from tests.bundles.films import write_films
 
 CONFIGS = Path(__file__).resolve().parents[2] / "bundles" / "clip_sam" / "configs"
 SMALL = {
@@ -24,28 +23,7 @@ SMALL = {
 
 @pytest.fixture
 def films(tmp_path):
-    """Six pictures with two bright fields each, four to train on and two to validate, one of these without fields."""
-    folder = tmp_path / "films"
-    folder.mkdir()
-    lists = {"training": [], "validation": []}
-    for n in range(6):
-        picture = np.random.default_rng(n).integers(40, 90, (48, 56), dtype=np.uint8)
-        mask = np.zeros((48, 56), np.uint8)
-        if n < 5:
-            mask[10 : 30 + n, 6:18] = mask[10 : 32 + n, 28:42] = 1
-        picture[mask == 1] += 120
-        Image.fromarray(picture).save(folder / f"{n}.png")
-        Image.fromarray(mask).save(folder / f"{n}_mask.png")
-        entry = {"id": str(n), "group": str(n), "image": f"{n}.png", "label": f"{n}_mask.png"}
-        lists["training" if n < 4 else "validation"].append(entry)
-    table = {
-        "modality": {"0": "X-ray"},
-        "labels": {"0": "background", "1": "lungs"},
-        "prompts": {"1": ["lungs in a chest X-ray"]},
-        **lists,
-    }
-    (folder / "dataset.json").write_text(json.dumps(table))
-    return folder
+    return write_films(tmp_path / "films", width=56, shown=5)  # the last shows nothing
 
 
 def training(folder, output, epochs=1, **overrides):

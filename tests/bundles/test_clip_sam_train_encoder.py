@@ -8,7 +8,7 @@ from monai.bundle import ConfigWorkflow
 
 from monai_ext.networks.clip import VisionLanguageEncoder
 from monai_ext.weights.registry import read_state_dict
-from tests.bundles.test_vlsm_train import films  # noqa: F401 (a fixture)
+from tests.bundles.films import write_films
 
 CONFIG = Path(__file__).resolve().parents[2] / "bundles" / "clip_sam" / "configs" / "train_encoder.json"
 
@@ -34,7 +34,8 @@ def workflow(folder, output):
     )
 
 
-def test_an_epoch_changes_the_weights_and_a_second_goes_on_from_it(films, tmp_path):  # noqa: F811
+def test_an_epoch_changes_the_weights_and_a_second_goes_on_from_it(tmp_path):
+    films = write_films(tmp_path / "films")
     first = workflow(films, tmp_path)
     first.initialize()
     trainer = first.parser.get_parsed_content("train#trainer")

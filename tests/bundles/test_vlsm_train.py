@@ -1,16 +1,14 @@
 """The training config of the vlsm bundle, run whole for one epoch on synthetic pictures."""
 
-import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from ignite.engine import Events
 from monai.bundle import ConfigWorkflow
-from PIL import Image
 
 from monai_ext.networks.vlsm import VLSM
+from tests.bundles.films import write_films
 
 CONFIG = Path(__file__).resolve().parents[2] / "bundles" / "vlsm" / "configs" / "train.json"
 SMALL = {
@@ -25,27 +23,7 @@ SMALL = {
 
 @pytest.fixture
 def films(tmp_path):
-    """Six pictures with two bright fields each, four to train on and two to validate."""
-    folder = tmp_path / "films"
-    folder.mkdir()
-    lists = {"training": [], "validation": []}
-    for n in range(6):
-        picture = np.random.default_rng(n).integers(40, 90, (48, 48), dtype=np.uint8)
-        mask = np.zeros((48, 48), np.uint8)
-        mask[10 : 30 + n, 6:18] = mask[10 : 32 + n, 28:42] = 1
-        picture[mask == 1] += 120
-        Image.fromarray(picture).save(folder / f"{n}.png")
-        Image.fromarray(mask).save(folder / f"{n}_mask.png")
-        entry = {"id": str(n), "group": str(n), "image": f"{n}.png", "label": f"{n}_mask.png"}
-        lists["training" if n < 4 else "validation"].append(entry)
-    table = {
-        "modality": {"0": "X-ray"},
-        "labels": {"0": "background", "1": "lungs"},
-        "prompts": {"1": ["lungs in a chest X-ray"]},
-        **lists,
-    }
-    (folder / "dataset.json").write_text(json.dumps(table))
-    return folder
+    return write_films(tmp_path / "films")
 
 
 def workflow(folder, output, epochs=1, device="cpu", amp=False, **overrides):
