@@ -14,6 +14,7 @@ from monai.data import MetaTensor
 from monai.transforms import Compose, LoadImaged, SaveImaged
 
 from monai_ext.apps.catalog import find_bundle
+from monai_ext.apps.configs import inference
 from monai_ext.apps.runner import AUTO, device_override, open_workflow, unwrapped
 from monai_ext.errors import InputError
 from monai_ext.inferers.prompt import as_prompts
@@ -117,18 +118,19 @@ class Segmenter:
         return results
 
 
-def load(name: str | Path, device: str = AUTO) -> Segmenter:
+def load(name: str | Path, device: str = AUTO, variants: Sequence[str] = ()) -> Segmenter:
     """Load a bundle with its weights.
 
     Args:
         name: of a bundle, or the folder of one (as exported).
         device: "auto", "cpu" or "cuda:0".
+        variants: configurations laid over the bundle's own, see :func:`monai_ext.apps.configs.config_files`.
 
     Raises:
-        InputError: unknown bundle or device.
+        InputError: unknown bundle, device or variant.
         WeightsError: when its weights cannot be loaded.
     """
-    return Segmenter(open_workflow(find_bundle(name), ["inference.json"], device_override(device)))
+    return Segmenter(open_workflow(find_bundle(name), inference(variants), device_override(device)))
 
 
 def _as_image(image: torch.Tensor | np.ndarray) -> MetaTensor:

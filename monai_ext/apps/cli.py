@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -17,7 +17,8 @@ from rich.table import Table
 import monai_ext
 from monai_ext.apps import catalog, runner
 from monai_ext.apps.console import STOPPED, complain, reporting, say
-from monai_ext.apps.tune_cli import chosen_sets, tune
+from monai_ext.apps.told import tell_figures, tell_results
+from monai_ext.apps.tune_cli import Variant, chosen_sets, tune
 from monai_ext.apps.weights_cli import weights_app
 from monai_ext.errors import InputError
 
@@ -33,9 +34,6 @@ dataset_app = typer.Typer(help="Look at data sets before work starts.", no_args_
 app.add_typer(dataset_app, name="dataset")
 app.add_typer(weights_app, name="weights")
 app.command()(tune)
-
-SHOWN = 100
-"""Characters of a prompt in a line about its result."""
 
 Output = Annotated[Path, typer.Option("-o", "--output", help="Folder for what is written.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda:0.")]
@@ -75,6 +73,7 @@ def segment(
         list[str] | None, typer.Option("-p", "--prompt", help="What to segment, in words; may be repeated.")
     ] = None,
     bundle: Annotated[str, typer.Option(help="Name of a bundle, or folder of an exported one.")] = "vlsm",
+    variant: Variant = None,
     device: Device = runner.AUTO,
     batch_size: BatchSize = None,
     threshold: Annotated[
@@ -116,6 +115,7 @@ def segment(
             source,
             prompt or [],
             output,
+            variants=variant or (),
             device=device,
             batch_size=batch_size,
             threshold=threshold,
@@ -133,7 +133,7 @@ def segment(
     if not quiet:
         from monai_ext.data.datalists import report_name
 
-        _tell(result, output, preview, report_name(part, parts))
+        tell_results(result, output, preview, report_name(part, parts))
     for failed in result["failed"]:
         complain(f"{failed['case']} left out: {failed['reason'].removeprefix(failed['case'] + ': ')}")
     if result["failed"]:
@@ -166,6 +166,7 @@ def evaluate(
     data: Annotated[Path, typer.Option(help="A data set with a dataset.json, or a folder of several.")],
     split: Annotated[str, typer.Option(help="A list of dataset.json, such as validation.")],
     output: Output,
+    variant: Variant = None,
     sets: Annotated[str | None, typer.Option(help="Which of several sets, separated by commas.")] = None,
     wording: Annotated[
         Literal["canonical", "heldout", "nonsense"],
@@ -187,6 +188,7 @@ def evaluate(
             data,
             split,
             output,
+            variants=variant or (),
             sets=chosen_sets(sets),
             wording=wording,
             overlays=overlays,
@@ -194,7 +196,7 @@ def evaluate(
             batch_size=batch_size,
         )
     if not quiet:
-        _tell_figures(figures, output)
+        tell_figures(figures, output)
 
 
 @bundles_app.callback()
@@ -277,94 +279,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         if type(error).__name__ != "NoArgsIsHelpError":
             complain(f"{' '.join(error.format_message().split()).rstrip('.')}; see --help.")
         return InputError.exit_code
-
-
-def _tell(report: dict[str, Any], output: Path, preview: bool, name: str) -> None:
-    for row in report["results"]:
-        found = f'{row["case"]}  "{_short(row["prompt"])}": '
-        warnings = [line.replace(row["prompt"], _short(row["prompt"])) for line in row["warnings"]]
-        *notes, reason = [*warnings, ""] if row["voxels"] else warnings
-        if row["voxels"]:
-            say(
-                f"{found}found, {_extent(row, output)}, presence {row['presence']:.2f} → {_place(row, output)}"
-            )
-        else:
-            say(f"{found}not found; {reason} → {_place(row, output)}")
-        for note in notes:
-            say(f"  note: {note}")
-    done = list(dict.fromkeys(row["case"] for row in report["results"]))
-    if preview:
-        for case in done:
-            say(f"overlay → {output / case / 'overlay.png'}")
-    weights = report["weights"]
-    if report["skipped"]:
-        say(f"{report['skipped']} of these cases were done before; --no-resume does them again")
-    if report["copies"]:
-        say(f"{report['copies']} of these inputs are copies of others and stand for the same case")
-    if len(done) > 1 and done[0].startswith("case-"):
-        say("which file each case is → monai-ext cases INPUT")
-    say(f"record → {output / name}")
-    note, licence = weights.get("note", "no note"), weights.get("licence", "not told by the bundle")
-    say(f"weights {weights['name']}: {note}; licence: {licence}")
-
-
-def _short(prompt: str) -> str:
-    return prompt if len(prompt) <= SHOWN else f"{prompt[: SHOWN - 1]}…"
-
-
-def _place(row: dict[str, Any], output: Path) -> str:
-    return f"{output / row['mask']}" + (f", segment {row['segment']}" if "segment" in row else "")
-
-
-def _extent(row: dict[str, Any], output: Path) -> str:
-    if "volume_ml" in row:
-        return f"{row['volume_ml']:.1f} ml ({_count(row['voxels'])} voxels)"
-    if "area_mm2" in row:
-        return f"{_count(round(row['area_mm2']))} mm² ({_count(row['voxels'])} pixels)"
-    from PIL import Image
-
-    with Image.open(output / row["mask"]) as picture:
-        share = row["voxels"] / (picture.width * picture.height)
-    return f"{share:.1%} of the image ({_count(row['voxels'])} pixels)".replace("%", " %")
-
-
-def _count(number: int) -> str:
-    return f"{number:,}".replace(",", " ")
-
-
-def _tell_figures(figures: dict[str, Any], output: Path) -> None:
-    oracle = "oracle_iou" in figures["pooled"]
-    metrics = ("iou", *(["oracle_iou"] if oracle else []), "nsd")
-    table = Table(
-        "target",
-        "Dice",
-        "95 % interval",
-        "IoU",
-        *(["IoU of best candidate"] if oracle else []),
-        "NSD",
-        "images",
-    )
-    rows = [*figures["targets"].items(), ("all", figures["pooled"]), *figures.get("difficulty", {}).items()]
-    for name, scores in rows:
-        if not scores:
-            continue
-        interval = scores["dice"]["ci95"]
-        cells = [_figure(scores[m]["mean"]) if m in scores else "" for m in metrics]
-        span = f"{interval[0]:.3f} to {interval[1]:.3f}" if interval else ""
-        table.add_row(name, _figure(scores["dice"]["mean"]), span, *cells, str(scores["dice"]["n"]))
-    Console().print(table)
-    presence = figures["presence"]
-    print(
-        f"presence: AUC {_figure(presence['auc'])} over {presence['n']} prompts; masks that are not empty for "
-        f"absent things: {_figure(presence['false_positive_rate'])}"
-    )
-    print(f"figures → {output / 'metrics.json'}, {output / 'cases.csv'}")
-    if figures.get("overlays"):
-        print(f"pictures of cases, reference and result as contours → {output / 'overlays'}")
-
-
-def _figure(value: float | None) -> str:
-    return "undefined" if value is None else f"{value:.3f}"
 
 
 if __name__ == "__main__":

@@ -13,6 +13,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from monai_ext.apps.configs import (
+    config_files,
+    evaluation,
+    inference,
+    literal,
+    read_configs,
+    told_variants,
+)
 from monai_ext.data.prompts import plain_text, split_prompts
 from monai_ext.errors import InputError, actionable
 
@@ -20,8 +28,6 @@ if TYPE_CHECKING:
     from monai.bundle import ConfigWorkflow
 
 AUTO = "auto"
-EVALUATE = ("inference.json", "evaluate.json")
-"""Configurations of an evaluation, the second laid over the first."""
 
 
 def parse_prompts(texts: Sequence[str]) -> list[str]:
@@ -41,16 +47,6 @@ def parse_prompts(texts: Sequence[str]) -> list[str]:
     if not prompts:
         raise InputError("no prompt: say what to segment, such as -p lungs.")
     return prompts
-
-
-def literal(text: str | Path) -> str:
-    """A text as a value of a MONAI configuration, which is read back as exactly this text.
-
-    MONAI runs texts that begin with ``$`` as code and replaces ``@``, ``%`` and ``::`` also within texts, so
-    the text goes in as an expression that is nothing but a quoted string.
-    """
-    escaped = "".join(c if c.isalnum() or c in " _-./" else f"\\U{ord(c):08x}" for c in str(text))
-    return f"$'{escaped}'"
 
 
 def device_override(device: str) -> dict[str, Any]:
@@ -82,6 +78,7 @@ def run_segment(
     prompts: Sequence[str],
     output: Path,
     *,
+    variants: Sequence[str] = (),
     device: str = AUTO,
     batch_size: int | None = None,
     threshold: float | None = None,
@@ -103,6 +100,7 @@ def run_segment(
         source: file or folder, see :func:`monai_ext.data.datalists.list_cases`.
         prompts: texts, see :func:`parse_prompts`.
         output: folder for masks and report.json; an empty one that this made is removed on failure.
+        variants: laid over inference.json, see :func:`monai_ext.apps.configs.config_files`.
         device: "auto", "cpu" or "cuda:0".
         batch_size: slices per encoder call.
         threshold: probability in [0, 1] above which a pixel belongs to the mask.
@@ -126,7 +124,7 @@ def run_segment(
 
     asked = parse_prompts(prompts)
     part_of(list_cases(source), part, parts)  # says what is wrong with the input before MONAI and torch load
-    overrides = {
+    overrides: dict[str, Any] = {
         "dataset_dir": literal(source.expanduser().absolute()),
         "displayable_configs#text_prompt": literal("; ".join(asked)),
         "modality": literal(modality),
@@ -140,9 +138,11 @@ def run_segment(
         **({} if batch_size is None else {"batch_size": batch_size}),
         **({} if threshold is None else {"mask_threshold": threshold}),
         **({} if names is None else {"case_names": literal(names)}),
+        # a result depends on them: what was done with others is done again
+        **({"settings#variants": [*map(literal, told_variants(bundle, variants))]} if variants else {}),
         **({} if report is None else {"report": literal(report.expanduser().absolute())}),
     }
-    flow = _run(bundle, ("inference.json",), output, device, overrides)
+    flow = _run(bundle, inference(variants), output, device, overrides)
     from monai_ext.handlers.report import ReportWriter
 
     writers = [h for h in flow.parser.get_parsed_content("handlers") if isinstance(h, ReportWriter)]
@@ -157,6 +157,7 @@ def run_evaluate(
     split: str,
     output: Path,
     *,
+    variants: Sequence[str] = (),
     sets: Sequence[str] | None = None,
     wording: str = "canonical",
     overlays: str = "some",
@@ -173,12 +174,13 @@ def run_evaluate(
         data: folder of a data set with a dataset.json, or a parent of several.
         split: a list of dataset.json.
         output: folder for metrics.json, cases.csv and overlays/; an empty one that this made is removed on failure.
+        variants: laid over inference.json, see :func:`monai_ext.apps.configs.config_files`.
         sets: which of several sets are pooled; all if None.
         wording: "canonical", "heldout" or "nonsense".
         overlays: "some": pictures of the worst, median and best case of each target; "all": of every case.
         device, batch_size: see :func:`run_segment`.
         limit, seed: score only so many cases, see :func:`monai_ext.data.evaluation.draw_cases`; all if None.
-        settings: further overrides of the configuration, values by id; texts as :func:`literal` gives them.
+        settings: further overrides of the configuration, values by id; texts as :func:`monai_ext.apps.configs.literal` gives them.
 
     Returns:
         the content of metrics.json.
@@ -187,10 +189,18 @@ def run_evaluate(
         InputError, WeightsError: what the user can act on, as raised.
     """
     overrides = evaluate_overrides(
-        bundle, data, split, sets=sets, wording=wording, batch_size=batch_size, limit=limit, seed=seed
+        bundle,
+        data,
+        split,
+        variants=variants,
+        sets=sets,
+        wording=wording,
+        batch_size=batch_size,
+        limit=limit,
+        seed=seed,
     )
     overrides["overlay_cases"] = literal(overlays)
-    _run(bundle, EVALUATE, output, device, {**overrides, **(settings or {})})
+    _run(bundle, evaluation(variants), output, device, {**overrides, **(settings or {})})
     return json.loads((output.expanduser() / "metrics.json").read_text(encoding="utf-8"))
 
 
@@ -199,6 +209,7 @@ def evaluate_overrides(
     data: Path,
     split: str,
     *,
+    variants: Sequence[str] = (),
     sets: Sequence[str] | None = None,
     wording: str = "canonical",
     batch_size: int | None = None,
@@ -222,35 +233,11 @@ def evaluate_overrides(
     if limit is not None:
         overrides["datalist"] = {
             "_target_": "monai_ext.data.evaluation.draw_cases",
-            "cases": read_configs(bundle, EVALUATE)["datalist"],
+            "cases": read_configs(bundle, evaluation(variants))["datalist"],
             "limit": limit,
             "seed": seed,
         }
     return overrides
-
-
-def config_files(bundle: Path, configs: Sequence[str]) -> list[Path]:
-    """Paths of configurations of a bundle.
-
-    Raises:
-        InputError: when one is missing.
-    """
-    files = [bundle / "configs" / name for name in configs]
-    for file in files:
-        if not file.is_file():
-            raise InputError(f"bundle {bundle.name}: no configs/{file.name}.")
-    return files
-
-
-def read_configs(bundle: Path, configs: Sequence[str]) -> dict[str, Any]:
-    """Configurations of a bundle laid over each other, as they are written: nothing is resolved or run.
-
-    Raises:
-        InputError: when one is missing.
-    """
-    from monai.bundle import ConfigParser
-
-    return ConfigParser.load_config_files([str(file) for file in config_files(bundle, configs)])
 
 
 def read_workflow(bundle: Path, configs: Sequence[str], overrides: Mapping[str, Any]) -> ConfigWorkflow:

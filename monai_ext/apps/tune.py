@@ -19,7 +19,7 @@ import monai
 import torch
 
 import monai_ext
-from monai_ext.apps import runner
+from monai_ext.apps import configs, runner
 from monai_ext.apps.tune_report import Entry, Search, compare, ranked, score_of, write_report
 from monai_ext.apps.tune_settings import (
     Setting,
@@ -45,12 +45,13 @@ class Task:
 
     Attributes:
         bundle: its folder.
-        data, split, sets, wording, batch_size, limit, seed, device: of :func:`monai_ext.apps.runner.run_evaluate`.
+        data, split, variants, sets, wording, batch_size, limit, seed, device: of :func:`monai_ext.apps.runner.run_evaluate`.
     """
 
     bundle: Path
     data: Path
     split: str
+    variants: tuple[str, ...] = ()
     sets: Sequence[str] | None = None
     wording: str = "canonical"
     batch_size: int | None = None
@@ -60,7 +61,7 @@ class Task:
 
     def asked(self) -> dict[str, Any]:
         """The keyword arguments that run_evaluate and evaluate_overrides share."""
-        names = ("sets", "wording", "batch_size", "limit", "seed")
+        names = ("variants", "sets", "wording", "batch_size", "limit", "seed")
         return {name: getattr(self, name) for name in names}
 
     def facts(self) -> dict[str, Any]:
@@ -71,18 +72,20 @@ class Task:
         """
         configuration = runner.evaluate_overrides(self.bundle, self.data, self.split, **self.asked())
         configuration |= runner.device_override(self.device)
-        get = runner.open_workflow(self.bundle, runner.EVALUATE, configuration).parser.get_parsed_content
+        files = configs.evaluation(self.variants)
+        get = runner.open_workflow(self.bundle, files, configuration).parser.get_parsed_content
         with runner.unwrapped():
             cases = get("datalist")
             every = cases if self.limit is None else get("datalist#cases")
         modules = {"torch": str(torch.__version__), "monai": monai.__version__}
         versions = {**modules, "monai_ext": monai_ext.__version__}
         digest = hashlib.sha256()
-        for file in runner.config_files(self.bundle, runner.EVALUATE):
+        for file in configs.config_files(self.bundle, files):
             digest.update(file.read_bytes())
         return {
             "bundle": self.bundle.name,
             "version": get("_meta_#version"),
+            "variants": configs.told_variants(self.bundle, self.variants),
             "configuration_sha256": digest.hexdigest(),
             "versions": versions,
             "weights": get("loaded"),
@@ -147,9 +150,9 @@ def run_tune(
         raise InputError(f"--holdout {holdout}: that is the list the choice is made on; give another one.")
     if metric == "hd95":
         raise InputError("--metric hd95: it is undefined for empty masks, so that finding nothing would win.")
-    values = read_values(task.bundle)
-    check_axes(task.bundle, axes, values)
-    metric = metric or _key_metric(task.bundle)
+    values = read_values(task.bundle, task.variants)
+    check_axes(task.bundle, axes, values, task.variants)
+    metric = metric or _key_metric(task)
     chosen_on = Evaluations(task, output)
     seen = chosen_on.facts
     held = None if holdout is None else Evaluations(replace(task, split=holdout, limit=None), output)
@@ -250,10 +253,10 @@ class Evaluations:
         return Entry(folder, setting, figures, seconds)
 
 
-def _key_metric(bundle: Path) -> str:
-    metrics = runner.read_configs(bundle, runner.EVALUATE).get("key_metric")
+def _key_metric(task: Task) -> str:
+    metrics = configs.read_configs(task.bundle, configs.evaluation(task.variants)).get("key_metric")
     if not isinstance(metrics, dict) or not metrics:
-        raise InputError(f"bundle {bundle.name}: evaluate.json names no key_metric; give --metric.")
+        raise InputError(f"bundle {task.bundle.name}: evaluate.json names no key_metric; give --metric.")
     return next(iter(metrics))
 
 

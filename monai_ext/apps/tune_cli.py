@@ -18,6 +18,14 @@ from monai_ext.errors import InputError
 SHOWN = 10
 """Settings in the table; all are in tune.csv."""
 WIDTH = 160  # columns of what goes into a file or a pipe
+Variant = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--variant",
+        help="Configuration laid over the bundle's inference.json: a name in its configs, or a JSON file such as"
+        " tune's best.json; may be repeated.",
+    ),
+]
 COLUMNS = {
     "dice": "Dice",
     "iou": "IoU",
@@ -39,6 +47,7 @@ def tune(
             help="An id of inference.json and values to try; may be repeated.",
         ),
     ] = None,
+    variant: Variant = None,
     metric: Annotated[
         str | None, typer.Option(help="What decides: dice, iou, nsd or auc (of presence); the bundle's own.")
     ] = None,
@@ -82,6 +91,7 @@ def tune(
             bundle=folder,
             data=data,
             split=split,
+            variants=tuple(variant or ()),
             sets=chosen_sets(sets),
             wording=wording,
             batch_size=batch_size,

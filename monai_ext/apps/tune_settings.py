@@ -14,7 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from monai_ext.apps.runner import EVALUATE, config_files, literal, read_configs, read_workflow, unwrapped
+from monai_ext.apps.configs import EVALUATE, config_files, evaluation, inference, literal, read_configs
+from monai_ext.apps.runner import read_workflow, unwrapped
 from monai_ext.errors import InputError, WeightsError
 
 Setting = dict[str, Any]
@@ -65,8 +66,8 @@ def _scalar(key: str, piece: str) -> Any:
     raise InputError(f"--set {key}: {piece!r} is no value; write numbers, true, false, null or texts.")
 
 
-def read_values(bundle: Path) -> dict[str, Any]:
-    """What of a bundle can be tuned: the values of inference.json by id, as written there.
+def read_values(bundle: Path, variants: Sequence[str] = ()) -> dict[str, Any]:
+    """What of a bundle can be tuned: the values of inference.json, variants laid over it, by id, as written there.
 
     Also the arguments that its components leave at their defaults. What evaluate.json replaces says how a bundle
     is scored, and is left out.
@@ -74,8 +75,8 @@ def read_values(bundle: Path) -> dict[str, Any]:
     Raises:
         InputError: when a configuration is missing.
     """
-    content = read_configs(bundle, EVALUATE[:1])
-    over = json.loads(config_files(bundle, EVALUATE[1:])[0].read_text(encoding="utf-8"))
+    content = read_configs(bundle, inference(variants))
+    over = json.loads(config_files(bundle, [EVALUATE])[0].read_text(encoding="utf-8"))
     replaced = {key.lstrip("+") for key in over} | {"imports", "initialize", "run", "finalize"}
     kept = {key: value for key, value in content.items() if key not in replaced}
     return {key: value for key, value in _leaves(kept) if key not in GIVEN and key not in replaced}
@@ -101,13 +102,16 @@ def _defaults(target: Any) -> dict[str, Any]:
     return {name: one.default for name, one in arguments.items() if isinstance(one.default, SCALARS)}
 
 
-def check_axes(bundle: Path, axes: Mapping[str, Sequence[Any]], values: Mapping[str, Any]) -> None:
+def check_axes(
+    bundle: Path, axes: Mapping[str, Sequence[Any]], values: Mapping[str, Any], variants: Sequence[str] = ()
+) -> None:
     """Refuse unknown ids, and values that the configuration refuses, before anything runs.
 
     Args:
         bundle: its folder.
         axes: see :func:`parse_axes`.
         values: of :func:`read_values`.
+        variants: laid over inference.json.
 
     Raises:
         InputError: naming id and value.
@@ -118,7 +122,7 @@ def check_axes(bundle: Path, axes: Mapping[str, Sequence[Any]], values: Mapping[
     for key, tried in axes.items():
         for value in tried:
             _check_kind(key, value, values)
-            _check_built(bundle, key, value)
+            _check_built(bundle, variants, key, value)
 
 
 def _unknown(key: str, values: Mapping[str, Any]) -> str:
@@ -156,9 +160,9 @@ def _kind(value: Any) -> str:
     return "a text" if isinstance(value, str) else "a number"
 
 
-def _check_built(bundle: Path, key: str, value: Any) -> None:
+def _check_built(bundle: Path, variants: Sequence[str], key: str, value: Any) -> None:
     """Build what takes the value, so that it can refuse it."""
-    parser = read_workflow(bundle, EVALUATE, overrides({key: value})).parser
+    parser = read_workflow(bundle, evaluation(variants), overrides({key: value})).parser
     around = [key[:end] for end in range(len(key)) if key[end] == "#"]
     components = [name for name in around if "_target_" in parser[name]]
     for part in [*components[-1:], *_users(parser.config, key)]:

@@ -126,6 +126,7 @@ class ReportWriter:
             **self.header,
             "seconds": round(time.monotonic() - self._started, 3),
             "seed": self.seed,
+            "settings": self.records.settings if self.records else {},
             "versions": {
                 "torch": str(torch.__version__),
                 "monai": monai.__version__,

@@ -17,7 +17,7 @@ from pydicom import dcmread
 
 import monai_ext
 from monai_ext.apps.cli import main
-from monai_ext.apps.runner import literal
+from monai_ext.apps.configs import literal
 from tests.apps.small import contents, picture
 from tests.transforms.dicom_files import write_series
 

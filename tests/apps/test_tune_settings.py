@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from monai_ext.apps.runner import literal
+from monai_ext.apps.configs import literal
 from monai_ext.apps.tune_settings import (
     check_axes,
     choose_settings,
