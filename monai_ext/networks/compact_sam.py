@@ -69,7 +69,7 @@ class CompactSAM(SegmentAnything):
 
     def __init__(
         self,
-        image_size: int = 128,
+        image_size: int = 160,
         channels: Sequence[int] = (16, 32, 64, 96, 128),
         context: int = 2,
         dim: int = 96,

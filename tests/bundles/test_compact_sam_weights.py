@@ -21,7 +21,7 @@ SHOWN = DisplayRanged("image")
 
 @pytest.fixture(scope="module")
 def decoder():
-    network = CompactSAM(image_size=160)  # as the bundle has it
+    network = CompactSAM()
     network.load_state_dict(load_weights("compact-sam"))
     return network.eval()
 
