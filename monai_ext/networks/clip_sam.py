@@ -16,13 +16,13 @@ from torch import Tensor
 from monai_ext.errors import InputError
 from monai_ext.masks import Candidates, MaskGenerator, MaskViews
 from monai_ext.networks.clip import VisionLanguageEncoder
+from monai_ext.networks.presence import TextPresence, cosines
 from monai_ext.networks.promptable import PromptableDecoder
 from monai_ext.networks.segmenter import Features, Prompt, PromptedSegmenter, Segmentation
 from monai_ext.transforms.framing import OUTSIDE_LOGIT
 
 SELECTS = ("best", "union")
 COMPARES = ("views", "places")
-NOTHING_LOGIT = -30.0  # of presence where there is no candidate
 
 
 class ClipSAM(PromptedSegmenter):
@@ -39,24 +39,19 @@ class ClipSAM(PromptedSegmenter):
     the soft IoU of its mask with the map of where the text is, ``sigmoid`` of the similarity of each place. That takes
     an encoder with a token grid that was trained with a sigmoid loss (a bias), as the embedded one was.
 
-    Presence is how much more similar the best candidate (with "places" the image) is to the prompt than to the nearest
-    of the `contrast` texts: the logit is ``presence_scale * (margin - presence_offset)``. A contrast text that means the same as the
-    prompt, by a cosine of at least `alike` between the two, is left out. Without any contrast text the margin is the
-    similarity itself. :mod:`monai_ext.apps.calibrate` fits the two numbers.
+    Presence is that of the best candidate's view, with "places" that of the whole image; without any candidate 0.
 
     Args:
         encoder: compares views with texts.
         decoder: makes the candidates.
         generator: asks the decoder.
         views: how a candidate is shown to the encoder.
+        presence: tells whether the image shows what a text names; by the plain similarity if None.
         compare: "views" or "places", see above.
         select: "best", the most similar candidate, or "union", all whose similarity lies within `margin` of it.
         margin: cosine, or soft IoU.
         min_area, max_area: smallest and largest candidate, as a share of the image.
         batch_size: views that the encoder sees in one call.
-        contrast: texts of other things.
-        alike: cosine from which on a contrast text means the same as a prompt.
-        presence_scale, presence_offset: see above.
 
     Raises:
         InputError: when a value is out of its range.
@@ -70,16 +65,13 @@ class ClipSAM(PromptedSegmenter):
         decoder: PromptableDecoder,
         generator: MaskGenerator,
         views: MaskViews,
+        presence: TextPresence | None = None,
         compare: str = "views",
         select: str = "best",
         margin: float = 0.02,
         min_area: float = 0.001,
         max_area: float = 1.0,
         batch_size: int = 16,
-        contrast: Sequence[str] = (),
-        alike: float = 0.9,
-        presence_scale: float = 20.0,
-        presence_offset: float = 0.0,
     ) -> None:
         super().__init__()
         if select not in SELECTS:
@@ -92,18 +84,14 @@ class ClipSAM(PromptedSegmenter):
             )
         if not 0 <= min_area <= max_area <= 1:
             raise InputError(f"min_area {min_area}, max_area {max_area}: shares of the image, in this order.")
-        if margin < 0 or batch_size < 1 or presence_scale <= 0:
-            raise InputError(
-                f"margin {margin}, batch_size {batch_size}, presence_scale {presence_scale}: "
-                "0 or more, 1 or more, above 0."
-            )
+        if margin < 0 or batch_size < 1:
+            raise InputError(f"margin {margin}, batch_size {batch_size}: 0 or more, 1 or more.")
         self.encoder, self.decoder = encoder, decoder
         self.generator, self.views = generator, views
+        self.presence = presence or TextPresence()
         self.compare, self.select, self.margin = compare, select, margin
         self.min_area, self.max_area = min_area, max_area
         self.batch_size = batch_size
-        self.contrast, self.alike = tuple(contrast), alike
-        self.presence_scale, self.presence_offset = presence_scale, presence_offset
         self.requires_grad_(False)
         self.eval()
 
@@ -156,7 +144,6 @@ class ClipSAM(PromptedSegmenter):
         ``chosen`` (K,) bool; ``aux["iou"]`` (B,) the IoU predicted for the most similar one, 0 where there is none.
         """
         texts = self.encoder.encode_text(prompts)
-        others = self.encoder.encode_text(self.contrast) if self.contrast else texts[:0]
         candidates: Sequence[Candidates] = features["candidates"]
         rows: dict[str, list[Tensor]] = {
             key: [] for key in ("logits", "presence", "iou", "similarities", "chosen")
@@ -167,7 +154,7 @@ class ClipSAM(PromptedSegmenter):
             rows["similarities"].append(similarities)
             rows["chosen"].append(chosen)
             rows["logits"].append(_logits(found.masks[chosen], found.iou[chosen], features["size"]))
-            rows["presence"].append(self._presence(vector, text, others))
+            rows["presence"].append(self.presence(self.encoder, vector, text))
             rows["iou"].append(found.iou[similarities.argmax()] if len(found) else text.new_zeros(()))
         stages: dict[str, Any] = {"candidates": candidates}
         stages.update((key, rows[key]) for key in ("similarities", "chosen"))
@@ -188,7 +175,7 @@ class ClipSAM(PromptedSegmenter):
             masks = F.interpolate(candidates.masks[:, None].float(), places.shape, mode="area")[:, 0]
             common = (masks * places).sum((1, 2))
             return common / (masks.sum((1, 2)) + places.sum() - common).clamp_min(1e-6), vectors[0]
-        similarities = _cosines(vectors, text)
+        similarities = cosines(vectors, text)
         return similarities, vectors[similarities.argmax()]
 
     def _chosen(self, similarities: Tensor) -> Tensor:
@@ -199,21 +186,6 @@ class ClipSAM(PromptedSegmenter):
         if self.select == "union":
             return similarities >= similarities[best] - self.margin
         return torch.arange(len(similarities), device=similarities.device) == best
-
-    def _presence(self, best: Tensor | None, text: Tensor, others: Tensor) -> Tensor:
-        """() logit."""
-        if best is None:
-            return text.new_tensor(NOTHING_LOGIT)
-        others = others[_cosines(others, text) < self.alike]
-        margin = _cosines(best[None], text)[0]
-        if len(others):
-            margin = margin - _cosines(others, best).max()
-        return self.presence_scale * (margin - self.presence_offset)
-
-
-def _cosines(vectors: Tensor, other: Tensor) -> Tensor:
-    """(K,) of (K, D) and (D,) unit vectors; as a sum, which autocast leaves in float32."""
-    return (vectors * other).sum(-1)
 
 
 def _logits(masks: Tensor, iou: Tensor, size: tuple[int, int]) -> Tensor:

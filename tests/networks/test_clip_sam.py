@@ -11,8 +11,9 @@ from torch import nn
 from monai_ext.errors import InputError
 from monai_ext.masks import Candidates, MaskGenerator, MaskViews
 from monai_ext.networks.clip import ImageFeatures, VisionLanguageEncoder
-from monai_ext.networks.clip_sam import NOTHING_LOGIT, ClipSAM
+from monai_ext.networks.clip_sam import ClipSAM
 from monai_ext.networks.compact_sam import CompactSAM
+from monai_ext.networks.presence import NOTHING_LOGIT, TextPresence
 from monai_ext.networks.segmenter import Prompt, ensembled
 from monai_ext.transforms.framing import OUTSIDE_LOGIT
 from tests.networks.small_clip import CONFIGS
@@ -122,21 +123,21 @@ def test_a_union_holds_what_lies_within_the_margin():
 
 
 def test_presence_is_the_margin_over_the_nearest_contrast_text():
-    settings = {"presence_scale": 10.0, "presence_offset": 0.25}
-    plain = network(**settings)(THREE, "yellow", full=True).presence.item()
+    settings = {"scale": 10.0, "offset": 0.25}
+    plain = network(presence=TextPresence(**settings))(THREE, "yellow", full=True).presence.item()
     assert plain == pytest.approx(10 * (0.5**0.5 - 0.25), abs=1e-5)
-    contrasted = network(contrast=["blue", "red", "green"], **settings)
+    contrasted = network(presence=TextPresence(["blue", "red", "green"], **settings))
     for prompt, margin in (("yellow", 0.5**0.5 - 1), ("red", 1 - 0)):  # red itself means the same as red
         presence = contrasted(THREE, prompt, full=True).presence.item()
         assert presence == pytest.approx(10 * (margin - 0.25), abs=1e-5), prompt
     for alike, margin in ((0.9, 1.0), (0.999, 1 - 0.99 / (0.99**2 + 0.14**2) ** 0.5)):
-        one = network(contrast=["scarlet", "green"], alike=alike, **settings)
+        one = network(presence=TextPresence(["scarlet", "green"], alike, **settings))
         assert one(THREE, "red", full=True).presence.item() == pytest.approx(10 * (margin - 0.25), abs=1e-5)
 
 
 def test_no_candidate_is_an_empty_mask_and_no_presence():
     for fill in ("black", "crop", "blur"):
-        clip_sam = network(fill, contrast=["green"])
+        clip_sam = network(fill, presence=TextPresence(["green"]))
         clip_sam.encoder.config = type("Config", (), {"model": {"embed_dim": 3}})
         result = clip_sam(torch.cat([THREE, torch.zeros_like(THREE)]), "red", full=True)
         assert (result.logits[0] > 0).any() and (result.logits[1] == OUTSIDE_LOGIT).all()
@@ -178,12 +179,16 @@ def test_an_ensemble_of_texts_is_its_mean():
         {"min_area": 0.5, "max_area": 0.4},
         {"margin": -1.0},
         {"batch_size": 0},
-        {"presence_scale": 0.0},
     ],
 )
 def test_values_out_of_range_are_refused(wrong):
     with pytest.raises(InputError, match=str(next(iter(wrong.values())))):
         network(**wrong)
+
+
+def test_a_scale_of_presence_that_is_not_above_0_is_refused():
+    with pytest.raises(InputError, match=r"scale is 0\.0"):
+        TextPresence(scale=0.0)
 
 
 @pytest.fixture(scope="module")
@@ -193,7 +198,7 @@ def real():
     decoder = CompactSAM(image_size=64, channels=(4, 4, 8, 8, 8), context=1, dim=16, decoder={"num_heads": 2})
     generator = MaskGenerator(6, -10.0, 0.0, nms_threshold=0.9)
     encoder = VisionLanguageEncoder(CONFIGS["ViT"])
-    return ClipSAM(encoder, decoder, generator, MaskViews("blur"), contrast=["liver", "background"])
+    return ClipSAM(encoder, decoder, generator, MaskViews("blur"), TextPresence(["liver", "background"]))
 
 
 def test_results_do_not_depend_on_batch_or_order(real):
@@ -256,7 +261,7 @@ def test_by_places_the_candidate_that_overlaps_with_the_text_is_the_mask():
 
 
 def test_by_places_presence_is_that_of_the_image():
-    logits = by_place(presence_scale=10.0)(THREE, "red", full=True).presence
+    logits = by_place(presence=TextPresence(scale=10.0))(THREE, "red", full=True).presence
     assert float(logits) == pytest.approx(10 / 3**0.5, abs=1e-3)  # its mean colour is grey
     empty = by_place()(torch.zeros(1, 3, 32, 32), "red", full=True)
     assert not bool((empty.logits > 0).any())
