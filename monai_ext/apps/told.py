@@ -12,6 +12,11 @@ from monai_ext.apps.console import say
 
 SHOWN = 100
 """Characters of a prompt in a line about its result."""
+STAGES = {
+    "oracle_iou": "IoU of best candidate",
+    "saliency_dice": "Dice of saliency",
+    "coarse_dice": "of coarse mask",
+}
 
 
 def tell_results(report: dict[str, Any], output: Path, preview: bool, name: str) -> None:
@@ -77,14 +82,14 @@ def _count(number: int) -> str:
 
 def tell_figures(figures: dict[str, Any], output: Path) -> None:
     """The table of an evaluation, see :func:`monai_ext.apps.runner.run_evaluate`."""
-    oracle = "oracle_iou" in figures["pooled"]
-    metrics = ("iou", *(["oracle_iou"] if oracle else []), "nsd")
+    stages = {name: title for name, title in STAGES.items() if name in figures["pooled"]}
+    metrics = ("iou", *stages, "nsd")
     table = Table(
         "target",
         "Dice",
         "95 % interval",
         "IoU",
-        *(["IoU of best candidate"] if oracle else []),
+        *stages.values(),
         "NSD",
         "images",
     )

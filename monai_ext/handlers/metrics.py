@@ -22,8 +22,8 @@ from ..errors import InputError
 from ..files import check_writable, whole_file
 from ..metrics.agreement import mask_agreement, target_mask
 from ..metrics.summary import summarise
-from .candidates import CandidateRecorder, oracle_iou, shown_as
 from .overlays import CaseOverlays
+from .stages import StageRecorder, shown_as, stage_scores
 
 
 def score_case(data: Mapping[str, Any], tolerance: float = 2.0, surface: bool = True) -> list[dict[str, Any]]:
@@ -32,8 +32,9 @@ def score_case(data: Mapping[str, Any], tolerance: float = 2.0, surface: bool = 
     Args:
         data: ``masks`` (P, H, W) or (P, X, Y, Z) in {0, 1}, ``presence`` (P,), ``label`` (1, ...) with label
             values (may be missing where nothing has a target), and what
-            :func:`monai_ext.data.evaluation.evaluation_items` gives beside the image. With ``candidates``, those of
-            each slice, a row also has ``oracle_iou``, the IoU of the best of them.
+            :func:`monai_ext.data.evaluation.evaluation_items` gives beside the image. With ``recorded``, what a
+            :class:`~monai_ext.handlers.stages.StageRecorder` kept of each slice, and ``unknown``, why the network
+            was not asked for a prompt, a row also has the scores of the stages.
         tolerance: of the normalised surface Dice: mm for volumes, pixels for pictures.
         surface: False leaves out the surface metrics.
 
@@ -51,7 +52,7 @@ def score_case(data: Mapping[str, Any], tolerance: float = 2.0, surface: bool = 
         raise ValueError(
             f"{name}: {len(plain)} masks and {len(presence)} presences of {len(data['prompt'])} prompts."
         )
-    rows = []
+    rows: list[dict[str, Any]] = []
     for mask, shown, prompt, target, values in zip(
         plain, presence, data["prompt"], data["target"], data["values"], strict=True
     ):
@@ -60,9 +61,10 @@ def score_case(data: Mapping[str, Any], tolerance: float = 2.0, surface: bool = 
         reference = torch.zeros_like(mask)
         if values and label is not None:
             reference = target_mask(label, values)
-        oracle = {}
-        if "candidates" in data:
-            oracle["oracle_iou"] = oracle_iou(data["candidates"], reference, shown_as(masks))
+        stages = {}
+        if "recorded" in data:
+            number = None if data["unknown"][len(rows)] else data["unknown"][: len(rows)].count("")
+            stages = stage_scores(data["recorded"], number, reference, shown_as(masks))
         rows.append(
             {
                 **{key: data[key] for key in ("set", "case", "group", "modality")},
@@ -75,7 +77,7 @@ def score_case(data: Mapping[str, Any], tolerance: float = 2.0, surface: bool = 
                 "reference_voxels": int(reference.count_nonzero()),
                 "unit": "mm" if volume else "px",
                 **mask_agreement(mask, reference, spacing, tolerance, surface),
-                **oracle,
+                **stages,
             }
         )
     return rows
@@ -109,11 +111,11 @@ class PooledDice(Metric):
 
     Args:
         tolerance, surface: see :func:`score_case`. Validation while training needs no surface metrics.
-        recorder: stands before the network and keeps its candidates, for ``oracle_iou``.
+        recorder: stands before the network and keeps its stages, which are scored, too.
     """
 
     def __init__(
-        self, tolerance: float = 2.0, surface: bool = True, recorder: CandidateRecorder | None = None
+        self, tolerance: float = 2.0, surface: bool = True, recorder: StageRecorder | None = None
     ) -> None:
         self.tolerance = tolerance
         self.surface = surface
@@ -135,7 +137,7 @@ class PooledDice(Metric):
             if self.recorder is not None:
                 masks = data["masks"]
                 slices = masks.shape[1 + shown_as(masks).axis] if masks.ndim == 4 else 1
-                data["candidates"] = self.recorder.take(slices)
+                data["recorded"] = self.recorder.take(slices)
             self.update(data)
 
     def update(self, output: Mapping[str, Any]) -> None:

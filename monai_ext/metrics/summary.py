@@ -12,14 +12,15 @@ from monai.metrics import compute_roc_auc
 
 from .agreement import METRICS
 
-SHOWN = (*METRICS, "oracle_iou")
+SHOWN = (*METRICS, "oracle_iou", "saliency_dice", "coarse_dice")
 DIFFICULTIES = ("easy", "medium", "hard", "very hard")
 
 Row = Mapping[str, Any]
 """One prompt of one image: ``set``, ``case``, ``group``, ``target`` ("" if none), ``present`` (bool: it is in
 the image), ``presence`` ([0, 1], what the method says), ``voxels`` (of the mask), ``unit`` ("px" or "mm") and
 the metrics of :func:`monai_ext.metrics.agreement.mask_agreement`; maybe ``difficulty`` ("" if not stated), and
-``oracle_iou``, the IoU of the best of several candidates, for methods that pick one."""
+what :func:`monai_ext.handlers.stages.stage_scores` gives: ``oracle_iou``, the IoU of the best of several candidates, for
+methods that pick one, ``saliency_dice`` and ``coarse_dice`` for those that refine a saliency map."""
 
 
 def summarise(rows: Sequence[Row], samples: int = 1000, seed: int = 0) -> dict[str, Any]:

@@ -51,6 +51,7 @@ def test_results_and_failures_are_written_to_both_places(tmp_path, image):
         "weights": LOADED,
         "device": "cpu",
         "seed": 3,
+        "settings": {},
         "results": [{**row, "input_sha256": hashlib.sha256(b"input").hexdigest()}],
         "failed": [{"case": "b", "reason": "b.png: damaged."}],
         "skipped": 0,

@@ -1,4 +1,4 @@
-"""The IoU that the best candidate would have had, slice by slice."""
+"""What the stages of a method would have scored: the best candidate, a saliency map, a coarse mask, slice by slice."""
 
 import math
 
@@ -8,9 +8,9 @@ import torch
 from monai.data import MetaTensor
 
 from monai_ext.data.slices import SliceView
-from monai_ext.handlers.candidates import CandidateRecorder, oracle_iou, shown_as
 from monai_ext.handlers.metrics import score_case
 from monai_ext.handlers.packed import PackedMasks
+from monai_ext.handlers.stages import RecordedSlice, StageRecorder, shown_as, stage_scores
 from monai_ext.inferers import PromptInferer
 from monai_ext.masks import Candidates
 from monai_ext.networks.segmenter import Prompt, PromptedSegmenter, Segmentation
@@ -21,6 +21,10 @@ PICTURE = SliceView(2, 0, 1)
 
 def packed(*masks):
     return PackedMasks.of(np.array(masks))
+
+
+def oracle_iou(candidates, reference, view):
+    return stage_scores([RecordedSlice(one) for one in candidates], 0, reference, view)["oracle_iou"]
 
 
 def test_masks_come_back_as_they_were():
@@ -75,7 +79,7 @@ def test_candidates_of_a_volume_are_compared_as_it_was_shown(flips):
     torch.manual_seed(0)
     affine = torch.diag(torch.tensor([*map(float, flips), 3.0, 1.0], dtype=torch.float64))
     volume = MetaTensor((torch.rand(1, 1, 6, 5, 4) > 0.6).float().expand(1, 3, 6, 5, 4), affine=affine)
-    recorder = CandidateRecorder(Bright())
+    recorder = StageRecorder(Bright())
     masks = PromptInferer("bright; other", batch_size=3)(volume, recorder)[0] > 0.5
     assert len(recorder.kept) == 4
     data = {
@@ -87,7 +91,8 @@ def test_candidates_of_a_volume_are_compared_as_it_was_shown(flips):
         "masks": masks.to(torch.uint8),
         "presence": torch.ones(2),
         "label": MetaTensor(volume[0, :1].as_tensor(), affine=affine),
-        "candidates": recorder.take(4),
+        "recorded": recorder.take(4),
+        "unknown": ["", ""],
         "difficulty": "hard",
     }
     first, second = score_case(data, surface=False)
@@ -97,15 +102,52 @@ def test_candidates_of_a_volume_are_compared_as_it_was_shown(flips):
     assert first["difficulty"] == "hard"
 
 
+class Refined(Bright):
+    """The coarse mask is the upper half of what is bright."""
+
+    def encode(self, image):
+        return {"image": image}
+
+    def segment(self, features, prompts):
+        bright = features["image"][:, :1] > 0.5
+        coarse = bright.clone()
+        coarse[:, :, bright.shape[2] // 2 :] = False
+        stages = {"masks": {"saliency": torch.ones_like(bright), "coarse": coarse}}
+        return Segmentation(features["image"][:, :1] - 0.5, torch.ones(len(prompts)), stages)
+
+
+def test_masks_of_stages_are_scored_and_an_unknown_prompt_has_none():
+    recorder = StageRecorder(Refined())
+    image = torch.zeros(1, 3, 4, 4)
+    image[..., :2] = 1  # eight pixels of sixteen
+    PromptInferer("nothing; bright")(image, recorder)
+    data = {
+        **dict.fromkeys(("set", "case", "group", "modality"), "a"),
+        "prompt": ["nothing", "bright"],
+        "target": ["bright"] * 2,
+        "values": ["1"] * 2,
+        "table": "0+1",
+        "masks": MetaTensor(torch.zeros(2, 4, 4)),
+        "presence": torch.ones(2),
+        "label": image[0, :1],
+        "recorded": recorder.take(1),
+        "unknown": ["it is nothing", ""],
+    }
+    nothing, bright = score_case(data, surface=False)
+    assert (nothing["saliency_dice"], nothing["coarse_dice"]) == (0, 0)
+    assert bright["saliency_dice"] == 2 * 8 / (16 + 8) and bright["coarse_dice"] == 2 * 4 / (4 + 8)
+    assert "oracle_iou" not in bright
+
+
 def test_a_recorder_gives_what_it_kept_once_and_says_when_there_is_less():
-    recorder = CandidateRecorder(Bright())
+    recorder = StageRecorder(Bright())
     recorder(torch.rand(3, 3, 4, 4), "bright")
     assert len(recorder.take(2)) == 2 and len(recorder.kept) == 1
-    with pytest.raises(ValueError, match="candidates of 2 slices asked for, and 1 were encoded"):
+    with pytest.raises(ValueError, match="stages of 2 slices asked for, and 1 were encoded"):
         recorder.take(2)
     assert recorder.why_unknown(Prompt(("nothing",))) == "it is nothing"
 
 
-def test_a_network_without_candidates_is_refused():
-    with pytest.raises(ValueError, match="FeedForward proposes no candidates"):
-        CandidateRecorder(FeedForward())(torch.rand(1, 3, 4, 4), "lungs")
+def test_a_network_without_stages_is_refused():
+    with pytest.raises(ValueError, match="FeedForward has neither candidates nor masks"):
+        StageRecorder(FeedForward())(torch.rand(1, 3, 4, 4), "lungs")
