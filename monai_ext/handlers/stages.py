@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from monai.data import MetaTensor
 from torch import Tensor
 
 from monai_ext.data.slices import SliceView, slice_view
+from monai_ext.errors import InputError
 from monai_ext.handlers.packed import PackedMasks
 from monai_ext.networks.segmenter import Features, Prompt, PromptedSegmenter, Segmentation
 
@@ -21,10 +23,12 @@ class RecordedSlice:
     Attributes:
         candidates: (K, H, W) masks among which prompts choose, or None.
         masks: for each prompt that the network was asked, (1, H, W) masks by the name of their stage.
+        prompts: likewise ``saliency`` (h, w) float16, ``boxes`` (N, 4) and ``points`` (M, 2), for a picture of them.
     """
 
     candidates: PackedMasks | None
     masks: list[dict[str, PackedMasks]] = field(default_factory=list)
+    prompts: list[dict[str, np.ndarray]] = field(default_factory=list)
 
 
 class StageRecorder(PromptedSegmenter):
@@ -35,11 +39,14 @@ class StageRecorder(PromptedSegmenter):
     Args:
         network: whose features hold ``candidates``, one :class:`~monai_ext.masks.Candidates` for each image, or whose
             stages hold ``masks``, (B, 1, H, W) bool by the name of the stage.
+        explain: also keep what a picture of the stages needs, of a network whose stages hold ``saliency``
+            (B, 1, h, w), ``boxes`` and ``points``, a list of (N, 4) and one of (M, 2).
     """
 
-    def __init__(self, network: PromptedSegmenter) -> None:
+    def __init__(self, network: PromptedSegmenter, explain: bool = False) -> None:
         super().__init__()
         self.network = network
+        self.explain = explain
         self.default_prompt = network.default_prompt
         self.kept: list[RecordedSlice] = []
         self._batch: list[RecordedSlice] = []  # the slices that were encoded last
@@ -72,6 +79,8 @@ class StageRecorder(PromptedSegmenter):
             one.masks.append(
                 {name: PackedMasks.of(mask[number].cpu().numpy()) for name, mask in stages.items()}
             )
+            if self.explain:
+                one.prompts.append(_drawable(result.stages, number, type(self.network).__name__))
         return result
 
     def why_unknown(self, prompt: Prompt) -> str:
@@ -87,6 +96,15 @@ class StageRecorder(PromptedSegmenter):
             raise ValueError(f"stages of {count} slices asked for, and {len(self.kept)} were encoded.")
         taken, self.kept = self.kept[:count], self.kept[count:]
         return taken
+
+
+def _drawable(stages: Mapping[str, Any], number: int, network: str) -> dict[str, np.ndarray]:
+    """What a picture shows of one image's stages; raises InputError where the method has no such stages."""
+    if "saliency" not in stages:
+        raise InputError(f"{network} makes no saliency map and no coarse mask: there is nothing to explain.")
+    kept = {"saliency": stages["saliency"][number, 0].half()}
+    kept |= {name: stages[name][number] for name in ("boxes", "points")}
+    return {name: one.cpu().numpy() for name, one in kept.items()}
 
 
 def shown_as(masks: Tensor) -> SliceView:
