@@ -17,7 +17,7 @@ from rich.table import Table
 import monai_ext
 from monai_ext.apps import catalog, runner
 from monai_ext.apps.console import STOPPED, complain, reporting, say
-from monai_ext.apps.tune_cli import chosen_sets, tune
+from monai_ext.apps.tune_cli import Level, chosen_sets, tune
 from monai_ext.apps.weights_cli import weights_app
 from monai_ext.errors import InputError
 
@@ -168,8 +168,11 @@ def evaluate(
     output: Output,
     sets: Annotated[str | None, typer.Option(help="Which of several sets, separated by commas.")] = None,
     wording: Annotated[
-        Literal["canonical", "heldout", "nonsense"],
-        typer.Option(help="The prompts: one per target, paraphrases kept out of training, or nonsense."),
+        Literal["canonical", "heldout", "nonsense", Level],
+        typer.Option(
+            help="The prompts: one per target, paraphrases kept out of training, nonsense, or a prompt level"
+            " (odd ones name the true subtype: an oracle)."
+        ),
     ] = "canonical",
     overlays: Annotated[
         Literal["some", "all"],

@@ -73,7 +73,7 @@ def test_sentences_of_the_levels_are_no_training_sentences():
     assert not {text.casefold() for *_, entry in each_list() for text in entry["sentences"]} & trained
 
 
-@pytest.mark.parametrize(("level", "count"), zip(LEVELS, (1, 1, 1, 1, 5, 5, 20, 20, 50, 50)))
+@pytest.mark.parametrize(("level", "count"), list(zip(LEVELS, (1, 1, 1, 1, 5, 5, 20, 20, 50, 50))))
 def test_a_level_has_its_number_of_texts_and_odd_ones_are_oracles(levels, level, count):
     for target, modality, subtype, _ in each_list():
         if (target, modality) in TASKS and bool(subtype) == is_oracle(level):
