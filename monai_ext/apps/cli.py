@@ -262,7 +262,10 @@ def prepare(
             return
         if name is None or source is None or folder is None:
             raise InputError("give NAME SRC OUT, or --list to see the names.")
-        done = dataset_prepare.run_prepare(name, source, folder, seed, partial)
+        try:
+            done = dataset_prepare.run_prepare(name, source, folder, seed, partial)
+        except KeyboardInterrupt:  # unlike a run over cases, nothing is kept to go on from
+            raise typer.Abort from None
     if not quiet:
         dataset_prepare.tell(name, done, folder)
 

@@ -8,7 +8,7 @@ from monai_ext.data.recipes.busi_udiat import BUSI_UDIAT
 from monai_ext.data.recipes.covid_qu_ex import COVID_QU_EX
 from monai_ext.data.recipes.figshare_brain import FIGSHARE_BRAIN
 from monai_ext.data.recipes.konya_ct import KONYA_CT
-from monai_ext.data.recipes.prepare import Prepared, prepare
+from monai_ext.data.recipes.preparation import Prepared, prepare
 from monai_ext.data.recipes.recipe import Case, Recipe
 from monai_ext.errors import InputError
 

@@ -72,7 +72,7 @@ class Recipe:
 def union_of_masks(paths: Sequence[Path], shape: tuple[int, ...], channel: int | None = None) -> np.ndarray:
     """(H, W) bool: where any of the mask pictures is bright; nowhere if there are none.
 
-    Masks of 0 and 1 are taken as they are; others, which may be JPEG, above half of their range.
+    Masks of 0 and 1 are taken as they are; others, and all JPEG, above half of 255.
 
     Args:
         shape: (H, W) of the image.
@@ -89,7 +89,8 @@ def union_of_masks(paths: Sequence[Path], shape: tuple[int, ...], channel: int |
             raise InputError(
                 f"{path.name}: a mask of {plane.shape} pixels for an image of {shape}; get the file again."
             )
-        result |= plane > (127 if plane.max() > 1 else 0)
+        zero_one = plane.max() <= 1 and path.suffix.lower() not in (".jpg", ".jpeg")  # JPEG's noise is no mask
+        result |= plane > (0 if zero_one else 127)
     return result
 
 

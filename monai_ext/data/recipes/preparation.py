@@ -151,8 +151,8 @@ def _write_cases(
             write_picture(folder / one.image, pixels)
         write_picture(folder / one.label, mask.astype(np.uint8))
         written.append(one)
-    notes = [f"{empty} images without anything of the target were left out"] if empty else []
-    return written, notes + ([f"{twice} images that repeat another were left out"] if twice else [])
+    notes = [f"{empty} image(s) without anything of the target left out"] if empty else []
+    return written, notes + ([f"{twice} image(s) that repeat another left out"] if twice else [])
 
 
 def _split(
@@ -176,9 +176,9 @@ def _split(
             chosen = set(members)
             lists[name] += [one for one in there if one.case.group in chosen]
             if (count := sum(one.case.group in chosen for one in there)) != wanted[name]:
-                notes.append(f"{name}: {count} images instead of {wanted[name]}, since patients stay whole")
+                notes.append(f"{name}: {count} image(s) instead of {wanted[name]}, since patients stay whole")
     unused = len(written) - sum(map(len, lists.values()))
-    return lists, notes + ([f"{unused} further images are in no list"] if unused else [])
+    return lists, notes + ([f"{unused} further image(s) in no list"] if unused else [])
 
 
 def _description(
