@@ -89,7 +89,10 @@ def union_of_masks(paths: Sequence[Path], shape: tuple[int, ...], channel: int |
             raise InputError(
                 f"{path.name}: a mask of {plane.shape} pixels for an image of {shape}; get the file again."
             )
-        zero_one = plane.max() <= 1 and path.suffix.lower() not in (".jpg", ".jpeg")  # JPEG's noise is no mask
+        zero_one = plane.max() <= 1 and path.suffix.lower() not in (
+            ".jpg",
+            ".jpeg",
+        )  # JPEG's noise is no mask
         result |= plane > (0 if zero_one else 127)
     return result
 

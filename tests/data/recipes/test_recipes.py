@@ -11,7 +11,10 @@ from PIL import Image
 
 from monai_ext.data.dataset_check import check_sets
 from monai_ext.data.datasets import read_split
+from monai_ext.data.prompt_levels import PromptLevels
 from monai_ext.data.recipes import RECIPES, find_recipe, prepare
+from monai_ext.data.recipes.covid_qu_ex import FINDINGS
+from monai_ext.data.recipes.figshare_brain import TUMOURS
 from monai_ext.data.recipes.matlab import from_hdf5, read_struct
 from monai_ext.data.recipes.sheet import rows_of_sheet
 from monai_ext.errors import InputError
@@ -243,6 +246,13 @@ def test_an_unpacked_twice_release_is_said(breast, tmp_path):
     shutil.copytree(breast / "BUS", breast / "again" / "BUS")
     with pytest.raises(InputError, match="6 images stand twice, such as udiat_000001"):
         prepare(find_recipe("busi_udiat"), breast, tmp_path / "out", partial=True)
+
+
+def test_the_facts_that_recipes_state_choose_prompts_of_subtypes():
+    levels = PromptLevels.load()
+    assert set(TUMOURS.values()) == set(levels.subtypes("brain tumour", "mri"))
+    assert set(FINDINGS.values()) <= set(levels.subtypes("lungs", "xray"))
+    assert levels.subtypes("breast tumour", "us") == ["benign", "malignant"]
 
 
 def test_an_unknown_recipe_is_said():
