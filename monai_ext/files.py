@@ -8,7 +8,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import NamedTemporaryFile
+from tempfile import NamedTemporaryFile, TemporaryDirectory
 
 from monai_ext.errors import InputError
 
@@ -32,6 +32,23 @@ def whole_file(path: str | Path) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_folder(path: str | Path) -> Iterator[Path]:
+    """A folder beside `path` to fill, renamed to `path`, which is new or empty, when all went well, else removed.
+
+    The folder of `path` is made if it is not there.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    prefix = f".{cut_name(path.name, LONGEST_NAME - KEPT)}-"
+    with TemporaryDirectory(prefix=prefix, dir=path.parent) as temporary:
+        # a folder inside, since the temporary one is closed to other users
+        whole = Path(temporary) / path.name
+        whole.mkdir()
+        yield whole
+        whole.replace(path)
 
 
 def check_writable(path: str | Path) -> None:

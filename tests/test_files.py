@@ -3,7 +3,7 @@
 import pytest
 
 from monai_ext.errors import InputError
-from monai_ext.files import check_writable, cut_name, whole_file
+from monai_ext.files import check_writable, cut_name, whole_file, whole_folder
 
 
 def test_a_file_appears_whole(tmp_path):
@@ -20,6 +20,23 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
         temporary.write_text("half")
         raise RuntimeError
     assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("a.json", "old")]
+
+
+def test_a_folder_appears_whole_where_none_or_an_empty_one_was(tmp_path):
+    (tmp_path / "b").mkdir()
+    for name in ("a", "b", "x" * 255):
+        with whole_folder(tmp_path / name) as temporary:
+            (temporary / "file").write_text("new")
+            assert not (tmp_path / name / "file").exists()
+        assert [p.name for p in (tmp_path / name).iterdir()] == ["file"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a", "b", "x" * 255]
+
+
+def test_a_failed_write_of_a_folder_leaves_nothing(tmp_path):
+    with pytest.raises(RuntimeError), whole_folder(tmp_path / "a") as temporary:
+        (temporary / "file").write_text("half")
+        raise RuntimeError
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["x" * 251 + ".png", "é" * 125 + ".png", "𝒍" * 62 + ".png"])

@@ -18,7 +18,7 @@ import monai_ext
 from monai_ext.apps import catalog, runner
 from monai_ext.apps.console import STOPPED, complain, reporting, say
 from monai_ext.apps.told import tell_figures, tell_results
-from monai_ext.apps.tune_cli import Variant, chosen_sets, tune
+from monai_ext.apps.tune_cli import Level, Variant, chosen_sets, tune
 from monai_ext.apps.weights_cli import weights_app
 from monai_ext.errors import InputError
 
@@ -30,7 +30,7 @@ app = typer.Typer(
 )
 bundles_app = typer.Typer(help="List the bundles, or export one.", invoke_without_command=True)
 app.add_typer(bundles_app, name="bundles")
-dataset_app = typer.Typer(help="Look at data sets before work starts.", no_args_is_help=True)
+dataset_app = typer.Typer(help="Make data sets, and look at them before work starts.", no_args_is_help=True)
 app.add_typer(dataset_app, name="dataset")
 app.add_typer(weights_app, name="weights")
 app.command()(tune)
@@ -169,8 +169,11 @@ def evaluate(
     variant: Variant = None,
     sets: Annotated[str | None, typer.Option(help="Which of several sets, separated by commas.")] = None,
     wording: Annotated[
-        Literal["canonical", "heldout", "nonsense"],
-        typer.Option(help="The prompts: one per target, paraphrases kept out of training, or nonsense."),
+        Literal["canonical", "heldout", "nonsense", Level],
+        typer.Option(
+            help="The prompts: one per target, paraphrases kept out of training, nonsense, or a prompt level"
+            " (odd ones name the true subtype: an oracle)."
+        ),
     ] = "canonical",
     overlays: Annotated[
         Literal["some", "all"],
@@ -230,7 +233,43 @@ def export(
 
 @dataset_app.callback()
 def dataset() -> None:
-    """Look at data sets before work starts."""
+    """Make data sets, and look at them before work starts."""
+
+
+@dataset_app.command("prepare")
+def prepare(
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="A recipe, see --list.")] = None,
+    source: Annotated[
+        Path | None,
+        typer.Argument(metavar="SRC", help="Folder with the unpacked release; nothing in it changes."),
+    ] = None,
+    folder: Annotated[Path | None, typer.Argument(metavar="OUT", help="New folder for the data set.")] = None,
+    seed: Annotated[int, typer.Option(help="Of the split.")] = 0,
+    partial: Annotated[
+        bool,
+        typer.Option("--partial", help="Also take less than the whole release; lists shrink in proportion."),
+    ] = False,
+    listing: Annotated[
+        bool, typer.Option("--list", help="Name the recipes, where to get each set, and its licence.")
+    ] = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Make a data set with a dataset.json from a published one; patients stay in one list."""
+    with reporting(debug):
+        from monai_ext.apps import dataset_prepare
+
+        if listing:
+            dataset_prepare.tell_recipes()
+            return
+        if name is None or source is None or folder is None:
+            raise InputError("give NAME SRC OUT, or --list to see the names.")
+        try:
+            done = dataset_prepare.run_prepare(name, source, folder, seed, partial)
+        except KeyboardInterrupt:  # unlike a run over cases, nothing is kept to go on from
+            raise typer.Abort from None
+    if not quiet:
+        dataset_prepare.tell(name, done, folder)
 
 
 @dataset_app.command("check")

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import tempfile
 from pathlib import Path
 
 from monai_ext.apps.catalog import INFERENCE, find_bundle
 from monai_ext.apps.runner import unwrapped
 from monai_ext.data.resources import resource_path
 from monai_ext.errors import InputError
+from monai_ext.files import whole_folder
 from monai_ext.weights.registry import MODEL, ORIGIN, load_into, read_registry, weights_names
 
 LICENCE = "LICENSE-WEIGHTS"
@@ -49,11 +49,9 @@ def export(name: str | Path, folder: str | Path) -> Path:
         network = parser.get_parsed_content("network_def")
         record = load_into(network, weights, bundle)
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as temporary:
-            # a folder inside, since the temporary one is closed to other users
-            whole = Path(temporary) / target.name
-            shutil.copytree(bundle, whole, ignore=shutil.ignore_patterns("models", "__pycache__", ".*"))
+        with whole_folder(target) as whole:
+            skipped = shutil.ignore_patterns("models", "__pycache__", ".*")
+            shutil.copytree(bundle, whole, ignore=skipped, dirs_exist_ok=True)
             (whole / MODEL).parent.mkdir()
             torch.save(network.state_dict(), whole / MODEL)
             entries = read_registry()
@@ -65,7 +63,6 @@ def export(name: str | Path, folder: str | Path) -> Path:
                 "model_sha256": hashlib.sha256((whole / MODEL).read_bytes()).hexdigest(),
             }
             (whole / ORIGIN).write_text(json.dumps(origin, indent=4) + "\n", encoding="utf-8")
-            whole.replace(target)
     except OSError as error:
         raise InputError(f"{target.name}: the bundle cannot be written there ({error.strerror}).") from error
     return target

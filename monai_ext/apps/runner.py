@@ -176,7 +176,7 @@ def run_evaluate(
         output: folder for metrics.json, cases.csv and overlays/; an empty one that this made is removed on failure.
         variants: laid over inference.json, see :func:`monai_ext.apps.configs.config_files`.
         sets: which of several sets are pooled; all if None.
-        wording: "canonical", "heldout" or "nonsense".
+        wording: one of :data:`monai_ext.data.evaluation.WORDINGS`.
         overlays: "some": pictures of the worst, median and best case of each target; "all": of every case.
         device, batch_size: see :func:`run_segment`.
         limit, seed: score only so many cases, see :func:`monai_ext.data.evaluation.draw_cases`; all if None.

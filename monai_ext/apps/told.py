@@ -107,6 +107,9 @@ def tell_figures(figures: dict[str, Any], output: Path) -> None:
         f"presence: AUC {_figure(presence['auc'])} over {presence['n']} prompts; masks that are not empty for "
         f"absent things: {_figure(presence['false_positive_rate'])}"
     )
+    if wording := figures.get("wording"):
+        named, asked = wording["oracle"], wording["oracle"] + wording["generic"]
+        print(f"words: {named} of {asked} prompts name the true subtype, taken from the annotation (oracle)")
     print(f"figures → {output / 'metrics.json'}, {output / 'cases.csv'}")
     if figures.get("overlays"):
         print(f"pictures of cases, reference and result as contours → {output / 'overlays'}")

@@ -26,6 +26,19 @@ Variant = Annotated[
         " tune's best.json; may be repeated.",
     ),
 ]
+Level = Literal[
+    "medclipsam_p0",
+    "medclipsam_p1",
+    "medclipsam_p2",
+    "medclipsam_p3",
+    "medclipsam_p4",
+    "medclipsam_p5",
+    "medclipsam_p6",
+    "medclipsam_p7",
+    "medclipsam_p8",
+    "medclipsam_p9",
+]
+"""Wordings that are levels of :mod:`monai_ext.data.prompt_levels`, written out for help that imports little."""
 COLUMNS = {
     "dice": "Dice",
     "iou": "IoU",
@@ -63,8 +76,10 @@ def tune(
     ] = None,
     sets: Annotated[str | None, typer.Option(help="Which of several sets, separated by commas.")] = None,
     wording: Annotated[
-        Literal["canonical", "heldout"],
-        typer.Option(help="The prompts: one per target, or paraphrases kept out of training."),
+        Literal["canonical", "heldout", Level],
+        typer.Option(
+            help="The prompts: one per target, paraphrases kept out of training, or a prompt level."
+        ),
     ] = "canonical",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda:0.")] = runner.AUTO,
     batch_size: Annotated[

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..errors import InputError
 from .datalists import unique_names
 from .datasets import read_split
+from .prompt_levels import LEVELS, PromptLevels, is_oracle
 from .prompts import MODALITIES, PromptLibrary
 
-WORDINGS = ("canonical", "heldout", "nonsense")
+WORDINGS = ("canonical", "heldout", "nonsense", *LEVELS)
+SEPARATOR = "\n"
+"""Between the texts of an ensemble in one string of ``texts``; none of our sentences holds it."""
 
 # Chest films and CT show the same organs, and a scope, a probe or a skull may show what CT calls by the same
 # name, so that only these of another modality's targets are surely not in an image.
@@ -50,6 +53,7 @@ def evaluation_items(
     sets: str | Sequence[str] | None = None,
     sequence: int = 0,
     seed: int = 0,
+    levels: PromptLevels | None = None,
 ) -> list[dict[str, Any]]:
     """One item per image, with all the prompts that it is scored by.
 
@@ -64,23 +68,31 @@ def evaluation_items(
         absent: number of further absent prompts per image.
         wording: "canonical": the one sentence of each target; "heldout": every paraphrase kept out of
             training (none of which states a fact of the image); "nonsense": texts that mean nothing medical,
-            and no target.
+            and no target; "medclipsam_p0" to "medclipsam_p9": see :mod:`monai_ext.data.prompt_levels`. Odd ones
+            name the true subtype that the item states (``pathology``, ``tumour_type``, ``finding``) or its label
+            implies; what states none that has sentences, and what is absent, is asked for as one level lower.
         sequence: which one is shown of an image that has several.
         seed: of the choice of absent prompts.
+        levels: sentences of the levels; those of the package if None.
 
     Returns:
         dicts with ``image``, ``label`` (where there is one), ``case``, ``group``, ``set``, ``modality``,
         ``table`` ("0+1+2": all values that a label map of this set may hold), ``difficulty`` ("" where the list does
         not say) and three lists of one string
         per prompt: ``prompt``, ``target`` ("" if not one of the set's) and ``values`` ("1+2": the label
-        values of the target, "" if none). All are strings, which pass through a DataLoader unharmed.
+        values of the target, "" if none). All are strings, which pass through a DataLoader unharmed. With a
+        level as wording two lists more: ``texts`` (the sentences of an ensemble, :data:`SEPARATOR` between
+        them; ``prompt`` then holds the first and how many more there are) and ``subtype`` (the true subtype
+        that the words name: an oracle's words; "" for generic words).
 
     Raises:
         InputError: for an unknown wording, an image without label in a set that has targets, a target without
-            paraphrases, or whatever is wrong with the data.
+            paraphrases or with fewer sentences than the level averages, or whatever is wrong with the data.
     """
     if wording not in WORDINGS:
-        raise InputError(f"wording is '{wording}'; choose from {', '.join(WORDINGS)}.")
+        raise InputError(
+            f"wording is '{wording}'; choose from {', '.join(WORDINGS[:3])}, {LEVELS[0]} to {LEVELS[-1]}."
+        )
     if absent < 0:
         raise InputError(f"absent is {absent}; a number of prompts, 0 or more, is needed.")
     cases = read_split(folder, split, sets)
@@ -98,7 +110,10 @@ def evaluation_items(
                     f"sequence is {sequence}; {case['set']}/{case['case']} has {len(case['image'])}, from 0."
                 )
             case["image"] = case["image"][sequence]
-    return [_item(case, library, absent, wording, seed) for case in cases]
+    words = _Wording(library, wording)
+    if wording in LEVELS:
+        words = _Level(library, levels or PromptLevels.load(), wording)
+    return [_item(case, words, absent, seed) for case in cases]
 
 
 def draw_cases(cases: Sequence[dict[str, Any]], limit: int, seed: int = 0) -> list[dict[str, Any]]:
@@ -119,65 +134,111 @@ def draw_cases(cases: Sequence[dict[str, Any]], limit: int, seed: int = 0) -> li
     return [case for case in cases if id(case) in drawn]
 
 
-def _item(
-    case: dict[str, Any], library: PromptLibrary, absent: int, wording: str, seed: int
-) -> dict[str, Any]:
+class _Asked(NamedTuple):
+    """One prompt: its texts, the target, its label values as "1+2", and the true subtype that the texts name."""
+
+    texts: tuple[str, ...]
+    target: str = ""
+    values: str = ""
+    subtype: str = ""
+
+    @property
+    def shown(self) -> str:
+        more = len(self.texts) - 1
+        return f"{self.texts[0]} (and {more} more)" if more else self.texts[0]
+
+
+class _Wording:
+    """The words of the prompt library."""
+
+    def __init__(self, library: PromptLibrary, wording: str) -> None:
+        self.library, self.wording = library, wording
+
+    def targets(self, modality: str) -> list[str]:
+        """The targets that there are words for."""
+        return self.library.targets(modality)
+
+    def words(self, target: str, modality: str, facts: Mapping[str, Any]) -> list[_Asked]:
+        """The prompts of a target of the library, which may be in the image or not."""
+        if self.wording == "canonical":
+            return [_Asked((self.library.canonical(target, modality),))]
+        return [_Asked((text,)) for text in self.library.heldout(target, modality)]
+
+    def of_case(self, case: dict[str, Any], label: str) -> tuple[str, list[_Asked]]:
+        """The name of a label in the library, or its own where the library has none, and its prompts."""
+        modality = case["modality"]
+        try:
+            target, implied = self.library.resolve(label, modality)
+        except InputError as error:
+            if self.wording != "canonical":
+                raise InputError(
+                    f"{case['set']}: {error} Only the canonical wording can be scored."
+                ) from None
+            return label, [_Asked((case["prompts"][label][0],))]
+        return target, self.words(target, modality, {**case["facts"], **implied})
+
+
+class _Level(_Wording):
+    """The words of a prompt level."""
+
+    def __init__(self, library: PromptLibrary, levels: PromptLevels, level: str) -> None:
+        super().__init__(library, level)
+        self.levels = levels
+
+    def targets(self, modality: str) -> list[str]:
+        return self.levels.targets(modality, self.wording)
+
+    def words(self, target: str, modality: str, facts: Mapping[str, Any]) -> list[_Asked]:
+        subtype = self.levels.subtype(target, modality, facts)
+        generic = is_oracle(self.wording) and not subtype
+        level = LEVELS[LEVELS.index(self.wording) - 1] if generic else self.wording
+        found = self.levels.words(target, modality, level, subtype)
+        return [_Asked(found.texts, subtype=found.subtype)]
+
+
+def _item(case: dict[str, Any], words: _Wording, absent: int, seed: int) -> dict[str, Any]:
     chance = random.Random(f"{seed}/{case['set']}/{case['case']}")
     modality = case["modality"]
-    asked: list[tuple[str, str, str]] = []
-    if wording == "nonsense":
-        asked += [(text, "", "") for text in library.nonsense("heldout")]
+    asked: list[_Asked] = []
+    if words.wording == "nonsense":
+        asked += [_Asked((text,)) for text in words.library.nonsense("heldout")]
     elif not case["prompts"]:
-        known = [(target, m) for m in MODALITIES for target in library.targets(m)]
-        asked += [(text, "", "") for one in known for text in _words(library, *one, wording)]
+        known = [(target, m) for m in MODALITIES for target in words.targets(m)]
+        asked += [one for pair in known for one in words.words(*pair, {})]
     else:
         for label, values in case["targets"].items():
-            target, texts = _target(case, label, library, wording)
-            asked += [(text, target, "+".join(map(str, values))) for text in texts]
-        asked += [(text, "", "") for text in _elsewhere(modality, library, absent, wording, chance)]
+            target, found = words.of_case(case, label)
+            shown = "+".join(map(str, values))
+            asked += [one._replace(target=target, values=shown) for one in found]
+        asked += _elsewhere(modality, words, absent, chance)
     if not asked:
         name = f"{case['set']}/{case['case']}"
         raise InputError(f"{name}: nothing to ask for; annotate a target, or set absent above 0.")
     kept = ("image", "label", "case", "group", "set", "modality", "table")
     item: dict[str, Any] = {key: case[key] for key in kept if key in case}
     item["difficulty"] = str(case["facts"].get("difficulty", ""))
-    item["prompt"], item["target"], item["values"] = (list(column) for column in zip(*asked))
+    item["prompt"] = [one.shown for one in asked]
+    item["target"] = [one.target for one in asked]
+    item["values"] = [one.values for one in asked]
+    if words.wording in LEVELS:
+        item["texts"] = [SEPARATOR.join(one.texts) for one in asked]
+        item["subtype"] = [one.subtype for one in asked]
     return item
 
 
-def _words(library: PromptLibrary, target: str, modality: str, wording: str) -> list[str]:
-    if wording == "canonical":
-        return [library.canonical(target, modality)]
-    return library.heldout(target, modality)
-
-
-def _target(case: dict[str, Any], label: str, library: PromptLibrary, wording: str) -> tuple[str, list[str]]:
-    """The name of a label in the library, or its own where the library has none, and its sentences."""
-    modality = case["modality"]
-    try:
-        target, _ = library.resolve(label, modality)
-    except InputError as error:
-        if wording != "canonical":
-            raise InputError(f"{case['set']}: {error} Only the canonical wording can be scored.") from None
-        return label, case["prompts"][label][:1]
-    return target, _words(library, target, modality, wording)
-
-
-def _elsewhere(
-    modality: str, library: PromptLibrary, count: int, wording: str, chance: random.Random
-) -> list[str]:
+def _elsewhere(modality: str, words: _Wording, count: int, chance: random.Random) -> list[_Asked]:
     """`count` prompts of things that an image of this modality does not show."""
-    others = [pair for pair in absent_targets(modality) if pair[0] in library.targets(pair[1])]
-    strangers = library.absent("heldout")
+    others = [pair for pair in absent_targets(modality) if pair[0] in words.targets(pair[1])]
+    strangers = words.library.absent("heldout")
     chance.shuffle(others)
     chance.shuffle(strangers)
-    texts = []
+    asked = []
     for number in range(count):
         source = others if number % 2 == 0 else strangers
         if not source:
             raise InputError(f"absent is {count}; there are words for only {number} on {modality} images.")
         if source is others:
-            texts.append(chance.choice(_words(library, *others.pop(), wording)))
+            asked.append(chance.choice(words.words(*others.pop(), {})))
         else:
-            texts.append(strangers.pop())
-    return texts
+            asked.append(_Asked((strangers.pop(),)))
+    return asked

@@ -9,7 +9,9 @@ import torch
 from monai.engines import PrepareBatch, default_prepare_batch
 from torch import Tensor
 
+from monai_ext.data.evaluation import SEPARATOR
 from monai_ext.errors import InputError
+from monai_ext.networks.segmenter import Prompt
 
 
 def prepare_prompted_batch(
@@ -59,7 +61,8 @@ class PreparePromptedCase(PrepareBatch):
     batch: ``device`` and the arguments of :meth:`torch.Tensor.to` are not used.
 
     Returns image, label (None where there is none), () and ``{"prompts": [...]}``, or no keywords for
-    items without the key ``prompt``, which the inferer then segments by its own prompts.
+    items without the key ``prompt``, which the inferer then segments by its own prompts. Items with ``texts``
+    (see :func:`monai_ext.data.evaluation.evaluation_items`) ask for these ensembles.
 
     Raises:
         InputError: when the items of a batch ask for different prompts.
@@ -78,25 +81,38 @@ class PreparePromptedCase(PrepareBatch):
         first, *others = item_prompts(batchdata, len(images))
         if any(other != first for other in others):
             raise InputError("items of one batch with different prompts: use a batch size of 1.")
+        if "texts" in batchdata:
+            return images, labels, (), {"prompts": _ensembles(batchdata, len(images))}
         return images, labels, (), {"prompts": first}
 
 
-def item_prompts(batchdata: Mapping[str, Any], items: int) -> list[list[str]]:
-    """The prompts of each item of a collated batch.
+def _ensembles(batchdata: Mapping[str, Any], items: int) -> list[Prompt]:
+    """The prompts of the first item as ensembles of texts, `oracle` where the words name the true subtype."""
+    texts, targets, subtypes = (
+        item_prompts(batchdata, items, key)[0] for key in ("texts", "target", "subtype")
+    )
+    return [
+        Prompt(tuple(text.split(SEPARATOR)), target or None, bool(subtype))
+        for text, target, subtype in zip(texts, targets, subtypes, strict=True)
+    ]
+
+
+def item_prompts(batchdata: Mapping[str, Any], items: int, key: str = "prompt") -> list[list[str]]:
+    """The prompts of each item of a collated batch, or another list of one string per prompt.
 
     Collation leaves strings in a list, one per item, but turns equally long lists of strings over: the
     first entry then holds the first prompt of every item.
 
     Raises:
-        InputError: when there is no key ``prompt`` or it does not fit the number of items.
+        InputError: when there is no such key or it does not fit the number of items.
     """
-    collated: Sequence[str | Sequence[str]] = batchdata.get("prompt", ())
+    collated: Sequence[str | Sequence[str]] = batchdata.get(key, ())
     if isinstance(collated, str):
-        raise InputError(f"the key 'prompt' of a batch holds {collated!r}; one prompt per item is needed.")
+        raise InputError(f"the key '{key}' of a batch holds {collated!r}; one prompt per item is needed.")
     if collated and all(isinstance(entry, str) for entry in collated):
         prompts = [[str(entry)] for entry in collated]
     else:
         prompts = [list(one) for one in zip(*collated)]
     if len(prompts) != items:
-        raise InputError(f"prompts for {len(prompts)} of {items} items in the key 'prompt' of a batch.")
+        raise InputError(f"prompts for {len(prompts)} of {items} items in the key '{key}' of a batch.")
     return prompts

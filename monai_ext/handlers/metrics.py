@@ -34,7 +34,8 @@ def score_case(data: Mapping[str, Any], tolerance: float = 2.0, surface: bool = 
             values (may be missing where nothing has a target), and what
             :func:`monai_ext.data.evaluation.evaluation_items` gives beside the image. With ``recorded``, what a
             :class:`~monai_ext.handlers.stages.StageRecorder` kept of each slice, and ``unknown``, why the network
-            was not asked for a prompt, a row also has the scores of the stages.
+            was not asked for a prompt, a row also has the scores of the stages. With ``subtype``, a row has it,
+            and ``oracle``: 1 where the words name the true subtype.
         tolerance: of the normalised surface Dice: mm for volumes, pixels for pictures.
         surface: False leaves out the surface metrics.
 
@@ -53,8 +54,9 @@ def score_case(data: Mapping[str, Any], tolerance: float = 2.0, surface: bool = 
             f"{name}: {len(plain)} masks and {len(presence)} presences of {len(data['prompt'])} prompts."
         )
     rows: list[dict[str, Any]] = []
-    for mask, shown, prompt, target, values in zip(
-        plain, presence, data["prompt"], data["target"], data["values"], strict=True
+    subtypes = data.get("subtype", [None] * len(data["prompt"]))
+    for mask, shown, prompt, target, values, subtype in zip(
+        plain, presence, data["prompt"], data["target"], data["values"], subtypes, strict=True
     ):
         if values and label is None:
             raise InputError(f"{name}: no label to score '{target}' by.")
@@ -71,6 +73,7 @@ def score_case(data: Mapping[str, Any], tolerance: float = 2.0, surface: bool = 
                 "difficulty": data.get("difficulty", ""),
                 "target": target,
                 "prompt": prompt,
+                **({} if subtype is None else {"subtype": subtype, "oracle": int(bool(subtype))}),
                 "present": bool(reference.any()),
                 "presence": shown,
                 "voxels": int(mask.count_nonzero()),
@@ -164,7 +167,9 @@ def _gather(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 class MetricsWriter:
     """Write ``metrics.json`` (see :func:`monai_ext.metrics.summary.summarise`) and ``cases.csv`` at the end.
 
-    ``cases.csv`` has a row per image and prompt; an empty cell is an undefined value.
+    ``cases.csv`` has a row per image and prompt; an empty cell is an undefined value. Where the words come from a
+    prompt level, ``wording`` in ``metrics.json`` tells how many of the prompts whose target is in the image name
+    its true subtype (``oracle``) and how many do not (``generic``).
 
     Args:
         metric: attached to the same evaluator.
@@ -210,6 +215,9 @@ class MetricsWriter:
         if dist.is_available() and dist.is_initialized() and dist.get_rank() != 0:
             return
         figures = summarise(rows, self.samples, self.seed)
+        if "oracle" in rows[0]:
+            true = [row["oracle"] for row in rows if row["present"]]
+            figures["wording"] = {"oracle": sum(true), "generic": len(true) - sum(true)}
         try:
             with (
                 whole_file(self.output_dir / "cases.csv") as path,

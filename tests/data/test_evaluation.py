@@ -5,6 +5,7 @@ import json
 import pytest
 
 from monai_ext.data.evaluation import evaluation_items
+from monai_ext.data.prompt_levels import PromptLevels
 from monai_ext.data.prompts import PromptLibrary
 from monai_ext.errors import InputError
 
@@ -137,9 +138,97 @@ def test_cases_of_two_sets_have_names_of_their_own(sets):
     ]
 
 
+LEVELS = PromptLevels(
+    {
+        "xray": {
+            "lungs": {
+                "class": "lungs",
+                "sentences": [f"Lungs {n}." for n in range(20)],
+                "subtypes": {"finding=tuberculosis": {"class": "TB lungs", "sentences": ["TB."] * 20}},
+            }
+        },
+        "mri": {
+            "brain tumour": {
+                "class": "brain tumour",
+                "sentences": [f"Mass {n}." for n in range(20)],
+                "subtypes": {"tumour_type=glioma": {"class": "glioma", "sentences": ["Glioma."] * 20}},
+            }
+        },
+        "ct": {"liver": {"class": "liver", "sentences": ["Liver."] * 5}},
+        "endoscopy": {"polyp": {"class": "polyp", "sentences": ["Polyp."] * 5}},
+    }
+)
+
+
+def at_level(folder, level, **settings):
+    return evaluation_items(folder, "validation", LIBRARY, wording=level, levels=LEVELS, **settings)
+
+
+def stating(folder, **facts):
+    """The first item of a set's validation list states these facts."""
+    table = json.loads((folder / "dataset.json").read_text())
+    table["validation"][0].update(facts)
+    (folder / "dataset.json").write_text(json.dumps(table))
+
+
+def test_a_level_asks_with_its_ensemble(sets):
+    folder = sets("chest", "X-ray", {"1": "lungs"})
+    item = at_level(folder, "medclipsam_p4", absent=1)[0]
+    assert item["texts"][0] == "Lungs 0.\nLungs 1.\nLungs 2.\nLungs 3.\nLungs 4."
+    assert item["prompt"][0] == "Lungs 0. (and 4 more)"
+    assert item["target"] == ["lungs", ""] and item["values"] == ["1", ""]
+    assert item["texts"][1].split("\n")[0] in ("Mass 0.", "Polyp.")
+    assert item["subtype"] == ["", ""]
+    assert "texts" not in evaluation_items(folder, "validation", LIBRARY)[0]
+
+
+def test_an_odd_level_names_the_subtype_that_the_item_states_and_else_is_generic(sets):
+    folder = sets("chest", "X-ray", {"1": "lungs"})
+    stating(folder, finding="tuberculosis")
+    known, unknown, _ = at_level(folder, "medclipsam_p1", absent=1)
+    assert (known["prompt"][0], known["subtype"][0]) == ("TB lungs", "tuberculosis")
+    assert (unknown["prompt"][0], unknown["subtype"][0]) == ("lungs", "")
+    assert known["subtype"][1] == unknown["subtype"][1] == ""  # of an absent thing nothing is known
+    generic = at_level(folder, "medclipsam_p0", absent=1)
+    assert [item["subtype"][0] for item in generic] == ["", "", ""]
+
+
+def test_a_label_may_imply_the_subtype(sets):
+    folder = sets("brain", "MRI", {"1": "brain tumour (glioma)"})
+    item = at_level(folder, "medclipsam_p3", absent=0)[0]
+    assert (item["texts"], item["target"], item["subtype"]) == (["Glioma."], ["brain tumour"], ["glioma"])
+
+
+def test_a_level_without_enough_sentences_is_refused_for_targets_and_passed_over_for_absent_things(sets):
+    folder = sets("bowel", "endoscopy", {"1": "polyp"})
+    with pytest.raises(InputError, match="averages 20 sentences; 'polyp' in 'endoscopy' has 5"):
+        at_level(folder, "medclipsam_p6")
+    chest = sets("chest", "X-ray", {"1": "lungs"}, ids=[f"c{n}" for n in range(9)])
+    items = at_level(chest, "medclipsam_p6", absent=1)
+    assert {item["texts"][1].split("\n")[0] for item in items} == {"Mass 0."}
+
+
+def test_every_level_can_be_asked_of_the_shared_data(shared_data):
+    library = PromptLibrary.load()
+    for level in ("medclipsam_p0", "medclipsam_p3", "medclipsam_p5"):
+        items = evaluation_items(shared_data, "validation", library, wording=level)
+        subtypes = {(target, s) for item in items for target, s in zip(item["target"], item["subtype"])}
+        named = {
+            *(("breast tumour", "benign"), ("breast tumour", "malignant")),
+            *(("lungs", "normal"), ("lungs", "tuberculosis")),
+            *(("brain tumour", "glioma"), ("brain tumour", "pituitary tumour")),
+        }
+        assert {pair for pair in subtypes if pair[1]} == (set() if level == "medclipsam_p0" else named)
+    tasks = ("cxr_lung_shenzhen", "us_breast_busi", "mri_brain_brisc", "ct_lung_lungsegdb_2d")
+    items = evaluation_items(shared_data, "validation", library, wording="medclipsam_p9", sets=tasks)
+    assert {len(item["texts"][0].split("\n")) for item in items} == {50}
+
+
 def test_what_cannot_be_asked_is_said(sets):
     folder = sets("chest", "X-ray", {"1": "lungs"})
-    with pytest.raises(InputError, match="wording is 'free'; choose from canonical, heldout, nonsense"):
+    with pytest.raises(
+        InputError, match="'free'; choose from canonical, heldout, nonsense, medclipsam_p0 to"
+    ):
         evaluation_items(folder, "validation", LIBRARY, wording="free")
     with pytest.raises(InputError, match="absent is 5; there are words for only 4 on xray images"):
         evaluation_items(folder, "validation", LIBRARY, absent=5)

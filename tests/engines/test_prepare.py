@@ -9,6 +9,7 @@ from monai.inferers import SimpleInferer
 from monai_ext.engines.prepare import PreparePromptedCase, item_prompts, prepare_prompted_batch
 from monai_ext.errors import InputError
 from monai_ext.inferers import PromptInferer
+from monai_ext.networks.segmenter import Prompt
 from tests.fakes import FeedForward
 from tests.training import items
 
@@ -71,6 +72,13 @@ class TestEvaluationBatch:
     def test_equal_prompts_may_share_a_batch(self):
         *_, kwargs = PreparePromptedCase()(batch_of([["lungs", "heart"]] * 2))
         assert kwargs == {"prompts": ["lungs", "heart"]}
+
+    def test_ensembles_of_texts_go_to_the_inferer_as_prompts(self):
+        asked = {"texts": ["A.\nB.", "spoon"], "target": ["lungs", ""], "subtype": ["normal", ""]}
+        item = {"image": torch.rand(3, 4, 4), "prompt": ["A. (and 1 more)", "spoon"], **asked}
+        (batch,) = DataLoader([item], batch_size=1)
+        *_, kwargs = PreparePromptedCase()(batch)
+        assert kwargs == {"prompts": [Prompt(("A.", "B."), "lungs", oracle=True), Prompt(("spoon",))]}
 
     def test_different_prompts_may_not(self):
         with pytest.raises(InputError, match="batch size of 1"):

@@ -68,6 +68,16 @@ def test_a_case_gives_one_row_per_prompt():
     )
 
 
+def test_words_that_name_the_true_subtype_are_flagged(tmp_path):
+    cases = [scored(case, subtype=["benign", "", "", ""]) for case in "ab"]
+    assert [(row["subtype"], row["oracle"]) for row in score_case(cases[0])][:2] == [("benign", 1), ("", 0)]
+    evaluate(cases, lambda metric: MetricsWriter(metric, tmp_path, samples=10))
+    figures = json.loads((tmp_path / "metrics.json").read_text())
+    assert figures["wording"] == {"oracle": 2, "generic": 2}  # absent targets are not counted
+    with (tmp_path / "cases.csv").open(newline="") as file:
+        assert [row["oracle"] for row in csv.DictReader(file)].count("1") == 2
+
+
 def test_volumes_are_measured_in_millimetres():
     (row,) = score_case(volume())
     assert row["unit"] == "mm"
