@@ -1,6 +1,24 @@
 """From points, saliency or whole images to candidate masks, and how these are shown."""
 
+from monai_ext.masks.coarse import CoarseMask, CRFMask, KMeansMask, OtsuMask, ThresholdMask
+from monai_ext.masks.components import count_components, keep_components
+from monai_ext.masks.crf import DenseCRF
 from monai_ext.masks.generator import Candidates, MaskGenerator
 from monai_ext.masks.views import MaskViews
+from monai_ext.masks.visual_prompts import BoxesAndPoints, VisualPrompts
 
-__all__ = ["Candidates", "MaskGenerator", "MaskViews"]
+__all__ = [
+    "BoxesAndPoints",
+    "CRFMask",
+    "Candidates",
+    "CoarseMask",
+    "DenseCRF",
+    "KMeansMask",
+    "MaskGenerator",
+    "MaskViews",
+    "OtsuMask",
+    "ThresholdMask",
+    "VisualPrompts",
+    "count_components",
+    "keep_components",
+]

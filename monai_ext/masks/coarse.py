@@ -1,0 +1,166 @@
+"""From saliency to a coarse mask: by a level, by Otsu's with a confidence, by k-means, by a conditional random field."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from scipy.ndimage import mean as means
+from skimage.filters import threshold_otsu
+from torch import Tensor
+
+from monai_ext.errors import InputError
+from monai_ext.masks.components import keep_components, label_components
+from monai_ext.masks.crf import DenseCRF
+
+
+class CoarseMask:
+    """What the ways have in common: each image is looked at alone, and a saliency that is the same everywhere, as an
+    encoder that sees nothing of the prompt gives it, marks nothing."""
+
+    def __call__(self, saliency: Tensor, image: Tensor) -> Tensor:
+        """Coarse masks of a batch.
+
+        Args:
+            saliency: (B, 1, H, W) float in [0, 1].
+            image: (B, 3, H, W) in [0, 1], what the saliency is of.
+
+        Returns:
+            (B, 1, H, W) bool, on the saliency's device; all False where the saliency is constant.
+
+        Raises:
+            InputError: when saliency or image holds values that are not finite.
+            ValueError: when the shapes are others.
+        """
+        if saliency.shape[1:] != (1, *image.shape[2:]) or len(saliency) != len(image) or image.shape[1] != 3:
+            raise ValueError(
+                f"saliency of shape {tuple(saliency.shape)} for images of shape {tuple(image.shape)}; "
+                "(B, 1, H, W) and (B, 3, H, W) belong together."
+            )
+        for name, values in (("saliency", saliency), ("image", image)):
+            if not values.isfinite().all():
+                raise InputError(
+                    f"the {name} that is to become a coarse mask holds NaN or infinity; check the image's values."
+                )
+        masks = torch.zeros(saliency.shape, dtype=torch.bool)
+        for mask, one, shown in zip(masks, saliency.float().cpu(), image.float().cpu(), strict=True):
+            if one.amin() < one.amax():
+                mask[0] = self.mask(one[0], shown)
+        return masks.to(saliency.device)
+
+    def mask(self, saliency: Tensor, image: Tensor) -> Tensor:
+        """(H, W) bool of one saliency (H, W), not constant, and its image (3, H, W), both on the CPU."""
+        raise NotImplementedError
+
+
+class ThresholdMask(CoarseMask):
+    """Where the saliency is above a level.
+
+    Args:
+        level: in [0, 1).
+
+    Raises:
+        InputError: when the level is another.
+    """
+
+    def __init__(self, level: float = 0.5) -> None:
+        if not 0 <= level < 1:
+            raise InputError(f"level is {level}; it lies in [0, 1).")
+        self.level = level
+
+    def mask(self, saliency: Tensor, image: Tensor) -> Tensor:
+        return saliency > self.level
+
+
+class OtsuMask(CoarseMask):
+    """Where the saliency is above Otsu's threshold, without the components that are not salient enough.
+
+    A component's confidence is the mean over it of the saliency, spread to [0, 1] (MedCLIP-SAMv2).
+
+    Args:
+        confidence: components of a higher one stay; in [0, 1), 0 for all.
+
+    Raises:
+        InputError: when the confidence is another.
+    """
+
+    def __init__(self, confidence: float = 0.5) -> None:
+        if not 0 <= confidence < 1:
+            raise InputError(f"confidence is {confidence}; it lies in [0, 1).")
+        self.confidence = confidence
+
+    def mask(self, saliency: Tensor, image: Tensor) -> Tensor:
+        spread = (saliency - saliency.amin()) / (saliency.amax() - saliency.amin())
+        labels = label_components(spread > float(threshold_otsu(spread.numpy())))
+        numbers = np.arange(1, labels.max(initial=0) + 1)
+        confident = np.zeros(len(numbers) + 1, dtype=bool)
+        confident[1:] = np.asarray(means(spread.numpy(), labels, numbers)) > self.confidence
+        return torch.from_numpy(confident[labels])
+
+
+class KMeansMask(CoarseMask):
+    """The more salient of two clusters of pixels, its largest components (the code of MedCLIP-SAMv2).
+
+    Args:
+        components: how many stay; None for all. Two for lungs, one for most targets.
+        size: side of the square that is clustered.
+        seed: of the clusters' first centres.
+
+    Raises:
+        InputError: when a value is out of its range.
+    """
+
+    def __init__(self, components: int | None = 1, size: int = 256, seed: int = 10) -> None:
+        if (components is not None and components < 1) or size < 2 or seed < 0:
+            raise InputError(
+                f"components {components}, size {size}, seed {seed}: one component (None for all), a size of 2 and "
+                "a seed of 0 are the least."
+            )
+        self.components, self.size, self.seed = components, size, seed
+
+    def mask(self, saliency: Tensor, image: Tensor) -> Tensor:
+        from sklearn.cluster import KMeans  # half a second, for those who cluster only
+
+        small = F.interpolate(
+            saliency[None, None], (self.size, self.size), mode="bilinear", align_corners=False, antialias=True
+        )[0, 0]
+        if small.amin() == small.amax():  # what there was is too small to be seen at this size
+            return torch.zeros_like(saliency, dtype=torch.bool)
+        clusters = KMeans(2, n_init=1, random_state=self.seed).fit(small.reshape(-1, 1).numpy())
+        higher = int(clusters.cluster_centers_[:, 0].argmax())
+        mask = torch.from_numpy(clusters.labels_ == higher).reshape(small.shape)
+        if self.components is not None:
+            mask = keep_components(mask, self.components)
+        return F.interpolate(mask[None, None].float(), saliency.shape, mode="nearest-exact")[0, 0] > 0
+
+
+class CRFMask(CoarseMask):
+    """Where the foreground is more likely than the background once the mask follows the image's edges.
+
+    The saliency itself is the probability that inference starts from.
+
+    Args:
+        gaussian_sxy, gaussian_compat, bilateral_sxy, bilateral_srgb, bilateral_compat, iterations, tau: see
+            :class:`DenseCRF`, which also says what each version of MedCLIP-SAM used.
+
+    Raises:
+        InputError: when a value is out of its range.
+    """
+
+    def __init__(
+        self,
+        gaussian_sxy: float = 5.0,
+        gaussian_compat: float = 3.0,
+        bilateral_sxy: float = 5.0,
+        bilateral_srgb: float = 3.0,
+        bilateral_compat: float = 5.0,
+        iterations: int = 1,
+        tau: float = 1.05,
+    ) -> None:
+        self.crf = DenseCRF(
+            gaussian_sxy, gaussian_compat, bilateral_sxy, bilateral_srgb, bilateral_compat, iterations, tau
+        )
+
+    def mask(self, saliency: Tensor, image: Tensor) -> Tensor:
+        probability = saliency.clamp(0, 1).double().numpy()
+        return torch.from_numpy(self.crf(probability, image.permute(1, 2, 0).double().numpy()) > 0.5)

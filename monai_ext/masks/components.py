@@ -1,0 +1,36 @@
+"""Connected parts of a mask: pixels that touch by a side or a corner belong together."""
+
+from __future__ import annotations
+
+import numpy as np
+from monai.transforms.utils import get_largest_connected_component_mask
+from skimage.measure import label
+from torch import Tensor
+
+from monai_ext.errors import InputError
+
+
+def label_components(mask: Tensor) -> np.ndarray:
+    """Each component's number, (H, W), from 1 in reading order of their first pixels; 0 outside of the mask."""
+    return label(mask.cpu().numpy() > 0, connectivity=2)
+
+
+def count_components(mask: Tensor) -> int:
+    """How many components a mask (H, W) has; 0 of an empty one."""
+    return int(label_components(mask).max(initial=0))
+
+
+def keep_components(mask: Tensor, n: int) -> Tensor:
+    """The n largest components of a mask: (H, W) bool.
+
+    Args:
+        mask: (H, W).
+        n: all are kept where there are fewer, none for 0.
+
+    Raises:
+        InputError: when n is negative.
+    """
+    if n < 0:
+        raise InputError(f"{n} components are to be kept; none is the least.")
+    kept = get_largest_connected_component_mask(mask.cpu() > 0, connectivity=2, num_components=n)
+    return kept.to(mask.device)

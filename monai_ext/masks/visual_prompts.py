@@ -1,0 +1,88 @@
+"""From a coarse mask to what a promptable decoder is asked with: boxes and points."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from numpy.random import RandomState
+from scipy.ndimage import find_objects
+from torch import Tensor
+
+from monai_ext.errors import InputError
+from monai_ext.masks.components import label_components
+
+KINDS = ("boxes", "points", "boxes_and_points")
+BOXES = ("components", "union")
+
+
+@dataclass(frozen=True)
+class BoxesAndPoints:
+    """Prompts made from one mask, on its device.
+
+    Attributes:
+        boxes: (N, 4) float32, (x0, y0, x1, y1): first and last column and row, in pixels.
+        points: (M, 2) float32, (x, y) in pixels, all of the foreground.
+    """
+
+    boxes: Tensor
+    points: Tensor
+
+
+class VisualPrompts:
+    """Boxes around the components of a mask, points in it, or both.
+
+    The points are a random choice of the mask's pixels, without repetition. A mask decides with seed and run which,
+    nothing else: neither its place in a batch nor what was asked before.
+
+    Args:
+        kind: ``boxes``, ``points`` or ``boxes_and_points``.
+        boxes: one for each of the ``components``, in reading order, or one around all, their ``union``.
+        count: number of points; MedCLIP-SAMv2 uses 5 to 10. A mask of fewer pixels gives all of them.
+        seed: of the points.
+
+    Raises:
+        InputError: when a value is not one of those.
+    """
+
+    def __init__(
+        self, kind: str = "boxes", boxes: str = "components", count: int = 10, seed: int = 0
+    ) -> None:
+        if kind not in KINDS:
+            raise InputError(f"kind is {kind!r}; choose from {', '.join(KINDS)}.")
+        if boxes not in BOXES:
+            raise InputError(f"boxes is {boxes!r}; choose from {', '.join(BOXES)}.")
+        if count < 1 or seed < 0:
+            raise InputError(f"count {count}, seed {seed}: one point is the least, and no seed is negative.")
+        self.kind, self.boxes, self.count, self.seed = kind, boxes, count, seed
+
+    def __call__(self, mask: Tensor, run: int = 0) -> BoxesAndPoints:
+        """Prompts of one mask.
+
+        Args:
+            mask: (H, W) bool; an empty one gives neither boxes nor points.
+            run: each has points of its own, those that seed + run draws; for the ensemble over several.
+        """
+        none = mask.new_zeros(0, dtype=torch.float32)
+        boxes = none.reshape(0, 4) if self.kind == "points" else self._boxes(mask)
+        points = none.reshape(0, 2) if self.kind == "boxes" else self._points(mask, run)
+        return BoxesAndPoints(boxes, points)
+
+    def _boxes(self, mask: Tensor) -> Tensor:
+        """(N, 4)."""
+        found = [
+            [columns.start, rows.start, columns.stop - 1, rows.stop - 1]
+            for rows, columns in find_objects(label_components(mask))
+        ]
+        boxes = torch.tensor(found, dtype=torch.float32, device=mask.device).reshape(-1, 4)
+        if self.boxes == "union" and found:
+            return torch.cat([boxes[:, :2].amin(0), boxes[:, 2:].amax(0)])[None]
+        return boxes
+
+    def _points(self, mask: Tensor, run: int) -> Tensor:
+        """(M, 2)."""
+        places = mask.nonzero()
+        if len(places) > self.count:  # numpy's old generator: its stream never changes
+            chosen = RandomState(self.seed + run).permutation(len(places))[: self.count]
+            places = places[torch.from_numpy(chosen).to(mask.device)]
+        return places.flip(1).float()

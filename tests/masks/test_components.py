@@ -1,0 +1,39 @@
+"""Parts of a mask are counted and the largest kept."""
+
+import pytest
+import torch
+
+from monai_ext.errors import InputError
+from monai_ext.masks import count_components, keep_components
+from monai_ext.masks.components import label_components
+
+
+def mask_of_three():
+    """Of 12, 4 and 1 pixels; that of 4 is two pairs that touch by a corner."""
+    mask = torch.zeros(20, 24, dtype=torch.bool)
+    mask[12:15, 3:7] = True
+    mask[2, 8:10] = mask[3, 10:12] = True
+    mask[18, 20] = True
+    return mask
+
+
+def test_components_that_touch_by_a_corner_are_one_and_numbered_in_reading_order():
+    labels = label_components(mask_of_three())
+    assert (labels[2, 8], labels[3, 11], labels[12, 3], labels[18, 20], labels[0, 0]) == (1, 1, 2, 3, 0)
+    assert count_components(mask_of_three()) == 3
+
+
+def test_the_largest_components_are_kept():
+    mask = mask_of_three()
+    assert [int(keep_components(mask, n).sum()) for n in range(5)] == [0, 12, 16, 17, 17]
+    assert keep_components(mask, 1)[12:15, 3:7].all() and keep_components(mask, 3).equal(mask)
+
+
+def test_an_empty_mask_has_no_components():
+    empty = torch.zeros(5, 7, dtype=torch.bool)
+    assert count_components(empty) == 0 and keep_components(empty, 2).equal(empty)
+
+
+def test_a_negative_number_is_refused():
+    with pytest.raises(InputError, match="-1 components"):
+        keep_components(mask_of_three(), -1)
