@@ -89,6 +89,12 @@ class TokenTower(ImageTower):
         self.prefix = prefix
         self.grid = grid
 
+    @property
+    def pooled(self) -> slice | None:
+        """The tokens of the last state whose mean the embedding is made of: the class token or all places; None
+        where pooling is something else."""
+        return None
+
     def as_map(self, state: Tensor) -> Tensor:
         return state[:, self.prefix :].transpose(1, 2).unflatten(2, self.grid)
 
@@ -98,6 +104,12 @@ class ViTTower(TokenTower):
 
     def __init__(self, visual: Any) -> None:
         super().__init__(visual, 1, visual.grid_size)
+
+    @property
+    def pooled(self) -> slice | None:
+        if self.visual.attn_pool is not None:  # CoCa
+            return None
+        return {"tok": slice(0, 1), "avg": slice(1, None)}.get(self.visual.pool_type)
 
     @property
     def blocks(self) -> list[nn.Module]:
@@ -123,6 +135,12 @@ class TimmViTTower(TokenTower):
 
     def __init__(self, visual: Any) -> None:
         super().__init__(visual, visual.trunk.num_prefix_tokens, visual.trunk.patch_embed.grid_size)
+
+    @property
+    def pooled(self) -> slice | None:
+        if self.visual.trunk.attn_pool is not None:  # SigLIP
+            return None
+        return {"token": slice(0, 1), "avg": slice(self.prefix, None)}.get(self.visual.trunk.global_pool)
 
     @property
     def blocks(self) -> list[nn.Module]:

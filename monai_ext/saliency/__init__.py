@@ -1,0 +1,18 @@
+"""Where in an image is what a text says: localisers for any vision-language encoder of this package."""
+
+from monai_ext.saliency.attention import AttentionRollout
+from monai_ext.saliency.base import SaliencyFeatures, SaliencyMethod
+from monai_ext.saliency.gradcam import GradCAM
+from monai_ext.saliency.gscorecam import GScoreCAM
+from monai_ext.saliency.m2ib import M2IB
+from monai_ext.saliency.patch_text import PatchText
+
+__all__ = [
+    "M2IB",
+    "AttentionRollout",
+    "GScoreCAM",
+    "GradCAM",
+    "PatchText",
+    "SaliencyFeatures",
+    "SaliencyMethod",
+]

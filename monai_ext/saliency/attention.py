@@ -1,0 +1,104 @@
+"""Attention weighted by its gradient, rolled out through the blocks of a transformer (Chefer, Gur & Wolf 2021)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from monai_ext.errors import InputError
+from monai_ext.saliency.base import SaliencyFeatures, SaliencyMethod, block_index, scaled_cosines
+
+if TYPE_CHECKING:
+    from monai_ext.networks.clip import VisionLanguageEncoder
+
+
+class AttentionRollout(SaliencyMethod):
+    """For vision transformers: which places does the embedding attend to, where attending raises the text's logit?
+
+    Of each block the attention times its gradient, what is below 0 left out, is averaged over the heads: a step of
+    relevance, R <- R + step R, from R = 1. The map is the row of the class token, or the mean row of the places where
+    the embedding is their mean. Per text the blocks from `first` on run once forward and once backward.
+
+    A constant image gives what positions alone do to the attention; where no attention helps the text, all zeros.
+
+    Args:
+        first: 0-based block to begin with, negative ones from the end; -1 is what the authors take for CLIP.
+    """
+
+    def __init__(self, first: int = 0) -> None:
+        self.first = first
+
+    def once(self, encoder: VisionLanguageEncoder) -> int:
+        pooled = getattr(encoder.tower, "pooled", None)
+        first = block_index(encoder, self.first)
+        blocks = encoder.tower.blocks[first:]
+        if pooled is None or not all(_is_known(getattr(block, "attn", None)) for block in blocks):
+            raise InputError(
+                f"AttentionRollout needs a vision transformer that averages or has a class token, and "
+                f"{encoder.config.name} is another architecture; choose another saliency method."
+            )
+        return first
+
+    def grid(self, encoder: VisionLanguageEncoder, features: SaliencyFeatures, text: Tensor) -> Tensor:
+        """(B, h, w), not below 0."""
+        tower: Any = encoder.tower
+        once = self.once(encoder)
+        with torch.enable_grad(), attentions(tower.blocks[once:]) as weights:
+            state = (
+                features.state.detach().requires_grad_()
+            )  # attention depends on it, also with frozen weights
+            pooled = tower.finish(tower.advance(state, once))[0]
+            logits = scaled_cosines(encoder, pooled, text)
+            gradients = torch.autograd.grad(
+                logits.sum(), weights
+            )  # by nothing else: no weights of the network
+        relevance = torch.eye(state.shape[1], device=state.device).expand(len(state), -1, -1)
+        for attention, gradient in zip(weights, gradients):
+            step = (attention.detach().float() * gradient.float()).relu().mean(1)
+            relevance = relevance + step @ relevance
+        return tower.as_map(relevance[:, tower.pooled].mean(1)[:, :, None])[:, 0]
+
+
+@contextmanager
+def attentions(blocks: list[nn.Module]) -> Iterator[list[Tensor]]:
+    """A list that fills, as the blocks run, with their attention (B, heads, N, N), part of what is computed.
+
+    Fused attention never has these numbers, so it is not used within.
+    """
+    taken: list[Tensor] = []
+    with ExitStack() as stack:
+        for block in blocks:
+            attention: Any = block.attn
+            if isinstance(attention, nn.MultiheadAttention):
+
+                def explicit(module: Any, inputs: Any, _: Any) -> tuple[Tensor, None]:
+                    result, weights = _explicit(module, inputs[0])
+                    taken.append(weights)
+                    return result, None
+
+                stack.callback(attention.register_forward_hook(explicit).remove)
+            else:  # of timm: the attention passes its dropout
+                stack.callback(setattr, attention, "fused_attn", attention.fused_attn)
+                attention.fused_attn = False
+                hook = attention.attn_drop.register_forward_hook(lambda *hooked: taken.append(hooked[-1]))
+                stack.callback(hook.remove)
+        yield taken
+
+
+def _is_known(attention: Any) -> bool:
+    if isinstance(attention, nn.MultiheadAttention):
+        return attention.batch_first and attention.in_proj_weight is not None
+    return hasattr(attention, "fused_attn") and hasattr(attention, "attn_drop")
+
+
+def _explicit(attention: nn.MultiheadAttention, x: Tensor) -> tuple[Tensor, Tensor]:
+    """What self-attention of (B, N, C) gives, and its weights (B, heads, N, N)."""
+    qkv = F.linear(x, attention.in_proj_weight, attention.in_proj_bias)
+    q, k, v = qkv.unflatten(-1, (3, attention.num_heads, attention.head_dim)).permute(2, 0, 3, 1, 4)
+    weights = (q * attention.head_dim**-0.5 @ k.transpose(-2, -1)).softmax(-1)
+    return attention.out_proj((weights @ v).transpose(1, 2).flatten(2)), weights

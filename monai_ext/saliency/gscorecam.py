@@ -1,0 +1,109 @@
+"""gScoreCAM (Chen et al. 2022, "What is CLIP looking at?"): channels chosen by gradient, weighted by masking the image."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from monai_ext.errors import InputError
+from monai_ext.saliency.base import SaliencyFeatures, scaled_cosines
+from monai_ext.saliency.cam import ClassActivationMethod, weighted
+
+if TYPE_CHECKING:
+    from monai_ext.networks.clip import VisionLanguageEncoder
+
+EPS = 1e-6  # of a channel's range, as published
+GRADIENTS = ("places", "prefix")
+
+
+class GScoreCAM(ClassActivationMethod):
+    """Channels weighted by the logit of the image seen through them.
+
+    The channels of the largest signed mean gradient are chosen. Each one, enlarged to the image and brought to
+    [0, 1], masks the normalised image, and the encoder scores the result. Weights are the softmax over *all* channels, with
+    0 for the score of those that were not chosen, as published. Per text the blocks from the layer on run once
+    forward and backward, then the whole tower once for every chosen channel.
+
+    A constant image gives what borders and positions do to the activations; where nothing is above 0, all zeros.
+
+    Args:
+        layer: see :class:`~monai_ext.saliency.cam.ClassActivationMethod`. As published -1, which on a transformer with a
+            class token ranks ties.
+        top_k: how many channels are chosen, or in (0, 1), as a float, which share of them. Never more than there are.
+        batch_size: masked images per call of the encoder.
+        gradient: whose mean ranks the channels: "places", or "prefix" for the tokens before them.
+
+    Raises:
+        InputError: when a value is out of its range.
+    """
+
+    def __init__(
+        self,
+        layer: int | None = None,
+        top_k: int | float = 300,
+        batch_size: int = 32,
+        gradient: str = "places",
+    ) -> None:
+        super().__init__(layer)
+        whole = isinstance(top_k, int) and top_k >= 1
+        if not whole and not (isinstance(top_k, float) and 0 < top_k < 1):
+            raise InputError(f"top_k is {top_k!r}; a number of channels, or a share of them between 0 and 1.")
+        if batch_size < 1:
+            raise InputError(f"batch_size is {batch_size}; one is the least.")
+        if gradient not in GRADIENTS:
+            raise InputError(f"gradient is {gradient!r}; choose from {', '.join(GRADIENTS)}.")
+        self.top_k, self.batch_size, self.gradient = top_k, batch_size, gradient
+
+    def grid(self, encoder: VisionLanguageEncoder, features: SaliencyFeatures, text: Tensor) -> Tensor:
+        """(B, h, w), not below 0."""
+        state, gradient = self.activation(encoder, features, text)
+        activation = encoder.tower.as_map(state).float()
+        importance = self.importance(encoder, gradient)
+        return weighted(activation, self.weights(encoder, features.prepared, activation, importance, text))
+
+    def importance(self, encoder: VisionLanguageEncoder, gradient: Tensor) -> Tensor:
+        """(B, C): the mean of the gradient over the places, or over the tokens before them."""
+        if self.gradient == "places":
+            return encoder.tower.as_map(gradient).float().mean((2, 3))
+        prefix = getattr(encoder.tower, "prefix", 0)
+        if not prefix:
+            raise InputError(
+                f'gradient "prefix" needs a class token, and {encoder.config.name} has none; use "places".'
+            )
+        return gradient[:, :prefix].float().mean(1)
+
+    def weights(
+        self,
+        encoder: VisionLanguageEncoder,
+        prepared: Tensor,
+        activation: Tensor,
+        importance: Tensor,
+        text: Tensor,
+    ) -> Tensor:
+        """(B, C) of (B, 3, S, S) images, their (B, C, h, w) channels, how important these are (B, C), and (B, D) texts."""
+        channels = importance.shape[1]
+        number = self.top_k if isinstance(self.top_k, int) else round(self.top_k * channels)
+        chosen = importance.topk(max(1, min(number, channels)), dim=1).indices
+        scores = torch.zeros_like(importance)
+        for row, image, maps, which, vector in zip(scores, prepared, activation, chosen, text):
+            row[which] = self.scores(encoder, image, maps[which], vector)
+        return scores.softmax(1)
+
+    def scores(self, encoder: VisionLanguageEncoder, image: Tensor, channels: Tensor, text: Tensor) -> Tensor:
+        """(k,) logits of a (D,) text with a prepared image (3, S, S) as each of its channels (k, h, w) shows it."""
+        tower, logits = encoder.tower, []
+        for part in channels.split(self.batch_size):
+            masks = _masks(part[:, None], encoder.image_size).to(image.dtype)
+            pooled = tower.finish(tower.advance(tower.stem(image * masks)))[0]
+            logits.append(scaled_cosines(encoder, pooled, text))
+        return torch.cat(logits)
+
+
+def _masks(channels: Tensor, size: tuple[int, int]) -> Tensor:
+    """(n, 1, h, w) channels to (n, 1, S, S) in [0, 1]."""
+    masks = F.interpolate(channels, size, mode="bilinear", align_corners=True)
+    low, high = masks.amin((2, 3), keepdim=True), masks.amax((2, 3), keepdim=True)
+    return (masks - low) / (high - low + EPS)
