@@ -14,7 +14,9 @@ from rich.console import Console
 from rich.table import Table
 
 from monai_ext.apps.console import reporting, say
+from monai_ext.errors import WeightsError
 from monai_ext.weights import store
+from monai_ext.weights.groups import GROUPS, announced
 from monai_ext.weights.registry import CONVERTED, Entry, read_registry, registered, weights_file
 
 weights_app = typer.Typer(
@@ -48,12 +50,18 @@ def list_weights(
     for name, entry in entries.items():
         size = f"{entry.size / 1e6:.1f} MB" if entry.size else ""
         table.add_row(name, places[name], size, entry.licence, entry.note)
+    table.caption = "; ".join(f"{group}: {', '.join(names)}" for group, names in GROUPS.items())
     Console().print(table)
 
 
 @weights_app.command()
 def fetch(
-    name: Name,
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME", help=f"A name of monai-ext weights list, or of a group: {', '.join(GROUPS)}."
+        ),
+    ],
     folder: Annotated[
         Path | None, typer.Option("--from", help="Take the file from this folder, not from the network.")
     ] = None,
@@ -62,38 +70,54 @@ def fetch(
 ) -> None:
     """Download public weights, verify them, and convert them if they hold more than tensors.
 
+    Of a group all files are listed, with size and licence, before the first is downloaded.
     A download that was broken off goes on where it stopped. MONAI_EXT_HOME names the folder for them,
     HF_ENDPOINT a mirror of the Hugging Face hub.
     """
     with reporting(debug):
-        from rich.progress import (
-            BarColumn,
-            DownloadColumn,
-            Progress,
-            TimeRemainingColumn,
-            TransferSpeedColumn,
+        if name not in GROUPS:
+            _fetch(name, folder, quiet)
+            return
+        for line in [] if quiet else announced(name):
+            say(line)
+        lost = []
+        for one in GROUPS[name]:
+            try:
+                _fetch(one, folder, quiet)
+            except WeightsError as error:
+                lost.append(f"{one}: {error}")
+        if lost:
+            raise WeightsError(f"{len(lost)} of {len(GROUPS[name])} could not be had: {' '.join(lost)}")
+
+
+def _fetch(name: str, folder: Path | None, quiet: bool) -> None:
+    """Fetch one entry, and convert it if its loader wants that."""
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
+
+    from monai_ext.weights.fetch import fetch as fetch_weights
+
+    entry = registered(name)
+    console = Console(stderr=True)
+    columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as bar:
+        task = bar.add_task(name, total=None, visible=False)
+        fetch_weights(
+            name,
+            folder,
+            tell=lambda line: None if quiet else say(line),
+            progress=lambda done, total: bar.update(task, completed=done, total=total, visible=True),
         )
-
-        from monai_ext.weights.fetch import fetch as fetch_weights
-
-        entry = registered(name)
-        console = Console(stderr=True)
-        columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-        with Progress(
-            *columns, console=console, transient=True, disable=quiet or not console.is_terminal
-        ) as bar:
-            task = bar.add_task(name, total=None, visible=False)
-            fetch_weights(
-                name,
-                folder,
-                tell=lambda line: None if quiet else say(line),
-                progress=lambda done, total: bar.update(task, completed=done, total=total, visible=True),
-            )
-        if entry.loader in CONVERTED and entry.source != "embedded" and not quiet:
-            say(f"{name}: the tensors are taken out of {entry.file}; nothing in it is run")
-        weights_file(name)
-        if not quiet:
-            say(f"{name}: ready, SHA-256 {_sha256(name, entry)}")
+    if entry.loader in CONVERTED and entry.source != "embedded" and not quiet:
+        say(f"{name}: the tensors are taken out of {entry.file}; nothing in it is run")
+    weights_file(name)
+    if not quiet:
+        say(f"{name}: ready, SHA-256 {_sha256(name, entry)}")
 
 
 @weights_app.command()

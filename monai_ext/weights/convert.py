@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from monai_ext.errors import WeightsError
 from monai_ext.files import whole_file
 from monai_ext.weights import store
+from monai_ext.weights.biomedclip_layout import to_open_clip
 from monai_ext.weights.pickles import read_checkpoint, read_torchscript
+from monai_ext.weights.registry import read_state_dict
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -61,13 +63,15 @@ def read_public(path: Path, loader: str) -> dict[str, Tensor]:
 
     Args:
         path: of the file, already verified.
-        loader: "checkpoint" (training state beside the weights) or "torchscript", of the registry.
+        loader: "checkpoint" (training state beside the weights), "torchscript" or "huggingface_clip", of the registry.
 
     Raises:
         WeightsError: when it cannot be read as that; nothing in it is run.
     """
     if loader == "torchscript":
         return without_settings(read_torchscript(path))
+    if loader == "huggingface_clip":
+        return to_open_clip(read_state_dict(path), path.name)
     return without_prefix(read_checkpoint(path))
 
 

@@ -173,7 +173,7 @@ def _download(name: str, entry: Entry, partial: Path, tell: Tell, progress: Prog
             best = max(best, _size(partial))
             if left == 0:
                 kept = (
-                    f"; {_amount(_size(partial))} are kept, the same command goes on from there"
+                    f"; {amount(_size(partial))} are kept, the same command goes on from there"
                     if best
                     else ""
                 )
@@ -223,7 +223,7 @@ def _transfer(name: str, entry: Entry, url: str, partial: Path, announce: Tell, 
                 progress(done, total)
             os.fsync(file.fileno())
     if total is not None and done != total:
-        raise _LostError(f"the connection was lost after {_amount(done)} of {_amount(total)}")
+        raise _LostError(f"the connection was lost after {amount(done)} of {amount(total)}")
 
 
 def _start(response: HTTPResponse, have: int, partial: Path) -> int:
@@ -282,7 +282,7 @@ def _copy(name: str, entry: Entry, folder: Path, partial: Path, tell: Tell, prog
 def describe(name: str, entry: Entry, total: int | None = None) -> str:
     """A line with file, size and licence of an entry; `total` goes before the size it is registered with."""
     size = total or entry.size
-    return f"{name}: {entry.file}, {_amount(size) if size else 'size unknown'}, licence {entry.licence}"
+    return f"{name}: {entry.file}, {amount(size) if size else 'size unknown'}, licence {entry.licence}"
 
 
 def _next(response: HTTPResponse) -> bytes:
@@ -303,7 +303,7 @@ def _room(name: str, partial: Path, total: int | None, there: int) -> None:
     free = shutil.disk_usage(partial.parent).free
     if total is not None and total - there > free:
         raise WeightsError(
-            f"weights {name!r}: {_amount(total - there)} are needed and {_amount(free)} are free;"
+            f"weights {name!r}: {amount(total - there)} are needed and {amount(free)} are free;"
             f" free space, or set {store.HOME} to a folder on another disk."
         )
 
@@ -340,7 +340,7 @@ def _size(path: Path) -> int:
     return path.stat().st_size if path.is_file() else 0
 
 
-def _amount(size: int) -> str:
+def amount(size: int) -> str:
     """Bytes as a person reads them, in decimal units as file managers and publishers tell them."""
     unit, name = (1e9, "GB") if size >= 1e9 else (1e6, "MB") if size >= 1e6 else (1e3, "kB")
     return f"{size / unit:.{2 if name == 'GB' else 1}f} {name}"

@@ -22,8 +22,8 @@ MODEL = Path("models") / "model.pt"
 ORIGIN = Path("models") / "weights.json"
 """Beside an exported model.pt: which weights of the registry it was made from."""
 
-CONVERTED = ("checkpoint", "torchscript")
-"""Loaders of files that hold more than tensors, which are taken out of them once."""
+CONVERTED = ("checkpoint", "torchscript", "huggingface_clip")
+"""Loaders of files that hold more than tensors, or tensors under other names: safetensors are made of them once."""
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +42,8 @@ class Entry:
         sha256: of the file, hexadecimal; its first digits where the publisher tells no more; None where none is
             known for sure. What is not known is recorded on the first fetch and compared from then on.
         loader: ``"safetensors"``; ``"state_dict"``: of torch.save, read with ``weights_only=True``;
-            ``"checkpoint"`` and ``"torchscript"``: converted to safetensors once, see monai_ext.weights.convert.
+            ``"checkpoint"``, ``"torchscript"`` and ``"huggingface_clip"`` (a BiomedCLIP's state dict under the names
+            of Hugging Face's CLIP): converted to safetensors once, see monai_ext.weights.convert.
         note: what every record of a result says about these weights.
     """
 

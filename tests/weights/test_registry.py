@@ -96,7 +96,7 @@ def test_every_entry_of_the_package_can_be_had_and_tells_its_licence():
         assert entry.note
         assert re.fullmatch(r"[a-z0-9.-]+", name)
         assert re.fullmatch(r"[A-Za-z0-9_.-]+", entry.file)
-        assert entry.loader in ("safetensors", "state_dict", "checkpoint", "torchscript")
+        assert entry.loader in ("safetensors", "state_dict", *registry.CONVERTED)
         if entry.source == "embedded":
             assert (entry.note, entry.loader) == ("embedded, demonstration accuracy", "safetensors")
             assert re.fullmatch("[0-9a-f]{64}", entry.sha256)

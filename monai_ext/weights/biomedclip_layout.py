@@ -1,0 +1,141 @@
+"""BiomedCLIP under the names of Hugging Face's CLIP, as the authors of MedCLIP-SAMv2 publish theirs, and of open_clip.
+
+Both hold the same numbers. open_clip's image tower is timm's, which keeps query, key and value of a block in one
+matrix, one below the other, and a batch axis before the class token and the positions.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from monai_ext.errors import WeightsError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+# Modules, open_clip's name first; # is the number of a block.
+MODULES = {
+    "visual.trunk.patch_embed.proj": "vision_model.embeddings.patch_embedding",
+    "visual.trunk.blocks.#.norm1": "vision_model.encoder.layers.#.layer_norm1",
+    "visual.trunk.blocks.#.attn.proj": "vision_model.encoder.layers.#.self_attn.out_proj",
+    "visual.trunk.blocks.#.norm2": "vision_model.encoder.layers.#.layer_norm2",
+    "visual.trunk.blocks.#.mlp.fc1": "vision_model.encoder.layers.#.mlp.fc1",
+    "visual.trunk.blocks.#.mlp.fc2": "vision_model.encoder.layers.#.mlp.fc2",
+    "visual.trunk.norm": "vision_model.post_layernorm",
+    "visual.head.proj": "visual_projection",
+    "text.transformer.embeddings.word_embeddings": "text_model.embeddings.token_embedding",
+    "text.transformer.embeddings.position_embeddings": "text_model.embeddings.position_embedding",
+    "text.transformer.embeddings.token_type_embeddings": "text_model.embeddings.token_type_embedding",
+    "text.transformer.embeddings.LayerNorm": "text_model.embeddings.layer_norm",
+    "text.transformer.encoder.layer.#.attention.self.query": "text_model.encoder.layers.#.self_attn.q_proj",
+    "text.transformer.encoder.layer.#.attention.self.key": "text_model.encoder.layers.#.self_attn.k_proj",
+    "text.transformer.encoder.layer.#.attention.self.value": "text_model.encoder.layers.#.self_attn.v_proj",
+    "text.transformer.encoder.layer.#.attention.output.dense": "text_model.encoder.layers.#.self_attn.out_proj",
+    "text.transformer.encoder.layer.#.attention.output.LayerNorm": "text_model.encoder.layers.#.layer_norm1",
+    "text.transformer.encoder.layer.#.intermediate.dense": "text_model.encoder.layers.#.mlp.fc1",
+    "text.transformer.encoder.layer.#.output.dense": "text_model.encoder.layers.#.mlp.fc2",
+    "text.transformer.encoder.layer.#.output.LayerNorm": "text_model.encoder.layers.#.layer_norm2",
+    "text.proj.0": "text_projection.fc1",
+    "text.proj.2": "text_projection.fc2",
+}
+TENSORS = {
+    "logit_scale": ("logit_scale", 0),
+    "visual.trunk.cls_token": ("vision_model.embeddings.class_embedding", 2),
+    "visual.trunk.pos_embed": ("vision_model.embeddings.position_embedding.weight", 1),
+}
+"""Single tensors: the other name, and how many axes of length 1 open_clip's has in front."""
+FUSED = "visual.trunk.blocks.#.attn.qkv"
+SPLIT = tuple(f"vision_model.encoder.layers.#.self_attn.{one}_proj" for one in "qkv")
+COUNTED = ("position_ids", "token_type_ids")
+"""Ends of names that are no weights: old versions of transformers kept what it counts by itself."""
+
+
+def to_open_clip(state: Mapping[str, Tensor], what: str) -> dict[str, Tensor]:
+    """The state dict under open_clip's names.
+
+    Args:
+        state: under those of Hugging Face's CLIP.
+        what: how messages call it.
+
+    Raises:
+        WeightsError: when a name is none of that layout, or a block lacks its query, key or value.
+    """
+    import torch
+
+    modules = {theirs: ours for ours, theirs in MODULES.items()}
+    tensors = {theirs: (ours, axes) for ours, (theirs, axes) in TENSORS.items()}
+    found: dict[str, Tensor] = {}
+    parts: dict[str, dict[int, Tensor]] = {}
+    unknown = []
+    for key, value in state.items():
+        module, number, kind = _taken_apart(key)
+        if key.endswith(COUNTED):
+            continue
+        if key in tensors:
+            name, axes = tensors[key]
+            found[name] = value.reshape((1,) * axes + tuple(value.shape))
+        elif module in SPLIT:
+            parts.setdefault(_named(FUSED, number, kind), {})[SPLIT.index(module)] = value
+        elif module in modules:
+            found[_named(modules[module], number, kind)] = value
+        else:
+            unknown.append(key)
+    _all_known(unknown, what, "of Hugging Face's CLIP")
+    for key, three in parts.items():
+        if sorted(three) != [0, 1, 2]:
+            raise WeightsError(f"{what}: query, key or value of {key} is missing; get the file again.")
+        found[key] = torch.cat([three[i] for i in range(3)])
+    return found
+
+
+def to_huggingface(state: Mapping[str, Tensor], what: str) -> dict[str, Tensor]:
+    """The state dict under the names of Hugging Face's CLIP.
+
+    Args:
+        state: under those of open_clip's BiomedCLIP.
+        what: how messages call it.
+
+    Raises:
+        WeightsError: when a name is none of that layout.
+    """
+    found: dict[str, Tensor] = {}
+    unknown = []
+    for key, value in state.items():
+        module, number, kind = _taken_apart(key)
+        if key.endswith(COUNTED):
+            continue
+        if key in TENSORS:
+            name, axes = TENSORS[key]
+            found[name] = value.reshape(value.shape[axes:])
+        elif module == FUSED:
+            for split, part in zip(SPLIT, value.chunk(3), strict=True):
+                found[_named(split, number, kind)] = part.clone()  # safetensors wants memory of its own
+        elif module in MODULES:
+            found[_named(MODULES[module], number, kind)] = value
+        else:
+            unknown.append(key)
+    _all_known(unknown, what, "of open_clip's BiomedCLIP")
+    return found
+
+
+def _taken_apart(key: str) -> tuple[str, str, str]:
+    """A tensor's name as that of its module with # for the block's number, that number ("" for none), and the rest."""
+    number = re.search(r"\.(?:blocks|layers?)\.(\d+)\.", key)
+    module, _, kind = key.rpartition(".")
+    if number is None:
+        return module, "", kind
+    return module[: number.start(1)] + "#" + module[number.end(1) :], number[1], kind
+
+
+def _named(module: str, number: str, kind: str) -> str:
+    return f"{module.replace('#', number)}.{kind}"
+
+
+def _all_known(unknown: list[str], what: str, layout: str) -> None:
+    if unknown:
+        more = f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""
+        raise WeightsError(
+            f"{what}: {', '.join(unknown[:3])}{more}: no names {layout}; this is another model, or another layout."
+        )
