@@ -13,7 +13,7 @@ import torch
 from monai_ext.apps.export import export
 from monai_ext.data.resources import resource_path
 from monai_ext.networks.vlsm import VLSM
-from tests.apps.small import small_clip_sam
+from tests.apps.small import small_clip_sam, small_medclip_sam
 from tests.fakes import DisplayProbe
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -40,6 +40,11 @@ def vlsm_bundle(folder: Path) -> Path:
 def clip_sam_bundle(folder: Path) -> Path:
     """``folder/clip_sam``, exported with small random parts."""
     return export(small_clip_sam(folder.with_name(f"{folder.name}-source")), folder / "clip_sam")
+
+
+def medclip_sam_bundle(folder: Path) -> Path:
+    """``folder/medclip_sam``, likewise."""
+    return export(small_medclip_sam(folder.with_name(f"{folder.name}-source")), folder / "medclip_sam")
 
 
 def _export(folder: Path, network: torch.nn.Module, network_def: Mapping[str, Any] | None) -> Path:

@@ -200,7 +200,7 @@ def test_every_import_is_declared_and_every_requirement_is_imported() -> None:
         assert imported([path]) - {"fastapi"} <= declared(PROJECT["dependencies"] + extras[name])
 
 
-@pytest.mark.parametrize("bundle", ["vlsm", "clip_sam"])
+@pytest.mark.parametrize("bundle", ["vlsm", "clip_sam", "medclip_sam"])
 def test_licence_of_weights_and_of_data_name_the_same_sets(bundle: str) -> None:
     terms = set(re.findall(r"^- .*\((\w+)\)$", (ROOT / "LICENSE-WEIGHTS").read_text(), re.M))
     details = (ROOT / "bundles" / bundle / "docs" / "data_license.txt").read_text()

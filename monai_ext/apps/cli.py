@@ -86,6 +86,10 @@ def segment(
         str, typer.Option(help="Which of several DICOM series: its number, or the start of its UID.")
     ] = "",
     preview: Annotated[bool, typer.Option("--preview", help="Also draw the masks on the image.")] = False,
+    explain: Annotated[
+        bool,
+        typer.Option("--explain", help="Also draw how each result came about: saliency, coarse mask, boxes."),
+    ] = False,
     output_format: Annotated[
         Literal["auto", "nifti"],
         typer.Option(
@@ -122,6 +126,7 @@ def segment(
             modality=modality,
             series=series,
             preview=preview,
+            explain=explain,
             output_format=output_format,
             report=report,
             resume=resume,
@@ -133,7 +138,7 @@ def segment(
     if not quiet:
         from monai_ext.data.datalists import report_name
 
-        tell_results(result, output, preview, report_name(part, parts))
+        tell_results(result, output, report_name(part, parts), preview, explain)
     for failed in result["failed"]:
         complain(f"{failed['case']} left out: {failed['reason'].removeprefix(failed['case'] + ': ')}")
     if result["failed"]:

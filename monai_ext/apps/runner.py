@@ -85,6 +85,7 @@ def run_segment(
     modality: str = AUTO,
     series: str = "",
     preview: bool = False,
+    explain: bool = False,
     output_format: str = AUTO,
     report: Path | None = None,
     resume: bool = True,
@@ -107,6 +108,7 @@ def run_segment(
         modality: "auto", "CT", "MR" or another name.
         series: number, or start of the SeriesInstanceUID, of one of several DICOM series.
         preview: also write overlay.png.
+        explain: also write explanation.png, of bundles whose configuration has such an id.
         output_format: "auto", in kind with the input (DICOM: a DICOM SEG), or "nifti" for all volumes.
         report: a second place for the report.
         resume: pass over cases that an earlier run finished with the same settings.
@@ -123,6 +125,10 @@ def run_segment(
     from monai_ext.data.datalists import list_cases, part_of
 
     asked = parse_prompts(prompts)
+    if explain and "explain" not in read_configs(bundle, inference(variants)):
+        raise InputError(
+            f"--explain: bundle {bundle.name} makes no saliency map; choose one that does, such as medclip_sam."
+        )
     part_of(list_cases(source), part, parts)  # says what is wrong with the input before MONAI and torch load
     overrides: dict[str, Any] = {
         "dataset_dir": literal(source.expanduser().absolute()),
@@ -138,6 +144,7 @@ def run_segment(
         **({} if batch_size is None else {"batch_size": batch_size}),
         **({} if threshold is None else {"mask_threshold": threshold}),
         **({} if names is None else {"case_names": literal(names)}),
+        **({"explain": True} if explain else {}),
         # a result depends on them: what was done with others is done again
         **({"settings#variants": [*map(literal, told_variants(bundle, variants))]} if variants else {}),
         **({} if report is None else {"report": literal(report.expanduser().absolute())}),

@@ -16,17 +16,20 @@ STAGES = {
     "oracle_iou": "IoU of best candidate",
     "saliency_dice": "Dice of saliency",
     "coarse_dice": "of coarse mask",
+    "refined_dice": "of refined mask",
 }
 
 
-def tell_results(report: dict[str, Any], output: Path, preview: bool, name: str) -> None:
+def tell_results(
+    report: dict[str, Any], output: Path, name: str, preview: bool = False, explain: bool = False
+) -> None:
     """A line for each result of a run, and where everything lies.
 
     Args:
         report: of :func:`monai_ext.apps.runner.run_segment`.
         output: the folder as it was given.
-        preview: whether pictures were drawn.
         name: of the report's file.
+        preview, explain: which pictures were drawn.
     """
     for row in report["results"]:
         found = f'{row["case"]}  "{_short(row["prompt"])}": '
@@ -41,9 +44,9 @@ def tell_results(report: dict[str, Any], output: Path, preview: bool, name: str)
         for note in notes:
             say(f"  note: {note}")
     done = list(dict.fromkeys(row["case"] for row in report["results"]))
-    if preview:
-        for case in done:
-            say(f"overlay → {output / case / 'overlay.png'}")
+    for drawn, file in ((preview, "overlay"), (explain, "explanation")):
+        for case in done if drawn else ():
+            say(f"{file} → {output / case / file}.png")
     weights = report["weights"]
     if report["skipped"]:
         say(f"{report['skipped']} of these cases were done before; --no-resume does them again")

@@ -21,12 +21,13 @@ class CaseRecords:
 
     Args:
         output_dir: folder for all cases.
-        settings: what a result depends on beside its input: bundle, weights, prompts, thresholds, …
+        settings: what a result depends on beside its input: bundle, weights, prompts, thresholds, …; parts of a method,
+            such as a mask generator, are told by class and attributes.
     """
 
     def __init__(self, output_dir: str | Path, settings: Mapping[str, Any]) -> None:
         self.output_dir = Path(output_dir)
-        self.settings = json.loads(json.dumps(settings))  # as they will be read again
+        self.settings = json.loads(json.dumps(settings, default=_told))  # as they will be read again
 
     def finished(self, item: Mapping[str, Any]) -> list[dict[str, Any]] | None:
         """The rows, one per prompt, of an item with ``case`` and ``input_sha256``; None if it is to be done."""
@@ -59,3 +60,8 @@ class CaseRecords:
                 path.write_text(text + "\n", encoding="utf-8")
         except OSError as error:
             raise InputError(f"{case}: the record cannot be written ({error.strerror}).") from error
+
+
+def _told(part: Any) -> dict[str, Any]:
+    """A part of a method for a record: the name of its class and its settings."""
+    return {"method": type(part).__name__, **vars(part)}

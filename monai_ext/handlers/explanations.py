@@ -18,7 +18,7 @@ PICTURE = "explanation.png"
 
 
 class ExplanationWriter:
-    """Write ``CASE/explanation.png``: image, saliency, coarse mask with boxes and points, and result of each prompt.
+    """Write ``CASE/explanation.png``: image, saliency, coarse mask with boxes and points, refined mask, for each prompt.
 
     Of a volume the slice with most of the results is drawn, or of the coarse masks where all results are empty.
 
@@ -42,8 +42,8 @@ class ExplanationWriter:
             InputError: when a picture cannot be written.
         """
         state: Any = engine.state
-        for batch, output in zip(state.batch, state.output, strict=True):
-            if "masks" in output:
+        if all("masks" in output for output in state.output):
+            for batch, output in zip(state.batch, state.output, strict=True):
                 self.draw({**batch, **output})
 
     def draw(self, data: dict[str, Any]) -> None:
@@ -59,9 +59,12 @@ class ExplanationWriter:
             if unknown:
                 continue
             stages, prompts = next(asked)
-            coarse = stages["coarse"].masks()[0]
+            coarse, refined = (stages[name].masks()[0] for name in ("coarse", "refined"))
+            note = "" if mask.any() else "judged absent" if refined.any() else "nothing found"
             rows.append(
-                Explanation(record["prompt"], record["presence"], coarse=coarse, mask=mask, **prompts)
+                Explanation(
+                    record["prompt"], record["presence"], **prompts, coarse=coarse, mask=refined, note=note
+                )
             )
         if not rows:
             return

@@ -12,7 +12,7 @@ from monai.metrics import compute_roc_auc
 
 from .agreement import METRICS
 
-SHOWN = (*METRICS, "oracle_iou", "saliency_dice", "coarse_dice")
+SHOWN = (*METRICS, "oracle_iou", "saliency_dice", "coarse_dice", "refined_dice")
 DIFFICULTIES = ("easy", "medium", "hard", "very hard")
 
 Row = Mapping[str, Any]
@@ -20,7 +20,8 @@ Row = Mapping[str, Any]
 the image), ``presence`` ([0, 1], what the method says), ``voxels`` (of the mask), ``unit`` ("px" or "mm") and
 the metrics of :func:`monai_ext.metrics.agreement.mask_agreement`; maybe ``difficulty`` ("" if not stated), and
 what :func:`monai_ext.handlers.stages.stage_scores` gives: ``oracle_iou``, the IoU of the best of several candidates, for
-methods that pick one, ``saliency_dice`` and ``coarse_dice`` for those that refine a saliency map."""
+methods that pick one, ``saliency_dice``, ``coarse_dice`` and ``refined_dice`` (before presence empties masks) for those that
+refine a saliency map."""
 
 
 def summarise(rows: Sequence[Row], samples: int = 1000, seed: int = 0) -> dict[str, Any]:

@@ -16,7 +16,7 @@ PANEL = 320  # pixels of the longer side of each of the four pictures of a row
 GAP = 8
 LINE = 22  # pixels of a line of text
 HEAT = 0.7  # how far the highest saliency covers the image
-TITLES = ("image", "saliency", "coarse mask, boxes and points", "result")
+TITLES = ("image", "saliency", "coarse mask, boxes and points", "refined mask")
 SALIENCY, COARSE, PROMPTS, RESULT = (np.array(COLOURS[k], dtype=np.float32) for k in (3, 1, 0, 2))
 
 
@@ -31,7 +31,8 @@ class Explanation:
         coarse: (H, W) bool.
         boxes: (N, 4), first and last column and row in pixels of the slice.
         points: (M, 2), (x, y) in pixels of the slice.
-        mask: (H, W) bool, the result.
+        mask: (H, W) bool, the refined mask.
+        note: what became of it, if not the result.
     """
 
     prompt: str
@@ -41,6 +42,7 @@ class Explanation:
     boxes: np.ndarray
     points: np.ndarray
     mask: np.ndarray
+    note: str = ""
 
 
 def explanation_picture(
@@ -64,8 +66,7 @@ def explanation_picture(
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(size=LINE * 0.6)
     for number, row in enumerate(rows):
         top = number * step
-        empty = "" if row.mask.any() else ", nothing marked here"
-        text = f"{one_line(row.prompt)}   presence {row.presence:.2f}{empty}"
+        text = f"{one_line(row.prompt)}   presence {row.presence:.2f}{row.note and ', ' + row.note}"
         while draw.textlength(text, font=font) > sheet.width - 2 * GAP and len(text) > 8:
             text = text[:-2].rstrip("…") + "…"
         draw.text((GAP, top + 3), text, fill="black", font=font)
@@ -102,8 +103,9 @@ def _draw_prompts(picture: Image.Image, row: Explanation, scale: tuple[float, fl
     """Boxes along their outer edges, points at the middle of their pixel."""
     draw, colour = ImageDraw.Draw(picture), tuple(int(v) for v in PROMPTS)
     for x0, y0, x1, y1 in row.boxes:
-        corners = (x0 * scale[0], y0 * scale[1], (x1 + 1) * scale[0] - 1, (y1 + 1) * scale[1] - 1)
-        draw.rectangle(corners, outline=colour, width=2)
+        left, top = x0 * scale[0], y0 * scale[1]
+        right, bottom = max(left, (x1 + 1) * scale[0] - 1), max(top, (y1 + 1) * scale[1] - 1)
+        draw.rectangle((left, top, right, bottom), outline=colour, width=2)
     for x, y in row.points:
         at = (x + 0.5) * scale[0], (y + 0.5) * scale[1]
         draw.ellipse((at[0] - 3, at[1] - 3, at[0] + 3, at[1] + 3), fill=colour, outline=(0, 0, 0))

@@ -72,22 +72,34 @@ def small_bundle(folder: Path) -> Path:
 
 def small_clip_sam(folder: Path) -> Path:
     """``folder/clip_sam``: the bundle with parts of few parameters and random weights, and everything present."""
-    from monai.bundle import ConfigParser
-
-    bundle = folder / "clip_sam"
-    shutil.copytree(resource_path("clip_sam", "bundles"), bundle, ignore=shutil.ignore_patterns("models"))
-    config = bundle / "configs" / "inference.json"
-    content = json.loads(config.read_text())
-    content["encoder"]["model"] = CLIP
-    content["decoder"] |= SAM
-    content["generator"] |= {"points_per_side": 4, "iou_threshold": -10.0, "stability_threshold": 0.0}
-    content |= {
+    changes = {
         "compare": "views",
         "background": ["background"],
         "contrast": "@background",
-        "presence_offset": -2.0,
+        "generator#points_per_side": 4,
+        "generator#iou_threshold": -10.0,
+        "generator#stability_threshold": 0.0,
     }
-    config.write_text(json.dumps(content, indent=4))
+    return _of_small_parts("clip_sam", folder, changes)
+
+
+def small_medclip_sam(folder: Path) -> Path:
+    """``folder/medclip_sam``: likewise, with a transformer, so that every saliency method can be used."""
+    two = {**CLIP, "vision_cfg": {**CLIP["vision_cfg"], "layers": 2}}
+    return _of_small_parts("medclip_sam", folder, {"encoder#model": two, "coarse#confidence": 0.0})
+
+
+def _of_small_parts(name: str, folder: Path, changes: dict[str, Any]) -> Path:
+    from monai.bundle import ConfigParser
+
+    bundle = folder / name
+    shutil.copytree(resource_path(name, "bundles"), bundle, ignore=shutil.ignore_patterns("models"))
+    config = bundle / "configs" / "inference.json"
+    parser = ConfigParser(json.loads(config.read_text()))
+    parser.update({"encoder#model": CLIP, "presence_offset": -2.0, **changes})
+    for key, value in SAM.items():
+        parser[f"decoder#{key}"] = value
+    config.write_text(json.dumps(parser.config, indent=4))
     torch.manual_seed(1)
     parser = ConfigParser()
     parser.read_config(str(config))

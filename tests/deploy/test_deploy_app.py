@@ -22,7 +22,7 @@ import pydicom
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
 from monai_ext.apps import deploy
-from tests.served import ROOT, clip_sam_bundle, probe_bundle, vlsm_bundle
+from tests.served import ROOT, clip_sam_bundle, medclip_sam_bundle, probe_bundle, vlsm_bundle
 
 BRIGHT = 40  # HU, the middle of the CT window
 
@@ -160,7 +160,9 @@ def test_a_single_radiograph_is_shown_as_stored(run):
     np.testing.assert_array_equal(masks_of(seg, [radiograph])[0], np.stack([left, top], axis=-1))
 
 
-@pytest.mark.parametrize("make", [vlsm_bundle, clip_sam_bundle], ids=["vlsm", "clip_sam"])
+@pytest.mark.parametrize(
+    "make", [vlsm_bundle, clip_sam_bundle, medclip_sam_bundle], ids=["vlsm", "clip_sam", "medclip_sam"]
+)
 def test_the_bundles_own_network_runs(make, slab, tmp_path):
     images = tmp_path / "in"
     images.mkdir()

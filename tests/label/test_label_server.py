@@ -33,7 +33,7 @@ from monailabel.client.client import MONAILabelClientException
 
 from monai_ext.apps.label import PromptedInferTask, check_setting, find_bundles
 from monai_ext.errors import InputError, WeightsError
-from tests.served import ROOT, clip_sam_bundle, probe_bundle, vlsm_bundle
+from tests.served import ROOT, clip_sam_bundle, medclip_sam_bundle, probe_bundle, vlsm_bundle
 
 STOCK_APP = Path(sys.prefix) / "monailabel" / "sample-apps" / "monaibundle"
 BRIGHT = 40  # HU, the middle of the CT window
@@ -193,8 +193,9 @@ def test_the_bundles_own_network_runs(studies, tmp_path):
     assert both["unknown"] == {"teapot": "names nothing that these weights know"}
 
 
-def test_a_network_of_two_parts_runs(studies, tmp_path):
-    task = PromptedInferTask(str(clip_sam_bundle(tmp_path)), {})
+@pytest.mark.parametrize("make", [clip_sam_bundle, medclip_sam_bundle], ids=["clip_sam", "medclip_sam"])
+def test_a_network_of_two_parts_runs(make, studies, tmp_path):
+    task = PromptedInferTask(str(make(tmp_path)), {})
     image = str(studies / "rising.nii.gz")
     file, result = task({"image": image, "text_prompt": "lungs; liver", "device": "cpu", "description": ""})
     assert nib.load(file).shape == SHAPE

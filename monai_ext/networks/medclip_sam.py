@@ -1,0 +1,180 @@
+"""MedCLIP-SAM: where the text is in the image, cut into a coarse mask, refined by a promptable decoder.
+
+Koleilat et al., MedCLIP-SAM (MICCAI 2024) and MedCLIP-SAMv2 (arXiv:2409.19483). Saliency method, coarse mask, visual prompts and decoder are parts that a configuration
+chooses: the two versions, CLIP-SAM's second pipeline and the rows of the papers' ablations are settings of one class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from monai_ext.errors import InputError
+from monai_ext.masks import BoxesAndPoints, CoarseMask, VisualPrompts, count_components, keep_components
+from monai_ext.networks.clip import VisionLanguageEncoder
+from monai_ext.networks.presence import TextPresence
+from monai_ext.networks.promptable import EncodedImages, PromptableDecoder
+from monai_ext.networks.segmenter import Features, Prompt, PromptedSegmenter, Segmentation
+from monai_ext.saliency import SaliencyMethod
+from monai_ext.transforms.framing import OUTSIDE_LOGIT
+
+ENSEMBLES = ("embeddings", "before", "after")
+LEVEL = 0.5  # of the saliency, where its own mask is scored beside the coarse one
+
+
+class MedCLIPSAM(PromptedSegmenter):
+    """Saliency of a text, a coarse mask of it, boxes or points on that, and the decoder's mask of these.
+
+    Images go through one by one, whatever the batch, so that results are the same bit by bit in every batch; each is
+    encoded once by either encoder, whatever the number of prompts. Nothing is learnt here: the parts stay in evaluation
+    mode, and the gradients that a saliency method needs are its own business.
+
+    The logits are those of the decoder, the highest of several boxes', without all but the largest components: as many
+    are kept as the coarse mask has. Without a decoder the coarse mask itself is the result, its probability
+    (1 + saliency) / 2.
+
+    Args:
+        encoder: compares image and text.
+        saliency: where the text is.
+        coarse: cuts the saliency.
+        decoder: refines the mask; None: it is left coarse.
+        visual: which boxes or points the decoder is asked by.
+        presence: tells whether the image shows what a text names; by the plain similarity if None.
+        ensemble: what is averaged over several texts of a prompt: "embeddings", coarse masks "before" they are refined,
+            or masks "after" that (majority, as MedCLIP-SAMv2's Table 7).
+        runs: decoder calls with other random points, whose probabilities are averaged.
+
+    Raises:
+        InputError: when a value is out of its range.
+    """
+
+    default_prompt = Prompt(("lungs in a chest X-ray",), "lungs")
+
+    def __init__(
+        self,
+        encoder: VisionLanguageEncoder,
+        saliency: SaliencyMethod,
+        coarse: CoarseMask,
+        decoder: PromptableDecoder | None,
+        visual: VisualPrompts,
+        presence: TextPresence | None = None,
+        ensemble: str = "embeddings",
+        runs: int = 1,
+    ) -> None:
+        super().__init__()
+        if ensemble not in ENSEMBLES:
+            raise InputError(f"ensemble is {ensemble!r}; choose from {', '.join(ENSEMBLES)}.")
+        if runs < 1:
+            raise InputError(f"runs is {runs}; one is the least.")
+        self.encoder, self.decoder = encoder, decoder
+        self.saliency, self.coarse, self.visual = saliency, coarse, visual
+        self.presence = presence or TextPresence()
+        self.ensemble, self.runs = ensemble, runs
+        self.requires_grad_(False)
+        self.eval()
+
+    def train(self, mode: bool = True) -> MedCLIPSAM:
+        """Stays in evaluation mode, see above."""
+        return super().train(False)
+
+    @torch.no_grad()
+    def encode(self, image: Tensor) -> Features:
+        """For each image what the saliency method and the decoder remember of it, and the image itself."""
+        seen = [self.saliency.encode(self.encoder, one[None]) for one in image]
+        maps = [None if self.decoder is None else self.decoder.encode(one[None]) for one in image]
+        return {"seen": seen, "maps": maps, "images": [one[None] for one in image]}
+
+    @torch.no_grad()
+    def segment(self, features: Features, prompts: Sequence[Prompt]) -> Segmentation:
+        """See :class:`PromptedSegmenter`.
+
+        ``stages`` holds ``saliency`` (B, 1, h, w) in [0, 1], ``boxes`` and ``points``, for each image (N, 4) and (M, 2),
+        and ``masks``, (B, 1, H, W) bool of the stages "saliency" (above .5), "coarse" and "refined", which is the result
+        before presence empties it.
+        """
+        rows: list[dict[str, Any]] = []
+        for index, prompt in enumerate(prompts):
+            rows.append(self._one({name: parts[index] for name, parts in features.items()}, prompt))
+        stages: dict[str, Any] = {
+            "saliency": torch.cat([row["saliency"] for row in rows]),
+            "boxes": [row["boxes"] for row in rows],
+            "points": [row["points"] for row in rows],
+            "masks": {
+                "saliency": torch.cat([row["salient"] for row in rows]),
+                "coarse": torch.cat([row["coarse"] for row in rows]),
+            },
+        }
+        logits, presence = (torch.cat([row[name] for row in rows]) for name in ("logits", "presence"))
+        stages["masks"]["refined"] = logits > 0
+        return Segmentation(logits, presence, stages)
+
+    def _one(self, features: dict[str, Any], prompt: Prompt) -> dict[str, Any]:
+        """One image by one prompt."""
+        image: Tensor = features["images"]
+        size = image.shape[-2:]
+        asked = [prompt] if self.ensemble == "embeddings" else [Prompt((text,)) for text in prompt.texts]
+        maps = [
+            self.saliency(self.encoder, features["seen"], self.encoder.encode_text([one])) for one in asked
+        ]
+        large = [F.interpolate(one, size, mode="bilinear") for one in maps]
+        found = [self.coarse(one, image) for one in large]
+        saliency, salient = torch.stack(maps).mean(0), torch.stack(large).mean(0)
+        coarse = torch.stack(found).float().mean(0) >= 0.5
+        if self.ensemble == "before":
+            found = [coarse]
+        refined = [self._refined(features["maps"], one, salient) for one in found]
+        logits = refined[0][0] if len(refined) == 1 else _averaged([one for one, *_ in refined])
+        text = self.encoder.encode_text([prompt])[0]
+        seen = features["seen"].embedding[0] if bool(coarse.any()) else None
+        return {
+            "logits": logits,
+            "presence": self.presence(self.encoder, seen, text)[None],
+            "saliency": saliency,
+            "salient": salient > LEVEL,
+            "coarse": coarse,
+            "boxes": torch.cat([boxes for _, boxes, _ in refined]),
+            "points": torch.cat([points for _, _, points in refined]),
+        }
+
+    def _refined(
+        self, features: EncodedImages | None, coarse: Tensor, saliency: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Logits (1, 1, H, W) of a coarse mask (1, 1, H, W), boxes (N, 4) and points (M, 2) that were asked."""
+        outside = torch.full_like(saliency, OUTSIDE_LOGIT)
+        nothing = saliency.new_zeros(0, 4), saliency.new_zeros(0, 2)
+        if not bool(coarse.any()):
+            return outside, *nothing
+        if self.decoder is None or features is None:
+            inside = torch.logit((1 + saliency) / 2, eps=1e-3)
+            return torch.where(coarse, inside, outside), *nothing
+        asked = [self.visual(coarse[0, 0], run) for run in range(self.runs)]
+        results = [_decoded(self.decoder, features, one) for one in asked]
+        logits = results[0] if len(results) == 1 else _averaged(results)
+        kept = keep_components(logits > 0, count_components(coarse[0, 0]))
+        logits = torch.where(kept | (logits <= 0), logits, outside[0, 0])
+        return logits[None, None], asked[0].boxes, torch.cat([one.points for one in asked])
+
+
+def _decoded(decoder: PromptableDecoder, features: EncodedImages, asked: BoxesAndPoints) -> Tensor:
+    """(H, W) logits: of each box with the points in it, the highest; without boxes of all points as one prompt."""
+    boxes, points = asked.boxes, asked.points
+    if not len(boxes):
+        labels = torch.ones(1, 1, len(points), dtype=torch.int32, device=points.device)
+        logits, _ = decoder.decode(features, points=(points[None, None], labels))
+        return logits[0, 0, 0]
+    given = None
+    if len(points):
+        inside = ((points >= boxes[:, None, :2]) & (points <= boxes[:, None, 2:])).all(-1)
+        labels = torch.where(inside, 1, -1).to(torch.int32)  # -1: no point of this box
+        given = points.expand(len(boxes), -1, -1)[None], labels[None]
+    logits, _ = decoder.decode(features, boxes[None], given)
+    return logits[0, :, 0].amax(0)
+
+
+def _averaged(logits: Sequence[Tensor]) -> Tensor:
+    """Logits of the mean of several probabilities."""
+    return torch.logit(torch.stack([one.sigmoid() for one in logits]).mean(0), eps=1e-6)
