@@ -80,5 +80,5 @@ def test_what_cannot_be_used_is_raised_as_it_is(tmp_path, segmenter):
         segmenter.segment(tmp_path / "no.png", "lungs")
     with pytest.raises(InputError, match="threshold is 2"):
         segmenter.segment(np.zeros((4, 4), np.uint8), "lungs", threshold=2)
-    with pytest.raises(InputError, match="no bundle 'nosuch'; known are clip_sam, vlsm"):
+    with pytest.raises(InputError, match="no bundle 'nosuch'; known are clip_sam, medclip_sam, vlsm"):
         monai_ext.load("nosuch")

@@ -197,7 +197,7 @@ def test_when_no_case_can_be_read_nothing_is_written(tmp_path, bundle, capsys):
         (["-p", "$print(1)"], "prompt '$print(1)' begins with '$'"),
         (["-p", "lungs; @device"], "prompt '@device' begins with '@'"),
         (["-p", "%configs/train.json"], "prompt '%configs/train.json' begins with '%'"),
-        (["-p", "lungs", "--bundle", "nosuch"], "no bundle 'nosuch'; known are clip_sam, vlsm"),
+        (["-p", "lungs", "--bundle", "nosuch"], "no bundle 'nosuch'; known are clip_sam, medclip_sam, vlsm"),
         (["-p", "lungs", "--threshold", "1.5"], "Invalid value for '--threshold'"),
         (["-p", "lungs", "--device", "tpu"], "device 'tpu': choose auto, cpu or cuda:0."),
         (["-p", "lungs", "--device", "cuda:99"], "device 'cuda:99': this machine has"),
