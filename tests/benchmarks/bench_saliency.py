@@ -21,7 +21,7 @@ from tests.benchmarks.rounds import ratio, show
 LAYER, BETA, STEPS, COPIES, SEED = 7, 0.1, 10, 10, 123
 CHANNELS, BATCH = 64, 32
 PROMPT = "left lung"
-ROUNDS = 3
+ROUNDS = 5
 
 
 def published(encoder: VisionLanguageEncoder, image: Tensor) -> Tensor:
