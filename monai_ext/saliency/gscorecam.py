@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from monai_ext.errors import InputError
-from monai_ext.saliency.base import SaliencyFeatures, scaled_cosines
+from monai_ext.saliency.base import SaliencyFeatures
 from monai_ext.saliency.cam import ClassActivationMethod, weighted
 
 if TYPE_CHECKING:
@@ -93,13 +93,18 @@ class GScoreCAM(ClassActivationMethod):
         return scores.softmax(1)
 
     def scores(self, encoder: VisionLanguageEncoder, image: Tensor, channels: Tensor, text: Tensor) -> Tensor:
-        """(k,) logits of a (D,) text with a prepared image (3, S, S) as each of its channels (k, h, w) shows it."""
-        tower, logits = encoder.tower, []
+        """(k,) logits of a (D,) text with a prepared image (3, S, S) as each of its channels (k, h, w) shows it.
+
+        As a product, as published: where maps hardly vary, the rounding of the scores shows in them. Without the bias of an
+        encoder trained with a sigmoid loss, which would put every chosen channel below the 0 of the others.
+        """
+        tower, cosines = encoder.tower, []
         for part in channels.split(self.batch_size):
             masks = _masks(part[:, None], encoder.image_size).to(image.dtype)
             pooled = tower.finish(tower.advance(tower.stem(image * masks)))[0]
-            logits.append(scaled_cosines(encoder, pooled, text))
-        return torch.cat(logits)
+            with torch.autocast(pooled.device.type, enabled=False):  # it would round the product
+                cosines.append(F.normalize(pooled.float(), dim=-1) @ text.float()[:, None])
+        return encoder.model.logit_scale.exp() * torch.cat(cosines)[:, 0]
 
 
 def _masks(channels: Tensor, size: tuple[int, int]) -> Tensor:
