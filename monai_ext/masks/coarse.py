@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -14,7 +16,7 @@ from monai_ext.masks.components import keep_components, label_components
 from monai_ext.masks.crf import DenseCRF
 
 
-class CoarseMask:
+class CoarseMask(ABC):
     """What the ways have in common: each image is looked at alone, and a saliency that is the same everywhere, as an
     encoder that sees nothing of the prompt gives it, marks nothing."""
 
@@ -48,9 +50,9 @@ class CoarseMask:
                 mask[0] = self.mask(one[0], shown)
         return masks.to(saliency.device)
 
+    @abstractmethod
     def mask(self, saliency: Tensor, image: Tensor) -> Tensor:
         """(H, W) bool of one saliency (H, W), not constant, and its image (3, H, W), both on the CPU."""
-        raise NotImplementedError
 
 
 class ThresholdMask(CoarseMask):

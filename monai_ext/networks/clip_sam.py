@@ -18,14 +18,14 @@ from monai_ext.masks import Candidates, MaskGenerator, MaskViews
 from monai_ext.networks.clip import VisionLanguageEncoder
 from monai_ext.networks.presence import TextPresence, cosines
 from monai_ext.networks.promptable import PromptableDecoder
-from monai_ext.networks.segmenter import Features, Prompt, PromptedSegmenter, Segmentation
+from monai_ext.networks.segmenter import Features, FrozenSegmenter, Prompt, Segmentation
 from monai_ext.transforms.framing import OUTSIDE_LOGIT
 
 SELECTS = ("best", "union")
 COMPARES = ("views", "places")
 
 
-class ClipSAM(PromptedSegmenter):
+class ClipSAM(FrozenSegmenter):
     """Candidates of segment everything, each embedded by CLIP; a prompt takes the most similar one, or several.
 
     Images go through one by one, whatever the batch: their numbers of candidates differ, and results are then the
@@ -92,12 +92,7 @@ class ClipSAM(PromptedSegmenter):
         self.compare, self.select, self.margin = compare, select, margin
         self.min_area, self.max_area = min_area, max_area
         self.batch_size = batch_size
-        self.requires_grad_(False)
-        self.eval()
-
-    def train(self, mode: bool = True) -> ClipSAM:
-        """Stays in evaluation mode, see above."""
-        return super().train(False)
+        self.freeze()
 
     @torch.no_grad()
     def encode(self, image: Tensor) -> Features:
@@ -138,7 +133,7 @@ class ClipSAM(PromptedSegmenter):
 
     @torch.no_grad()
     def segment(self, features: Features, prompts: Sequence[Prompt]) -> Segmentation:
-        """See :class:`PromptedSegmenter`.
+        """See :class:`~monai_ext.networks.segmenter.PromptedSegmenter`.
 
         ``stages`` holds for each image its ``candidates``, their ``similarities`` (K,) to the prompt and which were
         ``chosen`` (K,) bool; ``aux["iou"]`` (B,) the IoU predicted for the most similar one, 0 where there is none.

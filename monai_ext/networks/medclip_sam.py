@@ -18,7 +18,7 @@ from monai_ext.masks import BoxesAndPoints, CoarseMask, VisualPrompts, count_com
 from monai_ext.networks.clip import VisionLanguageEncoder
 from monai_ext.networks.presence import TextPresence
 from monai_ext.networks.promptable import EncodedImages, PromptableDecoder
-from monai_ext.networks.segmenter import Features, Prompt, PromptedSegmenter, Segmentation
+from monai_ext.networks.segmenter import Features, FrozenSegmenter, Prompt, Segmentation
 from monai_ext.saliency import SaliencyMethod
 from monai_ext.transforms.framing import OUTSIDE_LOGIT
 
@@ -26,7 +26,7 @@ ENSEMBLES = ("embeddings", "before", "after")
 LEVEL = 0.5  # of the saliency, where its own mask is scored beside the coarse one
 
 
-class MedCLIPSAM(PromptedSegmenter):
+class MedCLIPSAM(FrozenSegmenter):
     """Saliency of a text, a coarse mask of it, boxes or points on that, and the decoder's mask of these.
 
     Images go through one by one, whatever the batch, so that results are the same bit by bit in every batch; each is
@@ -74,12 +74,7 @@ class MedCLIPSAM(PromptedSegmenter):
         self.saliency, self.coarse, self.visual = saliency, coarse, visual
         self.presence = presence or TextPresence()
         self.ensemble, self.runs = ensemble, runs
-        self.requires_grad_(False)
-        self.eval()
-
-    def train(self, mode: bool = True) -> MedCLIPSAM:
-        """Stays in evaluation mode, see above."""
-        return super().train(False)
+        self.freeze()
 
     @torch.no_grad()
     def encode(self, image: Tensor) -> Features:
@@ -90,7 +85,7 @@ class MedCLIPSAM(PromptedSegmenter):
 
     @torch.no_grad()
     def segment(self, features: Features, prompts: Sequence[Prompt]) -> Segmentation:
-        """See :class:`PromptedSegmenter`.
+        """See :class:`~monai_ext.networks.segmenter.PromptedSegmenter`.
 
         ``stages`` holds ``saliency`` (B, 1, h, w) in [0, 1], ``boxes`` and ``points``, for each image (N, 4) and (M, 2),
         and ``masks``, (B, 1, H, W) bool of the stages "saliency" (above .5), "coarse" and "refined", which is the result

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import torch
 import torch.nn.functional as F
@@ -141,3 +141,19 @@ class PromptedSegmenter(nn.Module):
         if full:
             return results if several else results[0]
         return torch.cat([result.logits for result in results], dim=1)
+
+
+class FrozenSegmenter(PromptedSegmenter):
+    """A method of which nothing learns: its parts stay in evaluation mode, and no weight takes a gradient.
+
+    A subclass calls :meth:`freeze` once it has its parts.
+    """
+
+    def freeze(self) -> None:
+        """Switch off gradients of the weights and whatever behaves otherwise in training."""
+        self.requires_grad_(False)
+        self.eval()
+
+    def train(self, mode: bool = True) -> Self:
+        """Stays in evaluation mode."""
+        return super().train(False)

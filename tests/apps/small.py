@@ -108,6 +108,23 @@ def _of_small_parts(name: str, folder: Path, changes: dict[str, Any]) -> Path:
     return bundle
 
 
+def opened(bundle: Path, folder: Path) -> Any:
+    """The bundle's workflow on a picture in `folder`, initialised, as MONAI's runner opens it."""
+    from monai.bundle import ConfigWorkflow
+
+    flow = ConfigWorkflow(
+        str(bundle / "configs" / "inference.json"),
+        workflow_type="infer",
+        logging_file=False,
+        bundle_root=str(bundle),
+        dataset_dir=str(picture(folder / "a.png")),
+        output_dir=str(folder / "out"),
+        device="cpu",
+    )
+    flow.initialize()
+    return flow
+
+
 def noise(seed: int = 0) -> Image.Image:
     """24 rows and 40 columns of smooth noise."""
     coarse = np.random.default_rng(seed).integers(0, 256, (6, 10), dtype=np.uint8)

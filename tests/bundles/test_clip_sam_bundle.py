@@ -18,7 +18,7 @@ from monai_ext.errors import WeightsError
 from monai_ext.masks import MaskViews
 from monai_ext.networks.clip_sam import ClipSAM
 from monai_ext.weights import read_registry
-from tests.apps.small import contents, picture, small_clip_sam
+from tests.apps.small import contents, opened, picture, small_clip_sam
 from tests.networks.test_clip_sam import ColourDecoder, ColourEncoder, by_colour
 
 CONFIGS = Path(__file__).resolve().parents[2] / "bundles" / "clip_sam" / "configs"
@@ -80,16 +80,7 @@ def test_from_python_and_exported_it_gives_the_same_masks(bundle, tmp_path):
 
 
 def test_metadata_and_properties_are_whole(bundle, tmp_path):
-    flow = ConfigWorkflow(
-        str(bundle / "configs" / "inference.json"),
-        workflow_type="infer",
-        logging_file=False,
-        bundle_root=str(bundle),
-        dataset_dir=str(picture(tmp_path / "a.png")),
-        output_dir=str(tmp_path / "out"),
-        device="cpu",
-    )
-    flow.initialize()
+    flow = opened(bundle, tmp_path)
     assert flow.check_properties() == []
     network = flow.parser.get_parsed_content("network_def")
     assert network(torch.rand(1, 3, 24, 20)).shape == (1, 1, 24, 20)  # as MONAI's verify_net_in_out asks

@@ -8,7 +8,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
-from monai.bundle import ConfigParser, ConfigWorkflow
+from monai.bundle import ConfigParser
 from PIL import Image
 
 import monai_ext
@@ -16,7 +16,7 @@ from monai_ext.apps.cli import main
 from monai_ext.apps.configs import bundle_variants, read_configs
 from monai_ext.apps.export import export
 from monai_ext.weights import read_registry
-from tests.apps.small import contents, picture, small_clip_sam, small_medclip_sam
+from tests.apps.small import contents, opened, picture, small_clip_sam, small_medclip_sam
 from tests.bundles.films import write_films
 
 BUNDLES = Path(__file__).resolve().parents[2] / "bundles"
@@ -141,16 +141,7 @@ def test_from_python_and_exported_it_gives_the_same_masks(bundle, tmp_path):
 
 
 def test_metadata_and_properties_are_whole(bundle, tmp_path):
-    flow = ConfigWorkflow(
-        str(bundle / "configs" / "inference.json"),
-        workflow_type="infer",
-        logging_file=False,
-        bundle_root=str(bundle),
-        dataset_dir=str(picture(tmp_path / "a.png")),
-        output_dir=str(tmp_path / "out"),
-        device="cpu",
-    )
-    flow.initialize()
+    flow = opened(bundle, tmp_path)
     assert flow.check_properties() == []
     network = flow.parser.get_parsed_content("network_def")
     assert network(torch.rand(1, 3, 24, 20)).shape == (1, 1, 24, 20)
