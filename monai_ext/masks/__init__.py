@@ -1,7 +1,7 @@
 """From points, saliency or whole images to candidate masks, and how these are shown."""
 
 from monai_ext.masks.coarse import CoarseMask, CRFMask, KMeansMask, OtsuMask, ThresholdMask
-from monai_ext.masks.components import count_components, keep_components
+from monai_ext.masks.components import count_components, keep_components, touching_components
 from monai_ext.masks.crf import DenseCRF
 from monai_ext.masks.generator import Candidates, MaskGenerator
 from monai_ext.masks.views import MaskViews
@@ -21,4 +21,5 @@ __all__ = [
     "VisualPrompts",
     "count_components",
     "keep_components",
+    "touching_components",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 from monai.transforms.utils import get_largest_connected_component_mask
 from skimage.measure import label
 from torch import Tensor
@@ -34,3 +35,10 @@ def keep_components(mask: Tensor, n: int) -> Tensor:
         raise InputError(f"{n} components are to be kept; none is the least.")
     kept = get_largest_connected_component_mask(mask.cpu() > 0, connectivity=2, num_components=n)
     return kept.to(mask.device)
+
+
+def touching_components(mask: Tensor, other: Tensor) -> Tensor:
+    """The components of a mask (H, W) that share a pixel with another mask (H, W): (H, W) bool."""
+    labels = label_components(mask)
+    touched = np.unique(labels[other.cpu().numpy() > 0])
+    return torch.from_numpy(np.isin(labels, touched[touched > 0])).to(mask.device)

@@ -14,7 +14,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from monai_ext.errors import InputError
-from monai_ext.masks import BoxesAndPoints, CoarseMask, VisualPrompts, count_components, keep_components
+from monai_ext.masks import (
+    BoxesAndPoints,
+    CoarseMask,
+    VisualPrompts,
+    count_components,
+    keep_components,
+    touching_components,
+)
 from monai_ext.networks.clip import VisionLanguageEncoder
 from monai_ext.networks.presence import TextPresence
 from monai_ext.networks.promptable import EncodedImages, PromptableDecoder
@@ -23,6 +30,7 @@ from monai_ext.saliency import SaliencyMethod
 from monai_ext.transforms.framing import OUTSIDE_LOGIT
 
 ENSEMBLES = ("embeddings", "before", "after")
+COMPONENTS = ("as_many", "touching", "all")
 LEVEL = 0.5  # of the saliency, where its own mask is scored beside the coarse one
 
 
@@ -33,8 +41,7 @@ class MedCLIPSAM(FrozenSegmenter):
     encoded once by either encoder, whatever the number of prompts. Nothing is learnt here: the parts stay in evaluation
     mode, and the gradients that a saliency method needs are its own business.
 
-    The logits are those of the decoder, the highest of several boxes', without all but the largest components: as many
-    are kept as the coarse mask has. Without a decoder the coarse mask itself is the result, its probability
+    The logits are those of the decoder, the highest of several boxes', within the components that are kept. Without a decoder the coarse mask itself is the result, its probability
     (1 + saliency) / 2.
 
     Args:
@@ -47,6 +54,8 @@ class MedCLIPSAM(FrozenSegmenter):
         ensemble: what is averaged over several texts of a prompt: "embeddings", coarse masks "before" they are refined,
             or masks "after" that (majority, as MedCLIP-SAMv2's Table 7).
         runs: decoder calls with other random points, whose probabilities are averaged.
+        components: which components of the decoder's mask are kept: "as_many" of the largest as the coarse mask has, as
+            published; those "touching" the coarse mask; "all".
 
     Raises:
         InputError: when a value is out of its range.
@@ -64,16 +73,19 @@ class MedCLIPSAM(FrozenSegmenter):
         presence: TextPresence | None = None,
         ensemble: str = "embeddings",
         runs: int = 1,
+        components: str = "as_many",
     ) -> None:
         super().__init__()
         if ensemble not in ENSEMBLES:
             raise InputError(f"ensemble is {ensemble!r}; choose from {', '.join(ENSEMBLES)}.")
+        if components not in COMPONENTS:
+            raise InputError(f"components is {components!r}; choose from {', '.join(COMPONENTS)}.")
         if runs < 1:
             raise InputError(f"runs is {runs}; one is the least.")
         self.encoder, self.decoder = encoder, decoder
         self.saliency, self.coarse, self.visual = saliency, coarse, visual
         self.presence = presence or TextPresence()
-        self.ensemble, self.runs = ensemble, runs
+        self.ensemble, self.runs, self.components = ensemble, runs, components
         self.freeze()
 
     @torch.no_grad()
@@ -149,9 +161,15 @@ class MedCLIPSAM(FrozenSegmenter):
         asked = [self.visual(coarse[0, 0], run) for run in range(self.runs)]
         results = [_decoded(self.decoder, features, one) for one in asked]
         logits = results[0] if len(results) == 1 else _averaged(results)
-        kept = keep_components(logits > 0, count_components(coarse[0, 0]))
+        kept = self._kept(logits > 0, coarse[0, 0])
         logits = torch.where(kept | (logits <= 0), logits, outside[0, 0])
         return logits[None, None], asked[0].boxes, torch.cat([one.points for one in asked])
+
+    def _kept(self, refined: Tensor, coarse: Tensor) -> Tensor:
+        """The part of a refined mask (H, W) that stays, by the components of the coarse one."""
+        if self.components == "as_many":
+            return keep_components(refined, count_components(coarse))
+        return touching_components(refined, coarse) if self.components == "touching" else refined
 
 
 def _decoded(decoder: PromptableDecoder, features: EncodedImages, asked: BoxesAndPoints) -> Tensor:

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from monai_ext.errors import InputError
-from monai_ext.masks import count_components, keep_components
+from monai_ext.masks import count_components, keep_components, touching_components
 from monai_ext.masks.components import label_components
 
 
@@ -32,6 +32,14 @@ def test_the_largest_components_are_kept():
 def test_an_empty_mask_has_no_components():
     empty = torch.zeros(5, 7, dtype=torch.bool)
     assert count_components(empty) == 0 and keep_components(empty, 2).equal(empty)
+
+
+def test_components_that_share_a_pixel_with_another_mask_are_found():
+    mask, other = mask_of_three(), torch.zeros(20, 24, dtype=torch.bool)
+    assert not touching_components(mask, other).any()
+    other[10:13, 0:4] = True  # one pixel of the largest, and nothing
+    other[3, 11] = True
+    assert touching_components(mask, other).equal(mask & (torch.arange(20) < 18)[:, None])
 
 
 def test_a_negative_number_is_refused():

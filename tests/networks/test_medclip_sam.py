@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from monai_ext.errors import InputError
-from monai_ext.masks import ThresholdMask, VisualPrompts
+from monai_ext.masks import ThresholdMask, VisualPrompts, count_components
 from monai_ext.networks.medclip_sam import MedCLIPSAM
 from monai_ext.networks.presence import NOTHING_LOGIT, TextPresence
 from monai_ext.networks.segmenter import Prompt, ensembled
@@ -105,6 +105,22 @@ def test_each_component_is_a_box_and_their_masks_are_joined():
     assert found.stages["saliency"].shape == (1, 1, SIZE // 2, SIZE // 2)
 
 
+def test_components_are_kept_by_number_by_touch_or_all():
+    line = torch.zeros(1, 3, SIZE, SIZE)
+    line[0, 0, 2:, 4:6] = 1  # one component, of whose points the decoder makes two islands, and a corner
+    kept = {
+        choice: network("points", count=4, components=choice)(line, "red")[0, 0] > 0
+        for choice in ("as_many", "touching", "all")
+    }
+    assert {choice: count_components(mask) for choice, mask in kept.items()} == {
+        "as_many": 1,
+        "touching": 2,
+        "all": 3,
+    }
+    assert kept["all"][-1, -1] and not kept["touching"][-1, -1]
+    assert not (kept["as_many"] & ~kept["touching"]).any()
+
+
 def test_other_words_find_other_things_and_images_are_encoded_once_for_all():
     medclip_sam = network()
     features = medclip_sam.encode(torch.cat([TWO, picture((1, 0, 0, 6))]))
@@ -187,7 +203,7 @@ def test_gradients_are_off_and_training_changes_nothing():
     assert not medclip_sam(TWO, "red").requires_grad
 
 
-@pytest.mark.parametrize("wrong", [{"ensemble": "masks"}, {"runs": 0}])
+@pytest.mark.parametrize("wrong", [{"ensemble": "masks"}, {"runs": 0}, {"components": "most"}])
 def test_values_out_of_range_are_refused(wrong):
     with pytest.raises(InputError, match=str(next(iter(wrong.values())))):
         network(**wrong)
