@@ -18,7 +18,7 @@ import monai_ext
 from monai_ext.apps import catalog, runner
 from monai_ext.apps.console import STOPPED, complain, reporting, say
 from monai_ext.apps.told import tell_figures, tell_results
-from monai_ext.apps.tune_cli import Level, Variant, chosen_sets, tune
+from monai_ext.apps.tune_cli import Variant, chosen_sets, tune
 from monai_ext.apps.weights_cli import weights_app
 from monai_ext.errors import InputError
 
@@ -174,10 +174,10 @@ def evaluate(
     variant: Variant = None,
     sets: Annotated[str | None, typer.Option(help="Which of several sets, separated by commas.")] = None,
     wording: Annotated[
-        Literal["canonical", "heldout", "nonsense", Level],
+        str,
         typer.Option(
-            help="The prompts: one per target, paraphrases kept out of training, nonsense, or a prompt level"
-            " (odd ones name the true subtype: an oracle)."
+            help="The prompts: canonical, one per target; heldout, paraphrases kept out of training; nonsense; or"
+            " prompt levels, medclipsam_p0 to p9 (odd ones name the true subtype: an oracle), several joined by +."
         ),
     ] = "canonical",
     overlays: Annotated[

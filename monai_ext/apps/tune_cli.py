@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -26,19 +26,6 @@ Variant = Annotated[
         " tune's best.json; may be repeated.",
     ),
 ]
-Level = Literal[
-    "medclipsam_p0",
-    "medclipsam_p1",
-    "medclipsam_p2",
-    "medclipsam_p3",
-    "medclipsam_p4",
-    "medclipsam_p5",
-    "medclipsam_p6",
-    "medclipsam_p7",
-    "medclipsam_p8",
-    "medclipsam_p9",
-]
-"""Wordings that are levels of :mod:`monai_ext.data.prompt_levels`, written out for help that imports little."""
 COLUMNS = {
     "dice": "Dice",
     "iou": "IoU",
@@ -76,9 +63,10 @@ def tune(
     ] = None,
     sets: Annotated[str | None, typer.Option(help="Which of several sets, separated by commas.")] = None,
     wording: Annotated[
-        Literal["canonical", "heldout", Level],
+        str,
         typer.Option(
-            help="The prompts: one per target, paraphrases kept out of training, or a prompt level."
+            help="The prompts: canonical, one per target; heldout, paraphrases kept out of training; or prompt levels,"
+            " medclipsam_p0 to p9."
         ),
     ] = "canonical",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda:0.")] = runner.AUTO,
@@ -97,6 +85,9 @@ def tune(
     """
     with reporting(debug):
         from monai_ext.apps.tune_settings import parse_axes
+
+        if wording == "nonsense":
+            raise InputError("wording is 'nonsense', which names no target to be better at; choose another.")
 
         axes = parse_axes(values or [])
         folder = catalog.find_bundle(bundle)

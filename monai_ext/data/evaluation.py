@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 from ..errors import InputError
 from .datalists import unique_names
 from .datasets import read_split
-from .prompt_levels import LEVELS, PromptLevels, is_oracle
+from .prompt_levels import LEVELS, LevelWords, PromptLevels, is_oracle, sentence_count
 from .prompts import MODALITIES, PromptLibrary
 
 WORDINGS = ("canonical", "heldout", "nonsense", *LEVELS)
 SEPARATOR = "\n"
-"""Between the texts of an ensemble in one string of ``texts``; none of our sentences holds it."""
+"""Between the texts of an ensemble in one string of ``texts``, two of them between levels; in none of our sentences."""
 
 # Chest films and CT show the same organs, and a scope, a probe or a skull may show what CT calls by the same
 # name, so that only these of another modality's targets are surely not in an image.
@@ -68,8 +68,8 @@ def evaluation_items(
         absent: number of further absent prompts per image.
         wording: "canonical": the one sentence of each target; "heldout": every paraphrase kept out of
             training (none of which states a fact of the image); "nonsense": texts that mean nothing medical,
-            and no target; "medclipsam_p0" to "medclipsam_p9": see :mod:`monai_ext.data.prompt_levels`. Odd ones
-            name the true subtype that the item states (``pathology``, ``tumour_type``, ``finding``) or its label
+            and no target; "medclipsam_p0" to "medclipsam_p9", or several of them joined by "+", the parts of one
+            prompt (Table 7 of MedCLIP-SAMv2): see :mod:`monai_ext.data.prompt_levels`. Odd ones name the true subtype that the item states (``pathology``, ``tumour_type``, ``finding``) or its label
             implies; what states none that has sentences, and what is absent, is asked for as one level lower.
         sequence: which one is shown of an image that has several.
         seed: of the choice of absent prompts.
@@ -81,17 +81,18 @@ def evaluation_items(
         not say) and three lists of one string
         per prompt: ``prompt``, ``target`` ("" if not one of the set's) and ``values`` ("1+2": the label
         values of the target, "" if none). All are strings, which pass through a DataLoader unharmed. With a
-        level as wording two lists more: ``texts`` (the sentences of an ensemble, :data:`SEPARATOR` between
-        them; ``prompt`` then holds the first and how many more there are) and ``subtype`` (the true subtype
+        level as wording two lists more: ``texts`` (the sentences of an ensemble, see :func:`unpacked_texts`; ``prompt`` then holds the first and how many more there are) and ``subtype`` (the true subtype
         that the words name: an oracle's words; "" for generic words).
 
     Raises:
         InputError: for an unknown wording, an image without label in a set that has targets, a target without
             paraphrases or with fewer sentences than the level averages, or whatever is wrong with the data.
     """
-    if wording not in WORDINGS:
+    asked_levels = tuple(level for level in wording.split("+") if level in LEVELS)
+    if wording not in WORDINGS and "+".join(asked_levels) != wording:
         raise InputError(
-            f"wording is '{wording}'; choose from {', '.join(WORDINGS[:3])}, {LEVELS[0]} to {LEVELS[-1]}."
+            f"wording is '{wording}'; choose from {', '.join(WORDINGS[:3])}, {LEVELS[0]} to {LEVELS[-1]}, or "
+            "several of these joined by +."
         )
     if absent < 0:
         raise InputError(f"absent is {absent}; a number of prompts, 0 or more, is needed.")
@@ -111,8 +112,8 @@ def evaluation_items(
                 )
             case["image"] = case["image"][sequence]
     words = _Wording(library, wording)
-    if wording in LEVELS:
-        words = _Level(library, levels or PromptLevels.load(), wording)
+    if asked_levels:
+        words = _Levels(library, levels or PromptLevels.load(), asked_levels)
     return [_item(case, words, absent, seed) for case in cases]
 
 
@@ -134,18 +135,25 @@ def draw_cases(cases: Sequence[dict[str, Any]], limit: int, seed: int = 0) -> li
     return [case for case in cases if id(case) in drawn]
 
 
-class _Asked(NamedTuple):
-    """One prompt: its texts, the target, its label values as "1+2", and the true subtype that the texts name."""
+def unpacked_texts(packed: str) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """The texts of one string of ``texts``, and how many each of several levels gave; () of a single level."""
+    groups = [tuple(group.split(SEPARATOR)) for group in packed.split(2 * SEPARATOR)]
+    texts = tuple(text for group in groups for text in group)
+    return texts, tuple(map(len, groups)) if len(groups) > 1 else ()
 
-    texts: tuple[str, ...]
+
+class _Asked(NamedTuple):
+    """One prompt: its packed texts, the target, its label values as "1+2", and the true subtype that they name."""
+
+    packed: str
     target: str = ""
     values: str = ""
     subtype: str = ""
 
     @property
     def shown(self) -> str:
-        more = len(self.texts) - 1
-        return f"{self.texts[0]} (and {more} more)" if more else self.texts[0]
+        first, *more = unpacked_texts(self.packed)[0]
+        return f"{first} (and {len(more)} more)" if more else first
 
 
 class _Wording:
@@ -161,8 +169,8 @@ class _Wording:
     def words(self, target: str, modality: str, facts: Mapping[str, Any]) -> list[_Asked]:
         """The prompts of a target of the library, which may be in the image or not."""
         if self.wording == "canonical":
-            return [_Asked((self.library.canonical(target, modality),))]
-        return [_Asked((text,)) for text in self.library.heldout(target, modality)]
+            return [_Asked(self.library.canonical(target, modality))]
+        return [_Asked(text) for text in self.library.heldout(target, modality)]
 
     def of_case(self, case: dict[str, Any], label: str) -> tuple[str, list[_Asked]]:
         """The name of a label in the library, or its own where the library has none, and its prompts."""
@@ -174,26 +182,32 @@ class _Wording:
                 raise InputError(
                     f"{case['set']}: {error} Only the canonical wording can be scored."
                 ) from None
-            return label, [_Asked((case["prompts"][label][0],))]
+            return label, [_Asked(case["prompts"][label][0])]
         return target, self.words(target, modality, {**case["facts"], **implied})
 
 
-class _Level(_Wording):
-    """The words of a prompt level."""
+class _Levels(_Wording):
+    """The words of one or several prompt levels, as one prompt."""
 
-    def __init__(self, library: PromptLibrary, levels: PromptLevels, level: str) -> None:
-        super().__init__(library, level)
-        self.levels = levels
+    def __init__(self, library: PromptLibrary, levels: PromptLevels, asked: Sequence[str]) -> None:
+        super().__init__(library, "+".join(asked))
+        self.levels, self.asked = levels, asked
 
     def targets(self, modality: str) -> list[str]:
-        return self.levels.targets(modality, self.wording)
+        most = max(self.asked, key=sentence_count)
+        return self.levels.targets(modality, most)
 
     def words(self, target: str, modality: str, facts: Mapping[str, Any]) -> list[_Asked]:
         subtype = self.levels.subtype(target, modality, facts)
-        generic = is_oracle(self.wording) and not subtype
-        level = LEVELS[LEVELS.index(self.wording) - 1] if generic else self.wording
-        found = self.levels.words(target, modality, level, subtype)
-        return [_Asked(found.texts, subtype=found.subtype)]
+        found = [self._at(level, target, modality, subtype) for level in self.asked]
+        packed = (2 * SEPARATOR).join(SEPARATOR.join(one.texts) for one in found)
+        named = {one.subtype for one in found if one.oracle}
+        return [_Asked(packed, subtype=named.pop() if named else "")]
+
+    def _at(self, level: str, target: str, modality: str, subtype: str) -> LevelWords:
+        generic = is_oracle(level) and not subtype
+        level = LEVELS[LEVELS.index(level) - 1] if generic else level
+        return self.levels.words(target, modality, level, subtype)
 
 
 def _item(case: dict[str, Any], words: _Wording, absent: int, seed: int) -> dict[str, Any]:
@@ -201,7 +215,7 @@ def _item(case: dict[str, Any], words: _Wording, absent: int, seed: int) -> dict
     modality = case["modality"]
     asked: list[_Asked] = []
     if words.wording == "nonsense":
-        asked += [_Asked((text,)) for text in words.library.nonsense("heldout")]
+        asked += [_Asked(text) for text in words.library.nonsense("heldout")]
     elif not case["prompts"]:
         known = [(target, m) for m in MODALITIES for target in words.targets(m)]
         asked += [one for pair in known for one in words.words(*pair, {})]
@@ -220,8 +234,8 @@ def _item(case: dict[str, Any], words: _Wording, absent: int, seed: int) -> dict
     item["prompt"] = [one.shown for one in asked]
     item["target"] = [one.target for one in asked]
     item["values"] = [one.values for one in asked]
-    if words.wording in LEVELS:
-        item["texts"] = [SEPARATOR.join(one.texts) for one in asked]
+    if isinstance(words, _Levels):
+        item["texts"] = [one.packed for one in asked]
         item["subtype"] = [one.subtype for one in asked]
     return item
 
@@ -240,5 +254,5 @@ def _elsewhere(modality: str, words: _Wording, count: int, chance: random.Random
         if source is others:
             asked.append(chance.choice(words.words(*others.pop(), {})))
         else:
-            asked.append(_Asked((strangers.pop(),)))
+            asked.append(_Asked(strangers.pop()))
     return asked

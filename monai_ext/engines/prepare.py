@@ -9,7 +9,7 @@ import torch
 from monai.engines import PrepareBatch, default_prepare_batch
 from torch import Tensor
 
-from monai_ext.data.evaluation import SEPARATOR
+from monai_ext.data.evaluation import unpacked_texts
 from monai_ext.errors import InputError
 from monai_ext.networks.segmenter import Prompt
 
@@ -87,14 +87,15 @@ class PreparePromptedCase(PrepareBatch):
 
 
 def _ensembles(batchdata: Mapping[str, Any], items: int) -> list[Prompt]:
-    """The prompts of the first item as ensembles of texts, `oracle` where the words name the true subtype."""
+    """The prompts of the first item as ensembles of texts by level, `oracle` where the words name the true subtype."""
     texts, targets, subtypes = (
         item_prompts(batchdata, items, key)[0] for key in ("texts", "target", "subtype")
     )
-    return [
-        Prompt(tuple(text.split(SEPARATOR)), target or None, bool(subtype))
-        for text, target, subtype in zip(texts, targets, subtypes, strict=True)
-    ]
+    prompts = []
+    for text, target, subtype in zip(texts, targets, subtypes, strict=True):
+        one, parts = unpacked_texts(text)
+        prompts.append(Prompt(one, target or None, bool(subtype), parts))
+    return prompts
 
 
 def item_prompts(batchdata: Mapping[str, Any], items: int, key: str = "prompt") -> list[list[str]]:

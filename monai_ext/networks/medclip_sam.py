@@ -51,8 +51,8 @@ class MedCLIPSAM(FrozenSegmenter):
         decoder: refines the mask; None: it is left coarse.
         visual: which boxes or points the decoder is asked by.
         presence: tells whether the image shows what a text names; by the plain similarity if None.
-        ensemble: what is averaged over several texts of a prompt: "embeddings", coarse masks "before" they are refined,
-            or masks "after" that (majority, as MedCLIP-SAMv2's Table 7).
+        ensemble: what is averaged over several texts of a prompt: "embeddings", or over its parts the coarse masks "before" they are
+            refined, or the masks "after" that (majority, as MedCLIP-SAMv2's Table 7).
         runs: decoder calls with other random points, whose probabilities are averaged.
         components: which components of the decoder's mask are kept: "as_many" of the largest as the coarse mask has, as
             published; those "touching" the coarse mask; "all".
@@ -123,7 +123,7 @@ class MedCLIPSAM(FrozenSegmenter):
         """One image by one prompt."""
         image: Tensor = features["images"]
         size = image.shape[-2:]
-        asked = [prompt] if self.ensemble == "embeddings" else [Prompt((text,)) for text in prompt.texts]
+        asked = [prompt] if self.ensemble == "embeddings" else prompt.divided()
         maps = [
             self.saliency(self.encoder, features["seen"], self.encoder.encode_text([one])) for one in asked
         ]

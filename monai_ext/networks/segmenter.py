@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any, Self
 
 import torch
@@ -22,20 +23,30 @@ class Prompt:
         texts: one sentence, or an ensemble whose normalised embeddings are averaged.
         target: the label this prompt stands for, where one is known.
         oracle: True when the wording was made with ground truth (a size, a true subtype).
+        parts: how many of the texts belong together where masks of an ensemble are joined; each is by itself if empty.
     """
 
     texts: tuple[str, ...]
     target: str | None = None
     oracle: bool = False
+    parts: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if isinstance(self.texts, str) or not self.texts:
             raise ValueError(f"Prompt.texts is a non-empty tuple of strings, got {self.texts!r}.")
+        if self.parts and (sum(self.parts) != len(self.texts) or min(self.parts) < 1):
+            raise ValueError(f"Prompt.parts {self.parts} do not divide {len(self.texts)} texts.")
 
     @classmethod
     def of(cls, value: Prompt | str) -> Prompt:
         """A plain string is accepted wherever a prompt is."""
         return value if isinstance(value, Prompt) else cls((value,))
+
+    def divided(self) -> list[Prompt]:
+        """One prompt for each part."""
+        texts = iter(self.texts)
+        numbers = self.parts or (1,) * len(self.texts)
+        return [replace(self, texts=tuple(islice(texts, number)), parts=()) for number in numbers]
 
     @property
     def name(self) -> str:

@@ -259,6 +259,8 @@ def test_where_nothing_is_better_the_bundles_own_is_the_best(grey, data, tmp_pat
         (["--set", "mask_threshold=0.3", "--holdout", "nosuch"], "{data}: no list 'nosuch' in dataset.json"),
         (["--set", "mask_threshold=0.3", "--samples", "0"], "Invalid value for '--samples'"),
         (["--set", "mask_threshold=0.3", "--sets", ","], "--sets names no set"),
+        (["--set", "mask_threshold=0.3", "--wording", "nonsense"], "wording is 'nonsense', which names no"),
+        (["--set", "mask_threshold=0.3", "--wording", "free"], "wording is 'free'; choose from canonical"),
     ],
 )
 def test_what_cannot_be_searched_is_one_line_and_nothing_runs(

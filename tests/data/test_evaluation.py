@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from monai_ext.data.evaluation import evaluation_items
+from monai_ext.data.evaluation import evaluation_items, unpacked_texts
 from monai_ext.data.prompt_levels import PromptLevels
 from monai_ext.data.prompts import PromptLibrary
 from monai_ext.errors import InputError
@@ -180,6 +180,19 @@ def test_a_level_asks_with_its_ensemble(sets):
     assert item["texts"][1].split("\n")[0] in ("Mass 0.", "Polyp.")
     assert item["subtype"] == ["", ""]
     assert "texts" not in evaluation_items(folder, "validation", LIBRARY)[0]
+
+
+def test_several_levels_are_parts_of_one_prompt(sets):
+    folder = sets("chest", "X-ray", {"1": "lungs"})
+    stating(folder, finding="tuberculosis")
+    known, unknown, _ = at_level(folder, "medclipsam_p0+medclipsam_p1+medclipsam_p4", absent=0)
+    five = "Lungs 0.\nLungs 1.\nLungs 2.\nLungs 3.\nLungs 4."
+    assert known["texts"] == [f"lungs\n\nTB lungs\n\n{five}"] and known["subtype"] == ["tuberculosis"]
+    assert unknown["texts"] == [f"lungs\n\nlungs\n\n{five}"] and unknown["subtype"] == [""]
+    assert known["prompt"] == ["lungs (and 6 more)"]
+    assert unpacked_texts(known["texts"][0]) == (("lungs", "TB lungs", *five.split("\n")), (1, 1, 5))
+    with pytest.raises(InputError, match="wording is 'medclipsam_p0.heldout'"):
+        at_level(folder, "medclipsam_p0+heldout")
 
 
 def test_an_odd_level_names_the_subtype_that_the_item_states_and_else_is_generic(sets):

@@ -80,6 +80,13 @@ class TestEvaluationBatch:
         *_, kwargs = PreparePromptedCase()(batch)
         assert kwargs == {"prompts": [Prompt(("A.", "B."), "lungs", oracle=True), Prompt(("spoon",))]}
 
+    def test_the_texts_of_several_levels_are_parts_of_one_prompt(self):
+        asked = {"texts": ["lungs\n\nA.\nB."], "target": ["lungs"], "subtype": [""]}
+        item = {"image": torch.rand(3, 4, 4), "prompt": ["lungs (and 2 more)"], **asked}
+        (batch,) = DataLoader([item], batch_size=1)
+        *_, kwargs = PreparePromptedCase()(batch)
+        assert kwargs == {"prompts": [Prompt(("lungs", "A.", "B."), "lungs", parts=(1, 2))]}
+
     def test_different_prompts_may_not(self):
         with pytest.raises(InputError, match="batch size of 1"):
             PreparePromptedCase()(batch_of([["lungs", "heart"], ["lungs", "liver"]]))

@@ -197,6 +197,13 @@ def test_several_texts_are_joined_before_the_encoder_before_or_after_the_decoder
     assert len(after.stages["boxes"][0]) == 3
 
 
+def test_the_parts_of_an_ensemble_have_one_mask_each():
+    prompt = Prompt(("red", "red", "green"), parts=(2, 1))
+    found = network(ensemble="after")(TWO, prompt, full=True)
+    assert len(found.stages["boxes"][0]) == 3  # of three texts on their own it would be five
+    assert len(network(ensemble="after")(TWO, Prompt(prompt.texts), full=True).stages["boxes"][0]) == 5
+
+
 def test_gradients_are_off_and_training_changes_nothing():
     medclip_sam = network().train()
     assert not medclip_sam.training and not any(p.requires_grad for p in medclip_sam.parameters())

@@ -28,6 +28,19 @@ class TestPrompt:
         with pytest.raises(ValueError, match="non-empty tuple"):
             Prompt(texts)
 
+    def test_an_ensemble_is_divided_into_its_parts_or_single_texts(self):
+        texts = ("a", "b", "c")
+        assert Prompt(texts, "lung", True, (1, 2)).divided() == [
+            Prompt(("a",), "lung", True),
+            Prompt(("b", "c"), "lung", True),
+        ]
+        assert Prompt(texts).divided() == [Prompt((text,)) for text in texts]
+
+    @pytest.mark.parametrize("parts", [(1, 1), (3, 0), (4, -1)])
+    def test_parts_hold_all_texts_and_none_is_empty(self, parts):
+        with pytest.raises(ValueError, match="do not divide 3 texts"):
+            Prompt(("a", "b", "c"), parts=parts)
+
 
 @pytest.mark.parametrize("name", FAKES)
 class TestContract:
