@@ -158,6 +158,22 @@ class PromptLevels:
         texts = tuple(sentences[:count]) if count else (entry["class"],)
         return LevelWords(texts, str(subtype) if is_oracle(level) else "")
 
+    def training(self) -> dict[str, dict[str, dict[str, Any]]]:
+        """The sentences past the first twenty, for :meth:`PromptLibrary.extended`.
+
+        An encoder that learns captions may learn these; those of the levels up to p7 stay unseen, to be asked with.
+        """
+        held = _SENTENCES[3]
+        result: dict[str, dict[str, dict[str, Any]]] = {}
+        for modality, targets in self._entries.items():
+            for target, entry in targets.items():
+                subtypes = entry.get("subtypes", {}).items()
+                facts = {fact: {"train": list(lists["sentences"][held:])} for fact, lists in subtypes}
+                further = {"train": list(entry["sentences"][held:]), "facts": facts}
+                if further["train"]:
+                    result.setdefault(target, {})[modality] = further
+        return result
+
     def _entry(self, target: str, modality: str) -> Mapping[str, Any]:
         known = self._entries.get(modality, {})
         if target not in known:

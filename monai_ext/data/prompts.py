@@ -6,6 +6,7 @@ modality, ``nonsense.json`` (not medical) and ``absent.json`` (medical, in none 
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 from collections.abc import Mapping
@@ -109,6 +110,23 @@ class PromptLibrary:
             except json.JSONDecodeError as error:
                 raise InputError(f"{name}, line {error.lineno}: not JSON ({error.msg}).") from None
         return cls(*contents)
+
+    def extended(self, sentences: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> PromptLibrary:
+        """The library with further sentences for training.
+
+        Args:
+            sentences: ``{target: {modality: {"train": [str], "facts": {"name=value": {"train": [str]}}}}}``, of
+                targets that the library knows.
+        """
+        targets = copy.deepcopy(dict(self._targets))
+        for target, modalities in sentences.items():
+            for modality, more in modalities.items():
+                entry = targets[target][modality]
+                entry["train"] += more["train"]
+                facts = entry.setdefault("facts", {})
+                for fact, lists in more.get("facts", {}).items():
+                    facts.setdefault(fact, {"train": [], "heldout": []})["train"] += lists["train"]
+        return PromptLibrary(targets, self._nonsense, self._absent)
 
     def targets(self, modality: str) -> list[str]:
         """The targets that have sentences for this modality."""

@@ -95,6 +95,39 @@ def test_words_are_those_of_the_target_and_larger_ensembles_begin_with_the_small
     assert texts(2) == texts(2, "malignant")  # generic levels ask for no subtype
 
 
+def test_what_encoders_may_learn_is_in_no_level_up_to_p7(levels):
+    learnt = levels.training()
+    assert set(learnt) == {target for target, _ in TASKS}
+    asked = {
+        text
+        for target, modality, subtype, _ in each_list()
+        if (target, modality) in TASKS
+        for text in levels.words(
+            target, modality, "medclipsam_p7" if subtype else "medclipsam_p6", subtype
+        ).texts
+    }
+    for modalities in learnt.values():
+        for lists in modalities.values():
+            each = [lists["train"], *(fact["train"] for fact in lists["facts"].values())]
+            assert {len(texts) for texts in each} == {30}
+            assert not {text for texts in each for text in texts} & asked
+
+
+def test_a_library_extended_by_them_asks_in_their_words_what_is_true(levels):
+    library = PromptLibrary.load()
+    further = library.extended(levels.training())
+    learnt = levels.training()["breast tumour"]["us"]
+    assert further.training("breast tumour", "us") == [
+        *library.training("breast tumour", "us"),
+        *learnt["train"],
+    ]
+    benign = further.training("breast tumour", "us", {"pathology": "benign"})
+    assert set(learnt["facts"]["pathology=benign"]["train"]) < set(benign)
+    assert not set(learnt["facts"]["pathology=malignant"]["train"]) & set(benign)
+    assert further.training("polyp", "endoscopy") == library.training("polyp", "endoscopy")
+    assert library.training("breast tumour", "us") == PromptLibrary.load().training("breast tumour", "us")
+
+
 def test_the_facts_of_an_item_choose_the_subtype(levels):
     assert levels.subtype("breast tumour", "us", {"pathology": "benign", "id": "x"}) == "benign"
     assert levels.subtype("breast tumour", "us", {"pathology": "normal"}) == ""
