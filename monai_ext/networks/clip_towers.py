@@ -38,6 +38,12 @@ class ImageTower:
         output only the class token is read."""
         return None
 
+    @property
+    def pooled(self) -> slice | None:
+        """The tokens of the last state whose mean the embedding is made of: the class token or all places; None
+        where pooling is something else."""
+        return None
+
     def stem(self, x: Tensor) -> Tensor:
         """Normalised images to the first block's state."""
         return self.visual.trunk.forward_features(x)
@@ -51,6 +57,10 @@ class ImageTower:
     def as_map(self, state: Tensor) -> Tensor:
         """A state as (B, C, h, w), prefix tokens left out."""
         return state
+
+    def spread(self, values: Tensor, state: Tensor) -> Tensor:
+        """One number for each token of a state, (B, N), as (B, h, w), prefix tokens left out."""
+        return values.unflatten(1, state.shape[-2:])
 
     def finish(self, state: Tensor) -> tuple[Tensor, Tensor | None]:
         """The last block's state to the (B, D) embedding, not of length one, and what each place would give:
@@ -89,14 +99,11 @@ class TokenTower(ImageTower):
         self.prefix = prefix
         self.grid = grid
 
-    @property
-    def pooled(self) -> slice | None:
-        """The tokens of the last state whose mean the embedding is made of: the class token or all places; None
-        where pooling is something else."""
-        return None
-
     def as_map(self, state: Tensor) -> Tensor:
         return state[:, self.prefix :].transpose(1, 2).unflatten(2, self.grid)
+
+    def spread(self, values: Tensor, state: Tensor) -> Tensor:
+        return values[:, self.prefix :].unflatten(1, self.grid)
 
 
 class ViTTower(TokenTower):
@@ -164,7 +171,11 @@ class TimmViTTower(TokenTower):
 
 
 class CompactTower(ImageTower):
-    """The embedded convolutional trunk. A place's embedding is its own projection; the image's is their mean."""
+    """The embedded trunk. A place's embedding is its own projection; the image's is their mean."""
+
+    @property
+    def pooled(self) -> slice:
+        return slice(None)
 
     @property
     def blocks(self) -> list[nn.Module]:

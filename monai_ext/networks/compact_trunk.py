@@ -1,4 +1,4 @@
-"""The image tower of the embedded vision-language encoder: a small convolutional trunk, made known to timm.
+"""The image tower of the embedded vision-language encoder: convolutions, then attention; made known to timm.
 
 open_clip builds what timm knows by name, and a config file then describes the whole model. A plain vision transformer
 of this size needs more images than we have: see the model card of the bundle clip_sam.
@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from timm.layers import LayerNorm2d
 from timm.models import register_model
+from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 
 from monai_ext.networks.convolutions import ContextBlock, ResidualBlock, conv
@@ -18,17 +19,41 @@ from monai_ext.networks.convolutions import ContextBlock, ResidualBlock, conv
 STRIDE = 8
 
 
-class CompactTrunk(nn.Module):
-    """(B, 3, S, S) to (B, C, S / 8, S / 8), by stages of one state: the stem, then context blocks of one size.
+class AttentionBlock(nn.Module):
+    """A block of timm's vision transformer on a map, (B, C, h, w) in and out; at first it changes little."""
 
-    Stem and blocks are those of :class:`monai_ext.networks.vlsm.Encoder`, whose weights it can begin with.
+    def __init__(self, channels: int, heads: int) -> None:
+        super().__init__()
+        self.block = Block(channels, heads, mlp_ratio=2.0, qkv_bias=True, init_values=0.1)
+
+    @property
+    def attn(self) -> nn.Module:
+        return self.block.attn
+
+    def forward(self, x: Tensor) -> Tensor:
+        tokens = self.block(x.flatten(2).transpose(1, 2))
+        return tokens.transpose(1, 2).unflatten(2, x.shape[2:])
+
+
+class CompactTrunk(nn.Module):
+    """(B, 3, S, S) to (B, C, S / 8, S / 8), by stages of one state: the stem, then blocks of one size.
+
+    Stem and context blocks are those of :class:`monai_ext.networks.vlsm.Encoder`, whose weights it can begin with.
 
     Args:
         channels: at strides 2, 4 and 8, and of the blocks.
         blocks: number of context blocks.
+        attention: number of attention blocks after them.
+        heads: of their attention.
     """
 
-    def __init__(self, channels: tuple[int, int, int, int] = (24, 48, 80, 120), blocks: int = 6) -> None:
+    def __init__(
+        self,
+        channels: tuple[int, int, int, int] = (24, 48, 80, 120),
+        blocks: int = 5,
+        attention: int = 2,
+        heads: int = 4,
+    ) -> None:
         super().__init__()
         c2, c4, c8, width = channels
         self.stem = nn.Sequential(
@@ -37,7 +62,10 @@ class CompactTrunk(nn.Module):
             nn.Sequential(conv(c4, c8, stride=2), ResidualBlock(c8)),
             conv(c8, width),
         )
-        self.blocks = nn.ModuleList(ContextBlock(width) for _ in range(blocks))
+        self.blocks = nn.ModuleList(
+            [ContextBlock(width) for _ in range(blocks)]
+            + [AttentionBlock(width, heads) for _ in range(attention)]
+        )
         self.norm = LayerNorm2d(width)
         self.num_features = width
         self.default_cfg: dict[str, Any] = {"pool_size": (16, 16)}  # tells open_clip that features are maps

@@ -17,27 +17,34 @@ if TYPE_CHECKING:
     from monai_ext.networks.clip import VisionLanguageEncoder
 
 
+TINY = 1e-12
+
+
 class AttentionRollout(SaliencyMethod):
     """For vision transformers: which places does the embedding attend to, where attending raises the text's logit?
 
     Of each block the attention times its gradient, what is below 0 left out, is averaged over the heads: a step of
-    relevance, R <- R + step R, from R = 1. The map is the row of the class token, or the mean row of the places where
-    the embedding is their mean. Per text the blocks from `first` on run once forward and once backward.
+    relevance, R <- R + step R, from R = 1. The map is the row of the class token. Where the embedding is the mean of
+    the places, it is the mean of their rows, each weighted by what its place gives to the logit, if that is above 0: that
+    is how relevance would pass the pooling, and a plain mean finds the places that all others attend to. Per text the blocks from `first` on run once forward and once backward.
 
     A constant image gives what positions alone do to the attention; where no attention helps the text, all zeros.
 
     Args:
-        first: 0-based block to begin with, negative ones from the end; -1 is what the authors take for CLIP.
+        first: 0-based block to begin with, negative ones from the end; -1 is what the authors take for CLIP. None: the
+            first after which all have attention.
     """
 
-    def __init__(self, first: int = 0) -> None:
+    def __init__(self, first: int | None = None) -> None:
         self.first = first
 
     def once(self, encoder: VisionLanguageEncoder) -> int:
-        pooled = getattr(encoder.tower, "pooled", None)
-        first = block_index(encoder, self.first)
-        blocks = encoder.tower.blocks[first:]
-        if pooled is None or not all(_is_known(getattr(block, "attn", None)) for block in blocks):
+        known = [_is_known(getattr(block, "attn", None)) for block in encoder.tower.blocks]
+        if self.first is not None:
+            first = block_index(encoder, self.first)
+        else:
+            first = max((number + 1 for number, one in enumerate(known) if not one), default=0)
+        if encoder.tower.pooled is None or not all(known[first:]) or first == len(known):
             raise InputError(
                 f"AttentionRollout needs a vision transformer that averages or has a class token, and "
                 f"{encoder.config.name} is another architecture; choose another saliency method."
@@ -52,16 +59,21 @@ class AttentionRollout(SaliencyMethod):
             state = (
                 features.state.detach().requires_grad_()
             )  # attention depends on it, also with frozen weights
-            pooled = tower.finish(tower.advance(state, once))[0]
+            pooled, tokens = tower.finish(tower.advance(state, once))
             logits = scaled_cosines(encoder, pooled, text)
             gradients = torch.autograd.grad(
                 logits.sum(), weights
             )  # by nothing else: no weights of the network
-        relevance = torch.eye(state.shape[1], device=state.device).expand(len(state), -1, -1)
+        relevance = torch.eye(weights[0].shape[-1], device=state.device).expand(len(state), -1, -1)
         for attention, gradient in zip(weights, gradients):
             step = (attention.detach().float() * gradient.float()).relu().mean(1)
             relevance = relevance + step @ relevance
-        return tower.as_map(relevance[:, tower.pooled].mean(1)[:, :, None])[:, 0]
+        rows = relevance[:, tower.pooled]
+        shares = rows.new_ones(rows.shape[:2])
+        if rows.shape[1] > 1:
+            given = torch.einsum("bdhw,bd->bhw", tokens.detach().float(), text).flatten(1).relu()
+            shares = given / given.sum(1, keepdim=True).clamp_min(TINY)
+        return tower.spread((shares[:, None] @ rows)[:, 0], state)
 
 
 @contextmanager

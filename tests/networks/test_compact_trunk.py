@@ -7,7 +7,7 @@ import torch
 from monai_ext.errors import WeightsError
 from monai_ext.handlers.training import begun_with
 from monai_ext.networks.clip import VisionLanguageEncoder
-from monai_ext.networks.compact_trunk import CompactTrunk
+from monai_ext.networks.compact_trunk import AttentionBlock, CompactTrunk
 from monai_ext.weights import load_weights
 
 
@@ -18,12 +18,24 @@ def test_timm_builds_it_by_name_and_has_no_weights_for_it():
 
 
 def test_features_lie_at_stride_8_and_only_averages_are_pooled():
-    trunk = CompactTrunk((4, 4, 8, 8), blocks=1).eval()
+    trunk = CompactTrunk((4, 4, 8, 8), blocks=1, attention=1, heads=2).eval()
     features = trunk.forward_features(torch.rand(2, 3, 64, 48))
     assert features.shape == (2, 8, 8, 6)
     assert torch.allclose(trunk.forward_head(features), features.mean((2, 3)))
     with pytest.raises(ValueError, match="averages"):
         trunk.reset_classifier(10)
+
+
+@torch.no_grad()
+def test_attention_reads_the_map_row_by_row_and_every_place_attends_to_every_other():
+    torch.manual_seed(0)
+    block = AttentionBlock(8, heads=2).eval()
+    x = torch.randn(2, 8, 3, 5)
+    tokens = block.block(x.permute(0, 2, 3, 1).reshape(2, 15, 8))
+    torch.testing.assert_close(block(x), tokens.reshape(2, 3, 5, 8).permute(0, 3, 1, 2))
+    other = x.clone()
+    other[:, 0, 2, 4] += 1
+    assert (block(other) != block(x)).any(1).all()
 
 
 def test_the_tower_in_steps_is_the_tower_at_once():
@@ -36,7 +48,7 @@ def test_the_tower_in_steps_is_the_tower_at_once():
         pooled, tokens = tower.finish(tower.advance(state, 3))
         assert torch.allclose(pooled, encoder.model.visual(x), atol=1e-5)
     assert torch.allclose(tokens.mean((2, 3)), pooled, atol=1e-5)
-    assert len(tower.blocks) == 6
+    assert [isinstance(block, AttentionBlock) for block in tower.blocks] == [False] * 5 + [True] * 2
     assert tower.cam_layer is tower.blocks[-1]
 
 

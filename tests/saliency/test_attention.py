@@ -6,6 +6,8 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
+from monai_ext.errors import InputError
+from monai_ext.networks.clip import VisionLanguageEncoder
 from monai_ext.saliency import AttentionRollout
 from monai_ext.saliency.attention import attentions
 from monai_ext.saliency.base import scaled_cosines
@@ -40,7 +42,7 @@ class TestAttention:
         image, text = torch.rand(1, 3, *encoder.image_size), normalize(torch.randn(1, 24), dim=-1)
         tower = encoder.tower
         with attentions(tower.blocks) as weights:
-            pooled = tower.finish(tower.advance(tower.stem(encoder.prepare(image))))[0]
+            pooled, tokens = tower.finish(tower.advance(tower.stem(encoder.prepare(image))))
         relevance = torch.eye(weights[0].shape[-1])
         for attention in weights:
             (gradient,) = torch.autograd.grad(
@@ -49,6 +51,24 @@ class TestAttention:
             step = (attention * gradient).clamp(min=0)[0].mean(0)
             relevance = relevance + step @ relevance
         averaged = name == "ViT, averaged, normalised after"
-        row = relevance[1:].mean(0) if averaged else relevance[0]
+        given = torch.einsum("dhw,d->hw", tokens[0], text[0]).flatten().clamp(min=0)
+        row = given @ relevance[1:] / given.sum() if averaged else relevance[0]
         found = method.grid(encoder, method.encode(encoder, image), text)[0]
         torch.testing.assert_close(found, row[tower.prefix :].view(tower.grid), atol=1e-6, rtol=1e-5)
+
+
+def test_convolutions_before_the_first_attention_are_left_out():
+    torch.manual_seed(0)
+    encoder = VisionLanguageEncoder("compact-clip").eval()
+    tower, image = encoder.tower, torch.rand(2, 3, 50, 80)
+    attending = [hasattr(block, "attn") for block in tower.blocks]
+    first = attending.index(True)
+    assert first > 0 and all(attending[first:])
+    features = AttentionRollout().encode(encoder, image)
+    text = features.embedding  # of which each image holds something
+    found = AttentionRollout()(encoder, features, text)
+    method = AttentionRollout(first=first)
+    assert torch.equal(found, method(encoder, method.encode(encoder, image), text))
+    assert found.shape == (2, 1, 128, 128) and (found.amax((1, 2, 3)) == 1).all()
+    with pytest.raises(InputError, match="another architecture"):
+        AttentionRollout(first=first - 1).encode(encoder, image)

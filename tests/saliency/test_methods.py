@@ -22,10 +22,11 @@ METHODS: dict[str, SaliencyMethod] = {
 }
 TRANSFORMERS = ["ViT", "ViT, averaged, normalised after", "timm ViT"]
 TOWERS = ["ResNet", *TRANSFORMERS, "compact"]
-ABLE = [(m, t) for t in TOWERS for m in METHODS if t in TRANSFORMERS or not m.startswith("attention")]
+ATTENDING = [*TRANSFORMERS, "compact"]
+ABLE = [(m, t) for t in TOWERS for m in METHODS if t in ATTENDING or not m.startswith("attention")]
 UNABLE = [
     *((method, "timm, not a ViT") for method in METHODS),
-    *((method, tower) for method in METHODS if method.startswith("attention") for tower in ("ResNet", "compact")),
+    *((method, "ResNet") for method in METHODS if method.startswith("attention")),
     *((method, "CoCa") for method in ("patch-text", "attention")),
 ]  # fmt: skip
 
