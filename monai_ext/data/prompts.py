@@ -118,7 +118,7 @@ class PromptLibrary:
             sentences: ``{target: {modality: {"train": [str], "facts": {"name=value": {"train": [str]}}}}}``, of
                 targets that the library knows.
         """
-        targets = copy.deepcopy(dict(self._targets))
+        targets: dict[str, Any] = copy.deepcopy(dict(self._targets))
         for target, modalities in sentences.items():
             for modality, more in modalities.items():
                 entry = targets[target][modality]
