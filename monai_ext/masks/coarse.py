@@ -142,26 +142,11 @@ class CRFMask(CoarseMask):
     The saliency itself is the probability that inference starts from.
 
     Args:
-        gaussian_sxy, gaussian_compat, bilateral_sxy, bilateral_srgb, bilateral_compat, iterations, tau: see
-            :class:`DenseCRF`, which also says what each version of MedCLIP-SAM used.
-
-    Raises:
-        InputError: when a value is out of its range.
+        crf: with the settings of MedCLIP-SAMv2 if None; :class:`DenseCRF` also says what v1 used.
     """
 
-    def __init__(
-        self,
-        gaussian_sxy: float = 5.0,
-        gaussian_compat: float = 3.0,
-        bilateral_sxy: float = 5.0,
-        bilateral_srgb: float = 3.0,
-        bilateral_compat: float = 5.0,
-        iterations: int = 1,
-        tau: float = 1.05,
-    ) -> None:
-        self.crf = DenseCRF(
-            gaussian_sxy, gaussian_compat, bilateral_sxy, bilateral_srgb, bilateral_compat, iterations, tau
-        )
+    def __init__(self, crf: DenseCRF | None = None) -> None:
+        self.crf = crf or DenseCRF()
 
     def mask(self, saliency: Tensor, image: Tensor) -> Tensor:
         probability = saliency.clamp(0, 1).double().numpy()
