@@ -23,7 +23,7 @@ from monai_ext.networks.tokenizer import WordPieceTokenizer
 from tests.benchmarks.rounds import ratio, show
 
 SIDE, MASKS, PROMPTS = 512, 100, 10
-ROUNDS = 2
+ROUNDS = 7
 
 
 def clip(image_size: int, patch: int, width: int, layers: int) -> VisionLanguageEncoder:
