@@ -1,5 +1,7 @@
 """Errors that a user can act on: one line saying what is wrong, where, and what to do."""
 
+from collections.abc import Collection
+
 
 def one_line(text: object) -> str:
     """Text from outside (a file name, a prompt) as it may stand in a terminal, a log or a message.
@@ -27,6 +29,16 @@ class WeightsError(_OneLine):
     """The weights are missing, damaged or of another shape (exit code 3)."""
 
     exit_code = 3
+
+
+def check_choice(name: str, value: object, choices: Collection[str]) -> None:
+    """Refuse a value that is none of the choices.
+
+    Raises:
+        InputError: with the name, the value and the choices.
+    """
+    if value not in choices:
+        raise InputError(f"{name} is {value!r}; choose from {', '.join(choices)}.")
 
 
 def actionable(error: BaseException) -> InputError | WeightsError | None:

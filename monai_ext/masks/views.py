@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torchvision.transforms.v2.functional import gaussian_blur
 
-from monai_ext.errors import InputError
+from monai_ext.errors import InputError, check_choice
 
 FILLS = ("black", "crop", "blur")
 
@@ -35,8 +35,7 @@ class MaskViews:
     """
 
     def __init__(self, fill: str = "black", crop_margin: float = 0.15, blur: float = 0.05) -> None:
-        if fill not in FILLS:
-            raise InputError(f"fill is {fill!r}; choose from {', '.join(FILLS)}.")
+        check_choice("fill", fill, FILLS)
         if crop_margin < 0 or not 0 < blur <= 0.25:
             raise InputError(
                 f"crop_margin {crop_margin}, blur {blur}: the first is not negative, the second in (0, 0.25]."

@@ -9,7 +9,7 @@ from numpy.random import RandomState
 from scipy.ndimage import find_objects
 from torch import Tensor
 
-from monai_ext.errors import InputError
+from monai_ext.errors import InputError, check_choice
 from monai_ext.masks.components import label_components
 
 KINDS = ("boxes", "points", "boxes_and_points")
@@ -48,10 +48,8 @@ class VisualPrompts:
     def __init__(
         self, kind: str = "boxes", boxes: str = "components", count: int = 10, seed: int = 0
     ) -> None:
-        if kind not in KINDS:
-            raise InputError(f"kind is {kind!r}; choose from {', '.join(KINDS)}.")
-        if boxes not in BOXES:
-            raise InputError(f"boxes is {boxes!r}; choose from {', '.join(BOXES)}.")
+        check_choice("kind", kind, KINDS)
+        check_choice("boxes", boxes, BOXES)
         if count < 1 or seed < 0:
             raise InputError(f"count {count}, seed {seed}: one point is the least, and no seed is negative.")
         self.kind, self.boxes, self.count, self.seed = kind, boxes, count, seed

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from monai_ext.errors import InputError
+from monai_ext.errors import InputError, check_choice
 from monai_ext.masks import Candidates, MaskGenerator, MaskViews
 from monai_ext.networks.clip import VisionLanguageEncoder
 from monai_ext.networks.presence import TextPresence, cosines
@@ -74,10 +74,8 @@ class ClipSAM(FrozenSegmenter):
         batch_size: int = 16,
     ) -> None:
         super().__init__()
-        if select not in SELECTS:
-            raise InputError(f"select is {select!r}; choose from {', '.join(SELECTS)}.")
-        if compare not in COMPARES:
-            raise InputError(f"compare is {compare!r}; choose from {', '.join(COMPARES)}.")
+        check_choice("select", select, SELECTS)
+        check_choice("compare", compare, COMPARES)
         if compare == "places" and encoder.model.logit_bias is None:
             raise InputError(
                 f"compare is 'places', but {encoder.config.name} was not trained with a sigmoid loss; use 'views'."

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from monai_ext.errors import InputError
+from monai_ext.errors import InputError, check_choice
 from monai_ext.masks import (
     BoxesAndPoints,
     CoarseMask,
@@ -76,10 +76,8 @@ class MedCLIPSAM(FrozenSegmenter):
         components: str = "as_many",
     ) -> None:
         super().__init__()
-        if ensemble not in ENSEMBLES:
-            raise InputError(f"ensemble is {ensemble!r}; choose from {', '.join(ENSEMBLES)}.")
-        if components not in COMPONENTS:
-            raise InputError(f"components is {components!r}; choose from {', '.join(COMPONENTS)}.")
+        check_choice("ensemble", ensemble, ENSEMBLES)
+        check_choice("components", components, COMPONENTS)
         if runs < 1:
             raise InputError(f"runs is {runs}; one is the least.")
         self.encoder, self.decoder = encoder, decoder

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from monai_ext.errors import InputError
+from monai_ext.errors import InputError, check_choice
 from monai_ext.saliency.base import SaliencyFeatures
 from monai_ext.saliency.cam import ClassActivationMethod, weighted
 
@@ -53,8 +53,7 @@ class GScoreCAM(ClassActivationMethod):
             raise InputError(f"top_k is {top_k!r}; a number of channels, or a share of them between 0 and 1.")
         if batch_size < 1:
             raise InputError(f"batch_size is {batch_size}; one is the least.")
-        if gradient not in GRADIENTS:
-            raise InputError(f"gradient is {gradient!r}; choose from {', '.join(GRADIENTS)}.")
+        check_choice("gradient", gradient, GRADIENTS)
         self.top_k, self.batch_size, self.gradient = top_k, batch_size, gradient
 
     def grid(self, encoder: VisionLanguageEncoder, features: SaliencyFeatures, text: Tensor) -> Tensor:
