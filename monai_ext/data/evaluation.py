@@ -69,8 +69,9 @@ def evaluation_items(
         wording: "canonical": the one sentence of each target; "heldout": every paraphrase kept out of
             training (none of which states a fact of the image); "nonsense": texts that mean nothing medical,
             and no target; "medclipsam_p0" to "medclipsam_p9", or several of them joined by "+", the parts of one
-            prompt (Table 7 of MedCLIP-SAMv2): see :mod:`monai_ext.data.prompt_levels`. Odd ones name the true subtype that the item states (``pathology``, ``tumour_type``, ``finding``) or its label
-            implies; what states none that has sentences, and what is absent, is asked for as one level lower.
+            prompt (Table 7 of MedCLIP-SAMv2): see :mod:`monai_ext.data.prompt_levels`. Odd ones name the true
+            subtype that the item states (``pathology``, ``tumour_type``, ``finding``) or its label implies; what
+            states none that has sentences, and what is absent, is asked for as one level lower.
         sequence: which one is shown of an image that has several.
         seed: of the choice of absent prompts.
         levels: sentences of the levels; those of the package if None.
@@ -81,8 +82,9 @@ def evaluation_items(
         not say) and three lists of one string
         per prompt: ``prompt``, ``target`` ("" if not one of the set's) and ``values`` ("1+2": the label
         values of the target, "" if none). All are strings, which pass through a DataLoader unharmed. With a
-        level as wording two lists more: ``texts`` (the sentences of an ensemble, see :func:`unpacked_texts`; ``prompt`` then holds the first and how many more there are) and ``subtype`` (the true subtype
-        that the words name: an oracle's words; "" for generic words).
+        level as wording two lists more: ``texts`` (the sentences of an ensemble, see :func:`unpacked_texts`;
+        ``prompt`` then holds the first and how many more there are) and ``subtype`` (the true subtype that the
+        words name: an oracle's words; "" for generic words).
 
     Raises:
         InputError: for an unknown wording, an image without label in a set that has targets, a target without

@@ -1,7 +1,8 @@
 """MedCLIP-SAM: where the text is in the image, cut into a coarse mask, refined by a promptable decoder.
 
-Koleilat et al., MedCLIP-SAM (MICCAI 2024) and MedCLIP-SAMv2 (arXiv:2409.19483). Saliency method, coarse mask, visual prompts and decoder are parts that a configuration
-chooses: the two versions, CLIP-SAM's second pipeline and the rows of the papers' ablations are settings of one class.
+Koleilat et al., MedCLIP-SAM (MICCAI 2024) and MedCLIP-SAMv2 (arXiv:2409.19483). Saliency method, coarse mask, visual
+prompts and decoder are parts that a configuration chooses: the two versions, CLIP-SAM's second pipeline and the rows of
+the papers' ablations are settings of one class.
 """
 
 from __future__ import annotations
@@ -41,8 +42,8 @@ class MedCLIPSAM(FrozenSegmenter):
     encoded once by either encoder, whatever the number of prompts. Nothing is learnt here: the parts stay in evaluation
     mode, and the gradients that a saliency method needs are its own business.
 
-    The logits are those of the decoder, the highest of several boxes', within the components that are kept. Without a decoder the coarse mask itself is the result, its probability
-    (1 + saliency) / 2.
+    The logits are those of the decoder, the highest of several boxes', within the components that are kept. Without a
+    decoder the coarse mask itself is the result, its probability (1 + saliency) / 2.
 
     Args:
         encoder: compares image and text.
@@ -51,8 +52,8 @@ class MedCLIPSAM(FrozenSegmenter):
         decoder: refines the mask; None: it is left coarse.
         visual: which boxes or points the decoder is asked by.
         presence: tells whether the image shows what a text names; by the plain similarity if None.
-        ensemble: what is averaged over several texts of a prompt: "embeddings", or over its parts the coarse masks "before" they are
-            refined, or the masks "after" that (majority, as MedCLIP-SAMv2's Table 7).
+        ensemble: what is averaged over several texts of a prompt: "embeddings", or over its parts the coarse masks
+            "before" they are refined, or the masks "after" that (majority, as MedCLIP-SAMv2's Table 7).
         runs: decoder calls with other random points, whose probabilities are averaged.
         components: which components of the decoder's mask are kept: "as_many" of the largest as the coarse mask has, as
             published; those "touching" the coarse mask; "all".

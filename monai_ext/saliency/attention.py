@@ -25,8 +25,9 @@ class AttentionRollout(SaliencyMethod):
 
     Of each block the attention times its gradient, what is below 0 left out, is averaged over the heads: a step of
     relevance, R <- R + step R, from R = 1. The map is the row of the class token. Where the embedding is the mean of
-    the places, it is the mean of their rows, each weighted by what its place gives to the logit, if that is above 0: that
-    is how relevance would pass the pooling, and a plain mean finds the places that all others attend to. Per text the blocks from `first` on run once forward and once backward.
+    the places, it is the mean of their rows, each weighted by what its place gives to the logit, if that is above 0:
+    that is how relevance would pass the pooling, and a plain mean finds the places that all others attend to. Per text
+    the blocks from `first` on run once forward and once backward.
 
     A constant image gives what positions alone do to the attention; where no attention helps the text, all zeros.
 
@@ -56,14 +57,12 @@ class AttentionRollout(SaliencyMethod):
         tower: Any = encoder.tower
         once = self.once(encoder)
         with torch.enable_grad(), attentions(tower.blocks[once:]) as weights:
-            state = (
-                features.state.detach().requires_grad_()
-            )  # attention depends on it, also with frozen weights
+            # attention depends on the state, also with frozen weights
+            state = features.state.detach().requires_grad_()
             pooled, tokens = tower.finish(tower.advance(state, once))
             logits = scaled_cosines(encoder, pooled, text)
-            gradients = torch.autograd.grad(
-                logits.sum(), weights
-            )  # by nothing else: no weights of the network
+            # by nothing else: no weights of the network
+            gradients = torch.autograd.grad(logits.sum(), weights)
         relevance = torch.eye(weights[0].shape[-1], device=state.device).expand(len(state), -1, -1)
         for attention, gradient in zip(weights, gradients):
             step = (attention.detach().float() * gradient.float()).relu().mean(1)

@@ -23,7 +23,6 @@ from monai_ext.networks.tokenizer import WordPieceTokenizer
 from tests.benchmarks.rounds import ratio, show
 
 SIDE, MASKS, PROMPTS = 512, 100, 10
-ROUNDS = 7
 
 
 def clip(image_size: int, patch: int, width: int, layers: int) -> VisionLanguageEncoder:
@@ -81,7 +80,7 @@ def main() -> None:
             embed = torch.no_grad()(partial(network.embed, image, found))
             show(
                 f"{MASKS} masks embedded, {fill} / a batch of {MASKS}, {name}",
-                ratio(embed, forward, ROUNDS),
+                ratio(embed, forward),
                 "<= 1.1",
             )
 
@@ -94,7 +93,7 @@ def main() -> None:
 
     show(
         f"{PROMPTS} prompts / one prompt on one image",
-        ratio(partial(asked, PROMPTS), partial(asked, 1), ROUNDS),
+        ratio(partial(asked, PROMPTS), partial(asked, 1)),
         "",
     )
 
