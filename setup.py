@@ -1,6 +1,6 @@
 """Puts the checkout's bundles/ and data/ into the wheel as monai_ext/share/; all else is in pyproject.toml.
 
-An editable install needs no copy: monai_ext/data/resources.py then looks in the checkout.
+An editable install needs no copy: monai_ext/resources.py then looks in the checkout.
 """
 
 from __future__ import annotations

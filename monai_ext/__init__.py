@@ -8,13 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from monai_ext.apps.api import Segmenter
+    from monai_ext.bundle.api import Segmenter
 
 __version__ = "0.1.0"
 
 
 def load(name: str, **kwargs: Any) -> Segmenter:
-    """Load a bundle by name or folder for use from Python; see :func:`monai_ext.apps.api.load`."""
-    from monai_ext.apps.api import load as load_bundle
+    """Load a bundle by name or folder for use from Python; see :func:`monai_ext.bundle.api.load`."""
+    from monai_ext.bundle.api import load as load_bundle
 
     return load_bundle(name, **kwargs)

@@ -11,7 +11,7 @@ import nibabel as nib
 import numpy as np
 from PIL import Image
 
-from tests.transforms.dicom_files import write_enhanced, write_series
+from tests.io.dicom.dicom_files import write_enhanced, write_series
 
 PICTURES = ("p.png", "p.jpg", "p.tif", "packed.tif", "p.bmp")
 VOLUMES = ("v.nii", "v.nii.gz", "v.mha", "packed.mha", "v.mhd", "v.nrrd", "packed.nrrd")

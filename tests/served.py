@@ -10,10 +10,10 @@ from typing import Any
 
 import torch
 
-from monai_ext.apps.export import export
-from monai_ext.data.resources import resource_path
+from monai_ext.bundle.export import export
 from monai_ext.networks.vlsm import VLSM
-from tests.apps.small import small_clip_sam, small_medclip_sam
+from monai_ext.resources import resource_path
+from tests.bundles.small import small_clip_sam, small_medclip_sam
 from tests.fakes import DisplayProbe
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -127,7 +127,7 @@ def test_wheel_carries_both_licences_and_the_command(wheel: Path) -> None:
         (info,) = {name.split("/")[0] for name in archive.namelist() if ".dist-info/" in name}
         for name in ("LICENSE", "LICENSE-WEIGHTS"):
             assert archive.read(f"{info}/licenses/{name}") == (ROOT / name).read_bytes()
-        assert "monai-ext = monai_ext.apps.cli:main" in archive.read(f"{info}/entry_points.txt").decode()
+        assert "monai-ext = monai_ext.cli.main:main" in archive.read(f"{info}/entry_points.txt").decode()
 
 
 def test_installed_package_is_the_wheel(bin_folder: Path, outside: Path) -> None:

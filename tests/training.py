@@ -16,7 +16,7 @@ from monai.inferers import SimpleInferer
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from monai_ext.engines.prepare import prepare_prompted_batch
+from monai_ext.engines.prepare_batch import prepare_prompted_batch
 from monai_ext.inferers import PromptInferer
 from tests.fakes import FAKES
 

@@ -37,9 +37,9 @@ from pydicom import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.uid import generate_uid
 
-from monai_ext.data.dicom_headers import NO_IMAGE
-from monai_ext.data.prompts import plain_text, split_prompts
 from monai_ext.errors import InputError, WeightsError
+from monai_ext.io.dicom.headers import NO_IMAGE
+from monai_ext.prompts.library import plain_text, split_prompts
 
 logger = logging.getLogger(__name__)
 

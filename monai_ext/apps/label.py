@@ -25,8 +25,8 @@ from monailabel.tasks.activelearning.random import Random
 from monailabel.tasks.infer.bundle import BundleInferTask
 
 import monai_ext
-from monai_ext.data.prompts import plain_text, split_prompts
 from monai_ext.errors import InputError, WeightsError
+from monai_ext.prompts.library import plain_text, split_prompts
 
 
 class PromptedInferTask(BundleInferTask):

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from monai_ext.data.datalists import PICTURES, VOLUMES
 from monai_ext.data.datasets import DESCRIPTION, SetReader, find_sets
 from monai_ext.data.item_check import Contents, ItemCheck
 from monai_ext.errors import InputError
+from monai_ext.io.datalists import PICTURES, VOLUMES
 
 
 @dataclass(frozen=True)

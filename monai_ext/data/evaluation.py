@@ -69,7 +69,7 @@ def evaluation_items(
         wording: "canonical": the one sentence of each target; "heldout": every paraphrase kept out of
             training (none of which states a fact of the image); "nonsense": texts that mean nothing medical,
             and no target; "medclipsam_p0" to "medclipsam_p9", or several of them joined by "+", the parts of one
-            prompt (Table 7 of MedCLIP-SAMv2): see :mod:`monai_ext.data.prompt_levels`. Odd ones name the true
+            prompt (Table 7 of MedCLIP-SAMv2): see :mod:`monai_ext.prompts.levels`. Odd ones name the true
             subtype that the item states (``pathology``, ``tumour_type``, ``finding``) or its label implies; what
             states none that has sentences, and what is absent, is asked for as one level lower.
         sequence: which one is shown of an image that has several.

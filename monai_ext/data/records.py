@@ -47,7 +47,7 @@ class CaseRecords:
 
         Args:
             case: its id, the name of its folder.
-            digest: :func:`monai_ext.data.case_names.input_hash` of its input.
+            digest: :func:`monai_ext.io.case_names.input_hash` of its input.
             rows: one per prompt, see :class:`monai_ext.transforms.MaskSaveImaged`.
 
         Raises:

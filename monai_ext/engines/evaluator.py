@@ -7,13 +7,13 @@ from typing import Any
 from ignite.engine import Engine, Events
 from monai.engines import SupervisedEvaluator
 
-from monai_ext.data.isolation import FAILED, FINISHED
+from monai_ext.data.fault_tolerant import FAILED, FINISHED
 from monai_ext.engines.progress import progress_bar
 from monai_ext.engines.signals import stoppable
 
 
 class PromptedEvaluator(SupervisedEvaluator):
-    """SupervisedEvaluator over the cases of :class:`monai_ext.data.isolation.IsolatingDataset`.
+    """SupervisedEvaluator over the cases of :class:`monai_ext.data.fault_tolerant.IsolatingDataset`.
 
     - Items that could not be loaded, or that an earlier run finished, go to the handlers as they are: the output
       of such an iteration is a list with ``{"case": id, "failed": reason}`` or ``{"case": id, "finished": rows}``.

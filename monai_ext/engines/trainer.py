@@ -6,7 +6,7 @@ from typing import Any
 
 from monai.engines import SupervisedTrainer
 
-from monai_ext.engines.prepare import prepare_prompted_batch
+from monai_ext.engines.prepare_batch import prepare_prompted_batch
 from monai_ext.engines.progress import progress_bar
 from monai_ext.engines.signals import stoppable
 
@@ -14,7 +14,7 @@ from monai_ext.engines.signals import stoppable
 class PromptedTrainer(SupervisedTrainer):
     """SupervisedTrainer on batches of images with prompts.
 
-    Batches are prepared by :func:`monai_ext.engines.prepare.prepare_prompted_batch`; results, which are no
+    Batches are prepared by :func:`monai_ext.engines.prepare_batch.prepare_prompted_batch`; results, which are no
     tensors, are not decollated; SIGTERM stops it as Ctrl-C does.
 
     Args:

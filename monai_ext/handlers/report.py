@@ -13,7 +13,7 @@ import torch
 from ignite.engine import Engine, Events
 
 import monai_ext
-from monai_ext.data.isolation import FAILED, FINISHED
+from monai_ext.data.fault_tolerant import FAILED, FINISHED
 from monai_ext.data.records import CaseRecords
 from monai_ext.errors import InputError
 from monai_ext.files import check_writable, whole_file

@@ -10,9 +10,9 @@ import numpy as np
 from monai.data import MetaTensor
 from torch import Tensor
 
-from monai_ext.data.slices import SliceView, slice_view
 from monai_ext.errors import InputError
-from monai_ext.handlers.packed import PackedMasks
+from monai_ext.handlers.compressed_masks import PackedMasks
+from monai_ext.io.slices import SliceView, slice_view
 from monai_ext.networks.segmenter import Features, Prompt, PromptedSegmenter, Segmentation
 
 

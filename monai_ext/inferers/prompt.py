@@ -13,10 +13,10 @@ from monai.data import MetaTensor
 from monai.inferers import Inferer
 from torch import Tensor, nn
 
-from monai_ext.data.prompts import split_prompts
-from monai_ext.data.slices import SliceView, slice_view
 from monai_ext.errors import InputError
+from monai_ext.io.slices import SliceView, slice_view
 from monai_ext.networks.segmenter import Prompt
+from monai_ext.prompts.library import split_prompts
 from monai_ext.transforms.masks import mask_ranks
 
 
@@ -24,7 +24,7 @@ class PromptInferer(Inferer):
     """Probabilities of one or several prompts for a batch of pictures or volumes.
 
     Each case is cut into slices in radiological display orientation (see
-    :func:`monai_ext.data.slices.slice_view`; a picture is one slice, shown as it is). A batch of slices
+    :func:`monai_ext.io.slices.slice_view`; a picture is one slice, shown as it is). A batch of slices
     is encoded once and segmented by every prompt; batches never mix cases. Only one batch of slices at
     a time is on the network's device; the result stays on the device of the input. No gradient flows
     through the inferer (networks that need gradients at test time turn them on themselves): training

@@ -22,7 +22,7 @@ from torchvision.ops import nms
 from monai_ext.errors import InputError
 
 if TYPE_CHECKING:
-    from monai_ext.networks.promptable import EncodedImages, PromptableDecoder
+    from monai_ext.networks.decoders.base import EncodedImages, PromptableDecoder
 
 ON_CPU = 1 << 21  # values of the features that one call repeats: 8 MB, about what a cache holds
 MOST_POINTS = 64

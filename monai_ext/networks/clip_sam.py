@@ -15,11 +15,11 @@ from torch import Tensor
 
 from monai_ext.errors import InputError, check_choice
 from monai_ext.masks import Candidates, MaskGenerator, MaskViews
-from monai_ext.networks.clip import VisionLanguageEncoder
-from monai_ext.networks.presence import TextPresence, cosines
-from monai_ext.networks.promptable import PromptableDecoder
+from monai_ext.networks.blocks.content_crop import OUTSIDE_LOGIT
+from monai_ext.networks.decoders.base import PromptableDecoder
+from monai_ext.networks.encoders.text_presence import TextPresence, cosines
+from monai_ext.networks.encoders.vision_language import VisionLanguageEncoder
 from monai_ext.networks.segmenter import Features, FrozenSegmenter, Prompt, Segmentation
-from monai_ext.transforms.framing import OUTSIDE_LOGIT
 
 SELECTS = ("best", "union")
 COMPARES = ("views", "places")

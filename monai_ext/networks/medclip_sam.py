@@ -23,12 +23,12 @@ from monai_ext.masks import (
     keep_components,
     touching_components,
 )
-from monai_ext.networks.clip import VisionLanguageEncoder
-from monai_ext.networks.presence import TextPresence
-from monai_ext.networks.promptable import EncodedImages, PromptableDecoder
+from monai_ext.networks.blocks.content_crop import OUTSIDE_LOGIT
+from monai_ext.networks.decoders.base import EncodedImages, PromptableDecoder
+from monai_ext.networks.encoders.text_presence import TextPresence
+from monai_ext.networks.encoders.vision_language import VisionLanguageEncoder
 from monai_ext.networks.segmenter import Features, FrozenSegmenter, Prompt, Segmentation
 from monai_ext.saliency import SaliencyMethod
-from monai_ext.transforms.framing import OUTSIDE_LOGIT
 
 ENSEMBLES = ("embeddings", "before", "after")
 COMPONENTS = ("as_many", "touching", "all")

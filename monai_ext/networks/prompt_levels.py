@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import cache
 
-from monai_ext.data.prompt_levels import PromptLevels
 from monai_ext.networks.segmenter import Prompt
+from monai_ext.prompts.levels import PromptLevels
 
 
 def prompt_at_level(
@@ -15,7 +15,7 @@ def prompt_at_level(
 
     Args:
         target: as in the prompt library, for example "breast tumour".
-        level: one of :data:`monai_ext.data.prompt_levels.LEVELS`, ``"medclipsam_p0"`` to ``"medclipsam_p9"``.
+        level: one of :data:`monai_ext.prompts.levels.LEVELS`, ``"medclipsam_p0"`` to ``"medclipsam_p9"``.
         subtype: the true subtype of the image, for odd levels only, for example "malignant".
         modality: one of ``prompts.MODALITIES``; may be left out for targets of a single one.
 
@@ -23,7 +23,7 @@ def prompt_at_level(
         a prompt of one text or an ensemble, `oracle` if it names the true subtype.
 
     Raises:
-        InputError: see :meth:`monai_ext.data.prompt_levels.PromptLevels.words`.
+        InputError: see :meth:`monai_ext.prompts.levels.PromptLevels.words`.
     """
     levels = _levels()
     words = levels.words(target, modality or levels.modality(target), level, subtype)

@@ -13,13 +13,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from monai_ext.data.lexicon import Lexicon
-from monai_ext.data.prompts import names_side
-from monai_ext.networks.convolutions import ContextBlock, ResidualBlock, conv, modulate
+from monai_ext.networks.blocks.content_crop import content_boxes, frame, unframe
+from monai_ext.networks.blocks.convolutions import ContextBlock, ResidualBlock, conv, modulate
+from monai_ext.networks.language.text_tower import TextTower
+from monai_ext.networks.language.tokenizer import WordPieceTokenizer
 from monai_ext.networks.segmenter import Features, Prompt, PromptedSegmenter, Segmentation
-from monai_ext.networks.text import TextTower
-from monai_ext.networks.tokenizer import WordPieceTokenizer
-from monai_ext.transforms.framing import content_boxes, frame, unframe
+from monai_ext.prompts.lexicon import Lexicon
+from monai_ext.prompts.library import names_side
 
 ROWS = 5  # prompts times images of one call of the decoder: with less it waits for its threads, with more for memory
 

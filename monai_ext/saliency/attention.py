@@ -14,7 +14,7 @@ from monai_ext.errors import InputError
 from monai_ext.saliency.base import SaliencyFeatures, SaliencyMethod, block_index, scaled_cosines
 
 if TYPE_CHECKING:
-    from monai_ext.networks.clip import VisionLanguageEncoder
+    from monai_ext.networks.encoders.vision_language import VisionLanguageEncoder
 
 
 TINY = 1e-12

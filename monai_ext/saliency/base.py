@@ -13,7 +13,7 @@ from torch import Tensor
 from monai_ext.errors import InputError
 
 if TYPE_CHECKING:
-    from monai_ext.networks.clip import VisionLanguageEncoder
+    from monai_ext.networks.encoders.vision_language import VisionLanguageEncoder
 
 FLAT = 1e-6  # of the largest value: a map that varies less is constant but for rounding
 

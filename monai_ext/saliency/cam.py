@@ -11,7 +11,7 @@ from monai_ext.errors import InputError
 from monai_ext.saliency.base import SaliencyFeatures, SaliencyMethod, block_index, scaled_cosines
 
 if TYPE_CHECKING:
-    from monai_ext.networks.clip import VisionLanguageEncoder
+    from monai_ext.networks.encoders.vision_language import VisionLanguageEncoder
 
 
 class ClassActivationMethod(SaliencyMethod):

@@ -13,7 +13,7 @@ from monai_ext.saliency.base import SaliencyFeatures
 from monai_ext.saliency.cam import ClassActivationMethod, weighted
 
 if TYPE_CHECKING:
-    from monai_ext.networks.clip import VisionLanguageEncoder
+    from monai_ext.networks.encoders.vision_language import VisionLanguageEncoder
 
 EPS = 1e-6  # of a channel's range, as published
 GRADIENTS = ("places", "prefix")

@@ -15,7 +15,7 @@ from monai_ext.errors import InputError
 from monai_ext.saliency.base import SaliencyFeatures, SaliencyMethod, block_index
 
 if TYPE_CHECKING:
-    from monai_ext.networks.clip import VisionLanguageEncoder
+    from monai_ext.networks.encoders.vision_language import VisionLanguageEncoder
 
 ALPHA = 5.0  # before the first step: the layer passes but for .7 %
 

@@ -15,13 +15,13 @@ from monai.data.image_reader import ImageReader
 from monai.transforms import LoadImage, LoadImaged, MapTransform
 from monai.utils import ensure_tuple, ensure_tuple_rep
 
-from monai_ext.data.datalists import DICOM, ITK, NIFTI, PICTURES, READABLE, is_folder
-from monai_ext.data.read_dicom import load_dicom
-from monai_ext.data.read_itk import load_itk
-from monai_ext.data.read_nifti import load_nifti
-from monai_ext.data.read_picture import load_picture
-from monai_ext.data.volumes import MAX_SIDE, MAX_VOXELS, check_channels
 from monai_ext.errors import InputError
+from monai_ext.io.datalists import DICOM, ITK, NIFTI, PICTURES, READABLE, is_folder
+from monai_ext.io.dicom.read import load_dicom
+from monai_ext.io.read_itk import load_itk
+from monai_ext.io.read_nifti import load_nifti
+from monai_ext.io.read_picture import load_picture
+from monai_ext.io.volumes import MAX_SIDE, MAX_VOXELS, check_channels
 
 
 class MedicalLoadImage(LoadImage):
@@ -49,7 +49,7 @@ class MedicalLoadImage(LoadImage):
         max_voxels: values (voxels or pixels, times channels) that a file may announce, looked at before
             they are allocated. The default of 2^29 is 512 x 512 x 2048, 2 GiB as float32.
         max_side: voxels or pixels that a file may announce along one axis.
-        series: of a DICOM folder that holds several, as :func:`monai_ext.data.read_dicom.load_dicom` takes it.
+        series: of a DICOM folder that holds several, as :func:`monai_ext.io.dicom.read.load_dicom` takes it.
 
     Raises:
         InputError: missing, damaged or too large file, another format, files that differ in shape, position

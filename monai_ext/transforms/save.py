@@ -15,13 +15,13 @@ from monai.data import MetaTensor
 from monai.transforms import SaveImaged
 
 from monai_ext import __version__
-from monai_ext.data.datalists import stem
-from monai_ext.data.prompts import names_modality, split_prompts
 from monai_ext.data.records import RECORD
-from monai_ext.data.write_masks import OVERLAY, MaskFormat, mask_files, write_masks
-from monai_ext.data.write_picture import write_picture
 from monai_ext.errors import InputError
-from monai_ext.transforms.overlay import overlay_picture
+from monai_ext.io.datalists import stem
+from monai_ext.io.write_masks import OVERLAY, MaskFormat, mask_files, write_masks
+from monai_ext.io.write_picture import write_picture
+from monai_ext.prompts.library import names_modality, split_prompts
+from monai_ext.visualize.overlay import overlay_picture
 
 
 class MaskSaveImaged(SaveImaged):
@@ -30,7 +30,7 @@ class MaskSaveImaged(SaveImaged):
     In kind with the input and in its geometry: one file per prompt, named after it, and ``labels`` (label i + 1
     for prompt i), PNG for pictures (masks 0 and 255, label map 0, 1, 2, …), uint8 ``.nii.gz``, ``.mha`` or
     ``.nrrd`` of the same shape, affine and geometry header for volumes; of a DICOM series ``segmentation.dcm``, a
-    DICOM SEG with a segment per prompt, see :func:`monai_ext.data.write_dicom.write_seg`. Each file appears whole,
+    DICOM SEG with a segment per prompt, see :func:`monai_ext.io.dicom.write_seg.write_seg`. Each file appears whole,
     under a temporary name first.
 
     The record, a list of one dict per prompt under ``record_key``, holds ``case``, ``prompt``, ``mask``

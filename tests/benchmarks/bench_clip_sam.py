@@ -14,12 +14,12 @@ import torch
 from segment_anything.utils.amg import batched_mask_to_box
 
 from monai_ext.masks import Candidates, MaskGenerator, MaskViews
-from monai_ext.masks.views import FILLS
-from monai_ext.networks.clip import VisionLanguageEncoder
+from monai_ext.masks.masked_images import FILLS
 from monai_ext.networks.clip_sam import ClipSAM
-from monai_ext.networks.compact_sam import CompactSAM
+from monai_ext.networks.decoders.compact_sam import CompactSAM
+from monai_ext.networks.encoders.vision_language import VisionLanguageEncoder
+from monai_ext.networks.language.tokenizer import WordPieceTokenizer
 from monai_ext.networks.segmenter import Prompt
-from monai_ext.networks.tokenizer import WordPieceTokenizer
 from tests.benchmarks.rounds import ratio, show
 
 SIDE, MASKS, PROMPTS = 512, 100, 10

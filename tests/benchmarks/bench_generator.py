@@ -14,7 +14,7 @@ from segment_anything import SamAutomaticMaskGenerator
 from segment_anything.modeling import Sam
 
 from monai_ext.masks import MaskGenerator
-from monai_ext.networks.sam import SAM
+from monai_ext.networks.decoders.sam import SAM
 from tests.benchmarks.rounds import ratio, show
 
 SIDE = 8  # points per side

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from monai_ext.networks.clip import VisionLanguageEncoder
+from monai_ext.networks.encoders.vision_language import VisionLanguageEncoder
 from monai_ext.saliency import M2IB, GScoreCAM
 from tests.benchmarks.bench_clip_sam import clip
 from tests.benchmarks.rounds import ratio, show

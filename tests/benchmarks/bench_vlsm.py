@@ -71,7 +71,7 @@ def command(network: VLSM) -> None:
                 "--quiet",
                 "--no-resume",
             ]
-            subprocess.run([sys.executable, "-m", "monai_ext.apps.cli", *words], check=True)
+            subprocess.run([sys.executable, "-m", "monai_ext.cli.main", *words], check=True)
 
         values = ratio(whole, lambda: inferer(image, network))
         inside = json.loads((Path(folder) / "report.json").read_text())["seconds"]

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from monai_ext.data.phantom_volumes import volume
+from monai_ext.synthesis.phantom_volumes import volume
 
 SHAPE, SPACING = (512, 512, 300), (0.7, 0.7, 1.0)
 BATCH = 8  # slices per encoder call, as the bundle has it
@@ -50,7 +50,7 @@ def child(arguments: list[str]) -> None:
     """Run one command in this process and print its memory and times as JSON."""
     from monai.bundle import ConfigWorkflow
 
-    from monai_ext.apps.cli import main as command
+    from monai_ext.cli.main import main as command
     from monai_ext.networks.vlsm import VLSM
 
     seen = {"network": 0.0, "network_cpu": 0.0}
@@ -149,7 +149,7 @@ def repeats(folder: Path) -> None:
     source, found = write_ct(folder / "repeated.nii.gz", (128, 128, 24)), []
     for number in range(REPEATS):
         output = folder / f"repeat{number}"
-        command = [sys.executable, "-m", "monai_ext.apps.cli", *words(source, output)]
+        command = [sys.executable, "-m", "monai_ext.cli.main", *words(source, output)]
         subprocess.run(command, check=True, capture_output=True)
         found.append(digests(output))
     same = sum(one == found[0] for one in found)

@@ -11,14 +11,14 @@ from monai.bundle import ConfigParser, ConfigWorkflow
 from PIL import Image
 
 import monai_ext
-from monai_ext.apps.cli import main
-from monai_ext.apps.export import export
-from monai_ext.data.prompts import PromptLibrary
+from monai_ext.bundle.export import export
+from monai_ext.cli.main import main
 from monai_ext.errors import WeightsError
 from monai_ext.masks import MaskViews
 from monai_ext.networks.clip_sam import ClipSAM
+from monai_ext.prompts.library import PromptLibrary
 from monai_ext.weights import read_registry
-from tests.apps.small import contents, opened, picture, small_clip_sam
+from tests.bundles.small import contents, opened, picture, small_clip_sam
 from tests.networks.test_clip_sam import ColourDecoder, ColourEncoder, by_colour
 
 CONFIGS = Path(__file__).resolve().parents[2] / "bundles" / "clip_sam" / "configs"

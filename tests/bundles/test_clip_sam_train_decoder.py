@@ -8,7 +8,7 @@ import torch
 from ignite.engine import Events
 from monai.bundle import ConfigWorkflow
 
-from monai_ext.networks.compact_sam import CompactSAM
+from monai_ext.networks.decoders.compact_sam import CompactSAM
 from tests.bundles.films import write_films
 
 CONFIGS = Path(__file__).resolve().parents[2] / "bundles" / "clip_sam" / "configs"
@@ -89,7 +89,7 @@ def test_training_goes_on_from_its_last_epoch(films, tmp_path):
 
 def test_the_configs_name_the_embedded_decoder():
     config = json.loads((CONFIGS / "train_decoder.json").read_text())
-    assert config["network_def"] == {"_target_": "monai_ext.networks.compact_sam.CompactSAM"}
+    assert config["network_def"] == {"_target_": "monai_ext.networks.decoders.compact_sam.CompactSAM"}
     assert json.loads((CONFIGS / "evaluate_decoder.json").read_text())["weights"] == "compact-sam"
     assert set(config["kinds"]) <= {"box", "box+points", "points", "point", "box+mask", "point+mask"}
     assert sum(config["kinds"].values()) == pytest.approx(1)

@@ -6,7 +6,7 @@ import torch
 from ignite.engine import Events
 from monai.bundle import ConfigWorkflow
 
-from monai_ext.networks.clip import VisionLanguageEncoder
+from monai_ext.networks.encoders.vision_language import VisionLanguageEncoder
 from monai_ext.weights.registry import read_state_dict
 from tests.bundles.films import write_films
 

@@ -11,9 +11,9 @@ from segment_anything.utils.amg import batched_mask_to_box
 
 from monai_ext.data.datasets import read_split
 from monai_ext.data.evaluation import absent_targets
-from monai_ext.data.prompts import PromptLibrary
 from monai_ext.masks import MaskViews
-from monai_ext.networks.clip import VisionLanguageEncoder
+from monai_ext.networks.encoders.vision_language import VisionLanguageEncoder
+from monai_ext.prompts.library import PromptLibrary
 from monai_ext.weights import load_into
 
 SAMPLE = Path(__file__).resolve().parents[2] / "data" / "samples" / "breast_ultrasound.png"

@@ -8,10 +8,10 @@ import torch
 from PIL import Image
 
 from monai_ext.data.datasets import read_split
-from monai_ext.data.object_prompts import centre_point
-from monai_ext.networks.compact_sam import CompactSAM
+from monai_ext.data.simulated_prompts import centre_point
+from monai_ext.networks.decoders.compact_sam import CompactSAM
 from monai_ext.transforms import DisplayRanged, MedicalLoadImaged
-from monai_ext.transforms.promptable import ObjectPrompts
+from monai_ext.transforms.simulated_prompts import ObjectPrompts
 from monai_ext.weights.registry import REGISTRY, embedded_file, load_weights, registered
 
 SAMPLES = Path(__file__).resolve().parents[2] / "data" / "samples"

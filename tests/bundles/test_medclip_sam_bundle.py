@@ -12,12 +12,12 @@ from monai.bundle import ConfigParser
 from PIL import Image
 
 import monai_ext
-from monai_ext.apps.cli import main
-from monai_ext.apps.configs import bundle_variants, read_configs
-from monai_ext.apps.export import export
+from monai_ext.bundle.configs import bundle_variants, read_configs
+from monai_ext.bundle.export import export
+from monai_ext.cli.main import main
 from monai_ext.weights import read_registry
-from tests.apps.small import contents, opened, picture, small_clip_sam, small_medclip_sam
 from tests.bundles.films import write_films
+from tests.bundles.small import contents, opened, picture, small_clip_sam, small_medclip_sam
 
 BUNDLES = Path(__file__).resolve().parents[2] / "bundles"
 CONFIGS = BUNDLES / "medclip_sam" / "configs"

@@ -18,8 +18,8 @@ from torch import Tensor
 
 from monai_ext import __version__
 from monai_ext.networks.segmenter import Features, Prompt, PromptedSegmenter, Segmentation
+from tests.io.dicom.dicom_files import write_series
 from tests.orientations import ALL_48, IDS, affine_of, as_before, stored_as
-from tests.transforms.dicom_files import write_series
 from tests.transforms.test_load import F
 
 CONFIGS = Path(__file__).resolve().parents[2] / "bundles" / "vlsm" / "configs"

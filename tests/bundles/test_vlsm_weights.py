@@ -8,7 +8,7 @@ from PIL import Image
 
 import monai_ext
 from monai_ext.data.datasets import read_split
-from monai_ext.data.prompts import PromptLibrary
+from monai_ext.prompts.library import PromptLibrary
 
 SAMPLES = Path(__file__).resolve().parents[2] / "data" / "samples"
 LIBRARY = PromptLibrary.load()

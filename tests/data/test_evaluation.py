@@ -5,9 +5,9 @@ import json
 import pytest
 
 from monai_ext.data.evaluation import evaluation_items, unpacked_texts
-from monai_ext.data.prompt_levels import PromptLevels
-from monai_ext.data.prompts import PromptLibrary
 from monai_ext.errors import InputError
+from monai_ext.prompts.levels import PromptLevels
+from monai_ext.prompts.library import PromptLibrary
 
 LIBRARY = PromptLibrary(
     targets={

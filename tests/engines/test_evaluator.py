@@ -11,13 +11,13 @@ import torch
 from ignite.engine import Events
 from monai.data import DataLoader, MetaTensor
 
-from monai_ext.data.case_names import input_hash
-from monai_ext.data.isolation import FAILED, FINISHED, IsolatingDataset
+from monai_ext.data.fault_tolerant import FAILED, FINISHED, IsolatingDataset
 from monai_ext.data.records import CaseRecords
 from monai_ext.engines import PromptedEvaluator, PromptedTrainer
-from monai_ext.engines.prepare import PreparePromptedCase
+from monai_ext.engines.prepare_batch import PreparePromptedCase
 from monai_ext.errors import InputError
 from monai_ext.inferers import AutocastInferer, PromptInferer
+from monai_ext.io.case_names import input_hash
 from monai_ext.losses import PromptedLoss
 from tests.fakes import FeedForward
 from tests.training import items

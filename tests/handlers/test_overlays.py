@@ -12,7 +12,7 @@ from PIL import Image
 from monai_ext.errors import InputError
 from monai_ext.handlers.metrics import MetricsWriter, PooledDice
 from monai_ext.handlers.overlays import CaseOverlays, choose_cases, rank_cases
-from monai_ext.transforms.overlay import COLOURS, CONTOUR, LINE, SHORTEST
+from monai_ext.visualize.overlay import COLOURS, CONTOUR, LINE, SHORTEST
 
 REFERENCE, FOUND = COLOURS[:2]
 

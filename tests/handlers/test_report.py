@@ -11,10 +11,10 @@ from ignite.engine import Engine
 from monai.data import MetaTensor
 
 from monai_ext import __version__
-from monai_ext.data.case_names import input_hash
-from monai_ext.data.isolation import IsolatingDataset
+from monai_ext.data.fault_tolerant import IsolatingDataset
 from monai_ext.errors import InputError, WeightsError
 from monai_ext.handlers.report import ReportWriter
+from monai_ext.io.case_names import input_hash
 
 LOADED = {"name": "vlsm", "sha256": "ab", "source": "embedded/vlsm.safetensors", "note": "n"}
 

@@ -7,11 +7,11 @@ import pytest
 import torch
 from monai.data import MetaTensor
 
-from monai_ext.data.slices import SliceView
+from monai_ext.handlers.compressed_masks import PackedMasks
 from monai_ext.handlers.metrics import score_case
-from monai_ext.handlers.packed import PackedMasks
 from monai_ext.handlers.stages import RecordedSlice, StageRecorder, shown_as, stage_scores
 from monai_ext.inferers import PromptInferer
+from monai_ext.io.slices import SliceView
 from monai_ext.masks import Candidates
 from monai_ext.networks.segmenter import Prompt, PromptedSegmenter, Segmentation
 from tests.fakes import FeedForward

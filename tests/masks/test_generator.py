@@ -9,9 +9,9 @@ from segment_anything.modeling import Sam
 from monai_ext.errors import InputError
 from monai_ext.masks import MaskGenerator
 from monai_ext.masks.generator import without_small_regions
-from monai_ext.networks.compact_sam import CompactSAM
-from monai_ext.networks.sam import SAM
-from tests.networks.test_sam import SMALL, picture, randomised
+from monai_ext.networks.decoders.compact_sam import CompactSAM
+from monai_ext.networks.decoders.sam import SAM
+from tests.networks.decoders.test_sam import SMALL, picture, randomised
 
 
 @pytest.fixture

@@ -10,13 +10,13 @@ from torch import nn
 
 from monai_ext.errors import InputError
 from monai_ext.masks import Candidates, MaskGenerator, MaskViews
-from monai_ext.networks.clip import ImageFeatures, VisionLanguageEncoder
+from monai_ext.networks.blocks.content_crop import OUTSIDE_LOGIT
 from monai_ext.networks.clip_sam import ClipSAM
-from monai_ext.networks.compact_sam import CompactSAM
-from monai_ext.networks.presence import NOTHING_LOGIT, TextPresence
+from monai_ext.networks.decoders.compact_sam import CompactSAM
+from monai_ext.networks.encoders.text_presence import NOTHING_LOGIT, TextPresence
+from monai_ext.networks.encoders.vision_language import ImageFeatures, VisionLanguageEncoder
 from monai_ext.networks.segmenter import Prompt, ensembled
-from monai_ext.transforms.framing import OUTSIDE_LOGIT
-from tests.networks.small_clip import CONFIGS
+from tests.networks.encoders.small_clip import CONFIGS
 
 COLOURS = {
     "red": (1.0, 0.0, 0.0),

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from monai_ext.errors import InputError
 from monai_ext.masks import ThresholdMask, VisualPrompts, count_components
+from monai_ext.networks.blocks.content_crop import OUTSIDE_LOGIT
+from monai_ext.networks.encoders.text_presence import NOTHING_LOGIT, TextPresence
 from monai_ext.networks.medclip_sam import MedCLIPSAM
-from monai_ext.networks.presence import NOTHING_LOGIT, TextPresence
 from monai_ext.networks.segmenter import Prompt, ensembled
-from monai_ext.transforms.framing import OUTSIDE_LOGIT
 
 COLOURS = {"red": (1.0, 0.0, 0.0), "green": (0.0, 1.0, 0.0), "yellow": (1.0, 1.0, 0.0)}
 SIZE = 24

@@ -7,11 +7,11 @@ import torch
 from torch.nn.functional import normalize
 
 from monai_ext.errors import InputError
-from monai_ext.networks.clip import VisionLanguageEncoder
+from monai_ext.networks.encoders.vision_language import VisionLanguageEncoder
 from monai_ext.saliency import AttentionRollout
 from monai_ext.saliency.attention import attentions
 from monai_ext.saliency.base import scaled_cosines
-from tests.networks.small_clip import small
+from tests.networks.encoders.small_clip import small
 
 TRANSFORMERS = ["ViT", "ViT, averaged, normalised after", "timm ViT"]
 

@@ -10,11 +10,11 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from monai_ext.errors import InputError
-from monai_ext.networks.clip import VisionLanguageEncoder
+from monai_ext.networks.encoders.vision_language import VisionLanguageEncoder
 from monai_ext.saliency import GScoreCAM, gscorecam
 from monai_ext.saliency.cam import weighted
 from monai_ext.saliency.gscorecam import _masks
-from tests.networks.small_clip import small
+from tests.networks.encoders.small_clip import small
 from tests.saliency.work import work
 
 VISION = {

@@ -13,7 +13,7 @@ from torch.nn.functional import normalize
 
 from monai_ext.errors import InputError
 from monai_ext.saliency import M2IB
-from tests.networks.small_clip import CONFIGS, small
+from tests.networks.encoders.small_clip import CONFIGS, small
 from tests.saliency.work import work
 
 

@@ -7,9 +7,9 @@ import torch
 from torch.nn.functional import normalize
 
 from monai_ext.errors import InputError
-from monai_ext.networks.clip import VisionLanguageEncoder
+from monai_ext.networks.encoders.vision_language import VisionLanguageEncoder
 from monai_ext.saliency import M2IB, AttentionRollout, GradCAM, GScoreCAM, PatchText, SaliencyMethod
-from tests.networks.small_clip import small
+from tests.networks.encoders.small_clip import small
 
 METHODS: dict[str, SaliencyMethod] = {
     "patch-text": PatchText(),

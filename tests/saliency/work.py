@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from monai_ext.networks.clip import VisionLanguageEncoder
+from monai_ext.networks.encoders.vision_language import VisionLanguageEncoder
 from monai_ext.saliency import SaliencyMethod
 
 PRODUCTS = {torch.ops.aten.mm, torch.ops.aten.addmm, torch.ops.aten.bmm, torch.ops.aten.baddbmm}

@@ -16,15 +16,15 @@ import torch
 from monai.data import MetaTensor
 from nibabel.orientations import apply_orientation, io_orientation
 
-from monai_ext.data.phantoms import volume as phantom_volume
 from monai_ext.inferers import PromptInferer
 from monai_ext.networks.segmenter import PromptedSegmenter
 from monai_ext.networks.vlsm import VLSM
+from monai_ext.synthesis.phantoms import volume as phantom_volume
 from monai_ext.transforms import DisplayRange, MedicalLoadImage, PromptMasks
 from monai_ext.weights import load_into
 from tests.fakes import DisplayProbe
+from tests.io.dicom.dicom_files import write_series
 from tests.orientations import ALL_48, affine_of, rotation, stored_as
-from tests.transforms.dicom_files import write_series
 
 LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 SHAPES = {

@@ -12,7 +12,7 @@ from PIL import Image
 
 from monai_ext.errors import InputError
 from monai_ext.transforms import MedicalLoadImage, MedicalLoadImaged
-from tests.transforms.dicom_files import write_series
+from tests.io.dicom.dicom_files import write_series
 
 F = np.array(
     [

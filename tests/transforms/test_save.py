@@ -18,7 +18,7 @@ from pydicom import dcmread
 from monai_ext.errors import InputError
 from monai_ext.transforms import LabelMapd, MaskSaveImaged, MedicalLoadImaged, PromptMasksd
 from monai_ext.transforms.save import other_modality, slug
-from tests.transforms.dicom_files import write_series
+from tests.io.dicom.dicom_files import write_series
 from tests.transforms.test_load import AFFINE, F, write_nifti
 
 

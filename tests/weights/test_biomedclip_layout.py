@@ -9,7 +9,7 @@ from transformers import CLIPVisionConfig, CLIPVisionModel
 
 from monai_ext.errors import WeightsError
 from monai_ext.weights.biomedclip_layout import to_huggingface, to_open_clip
-from tests.networks.small_clip import small
+from tests.networks.encoders.small_clip import small
 
 
 @pytest.fixture

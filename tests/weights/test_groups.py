@@ -5,13 +5,13 @@ import json
 import pytest
 import torch
 
-from monai_ext.apps.cli import main
+from monai_ext.cli.main import main
 from monai_ext.errors import WeightsError
 from monai_ext.weights import fetch as fetching
 from monai_ext.weights import groups, registry
 from monai_ext.weights.biomedclip_layout import to_huggingface
 from monai_ext.weights.groups import GROUPS, announced
-from tests.networks.small_clip import small
+from tests.networks.encoders.small_clip import small
 from tests.weights.bombs import Bomb
 from tests.weights.server import FILE, Behaviour, registry_of, serving
 

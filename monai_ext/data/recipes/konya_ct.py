@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from monai_ext.data.read_picture import load_picture
 from monai_ext.data.recipes.recipe import Case, Recipe
 from monai_ext.errors import InputError
+from monai_ext.io.read_picture import load_picture
 
 _MASK = re.compile(r"(?P<patient>.+)_mask_(?P<number>\d+)\.jpg", re.IGNORECASE)
 LUNGS = 2

@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 
 from monai_ext.data.datasets import DESCRIPTION
-from monai_ext.data.read_picture import load_picture
 from monai_ext.data.recipes.recipe import Case, Recipe, union_of_masks
 from monai_ext.data.recipes.split import split_groups
-from monai_ext.data.write_picture import write_picture
 from monai_ext.errors import InputError
 from monai_ext.files import whole_folder
+from monai_ext.io.read_picture import load_picture
+from monai_ext.io.write_picture import write_picture
 
 
 @dataclass(frozen=True)

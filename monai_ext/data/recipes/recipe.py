@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from monai_ext.data.read_picture import load_picture
 from monai_ext.errors import InputError
+from monai_ext.io.read_picture import load_picture
 
 
 @dataclass(frozen=True)

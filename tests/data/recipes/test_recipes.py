@@ -11,13 +11,13 @@ from PIL import Image
 
 from monai_ext.data.dataset_check import check_sets
 from monai_ext.data.datasets import read_split
-from monai_ext.data.prompt_levels import PromptLevels
 from monai_ext.data.recipes import RECIPES, find_recipe, prepare
 from monai_ext.data.recipes.covid_qu_ex import FINDINGS
 from monai_ext.data.recipes.figshare_brain import TUMOURS
 from monai_ext.data.recipes.matlab import from_hdf5, read_struct
 from monai_ext.data.recipes.sheet import rows_of_sheet
 from monai_ext.errors import InputError
+from monai_ext.prompts.levels import PromptLevels
 from tests.data.recipes import miniatures
 
 PAPER = {

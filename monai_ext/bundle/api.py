@@ -1,0 +1,148 @@
+"""Segmentation from Python: ``monai_ext.load("vlsm").segment("chest.png", ["lungs"])``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from monai.bundle import ConfigWorkflow
+from monai.data import MetaTensor
+from monai.transforms import Compose, LoadImaged, SaveImaged
+
+from monai_ext.bundle.catalog import find_bundle
+from monai_ext.bundle.configs import inference
+from monai_ext.bundle.runner import AUTO, device_override, open_workflow, unwrapped
+from monai_ext.errors import InputError
+from monai_ext.inferers.prompt import as_prompts
+from monai_ext.networks.segmenter import Prompt
+from monai_ext.transforms.masks import PromptMasks
+from monai_ext.transforms.save import why_empty
+
+
+@dataclass
+class Result:
+    """What one prompt found.
+
+    Attributes:
+        prompt: as asked.
+        mask: (H, W) or (X, Y, Z) uint8 in {0, 1}, in the input's order, with its affine.
+        presence: in [0, 1], that the image shows what the prompt names.
+        probability: (H, W) or (X, Y, Z) float32 in [0, 1], zero where judged absent.
+        found: whether the mask holds anything.
+        reason: why it does not, a sentence; "" if it does.
+    """
+
+    prompt: str
+    mask: MetaTensor
+    presence: float
+    probability: MetaTensor
+    found: bool
+    reason: str
+
+
+class Segmenter:
+    """A bundle's preprocessing, network, inferer and postprocessing, without its files in and out.
+
+    Args:
+        workflow: of the bundle's inference.json, initialised.
+
+    Attributes:
+        weights: which were loaded, as in the report.
+        network: on its device, in evaluation mode.
+    """
+
+    def __init__(self, workflow: ConfigWorkflow) -> None:
+        get = workflow.parser.get_parsed_content
+        self.weights: dict[str, str] = get("loaded")
+        self.network: torch.nn.Module = get("network").eval()
+        self.inferer = get("inferer")
+        self.inferer.mask_threshold = None  # a result holds probabilities, to be cut at any threshold
+        self.threshold = float(get("mask_threshold"))
+        self.presence_threshold = float(get("presence_threshold"))
+        before: Compose = get("preprocessing")
+        self._load = before
+        self._show = Compose([t for t in before.transforms if not isinstance(t, LoadImaged)])
+        self._finish = Compose([t for t in get("postprocessing").transforms if not isinstance(t, SaveImaged)])
+        # the arguments of autocast are the evaluator's own
+        self._autocast = get("evaluator#amp_kwargs") if get("evaluator#amp") else None
+
+    def segment(
+        self,
+        image: str | Path | torch.Tensor | np.ndarray,
+        prompts: str | Prompt | Sequence[str | Prompt],
+        threshold: float | None = None,
+    ) -> list[Result]:
+        """Segment one image by each prompt.
+
+        Args:
+            image: a file or DICOM folder; or an array: (H, W) or (C, H, W) for a picture, (C, X, Y, Z) for a
+                volume, C 1 or 3; pictures in uint8 are taken as they are, other pictures by their own range,
+                volumes as those of files (CT in HU). A MetaTensor's affine (4, 4), RAS in mm, says how a
+                volume lies; a plain array is cut across its last axis and shown as it is.
+            prompts: one or several; a string may hold several, separated by ";".
+            threshold: probability in [0, 1] above which a pixel belongs to the mask; the bundle's own if None.
+
+        Returns:
+            one result per prompt, in their order.
+
+        Raises:
+            InputError: when image, prompts or threshold cannot be used.
+        """
+        asked = as_prompts(prompts)
+        if threshold is not None and not 0 <= threshold <= 1:
+            raise InputError(f"threshold is {threshold}; it lies in [0, 1].")
+        with unwrapped():
+            if isinstance(image, (str, Path)):
+                item: Any = self._load({"image": str(Path(image).expanduser())})
+            else:
+                item = self._show({"image": _as_image(image)})
+                if not isinstance(image, MetaTensor):
+                    item["image"] = item["image"].as_tensor()  # the inferer then knows of no orientation
+            with torch.autocast("cuda", **self._autocast or {}, enabled=self._autocast is not None):
+                pred = self.inferer(item["image"][None], self.network, prompts=asked)[0]
+            done: Any = self._finish({**item, "pred": pred})
+        limit = self.threshold if threshold is None else threshold
+        masks = done["masks"] if threshold is None else PromptMasks(threshold)(pred)
+        results = []
+        presences, unknown = done["presence"].tolist(), done["unknown"]
+        for prompt, mask, probability, presence, why in zip(
+            asked, masks, pred, presences, unknown, strict=True
+        ):
+            name, voxels = prompt.texts[0], int(mask.count_nonzero())
+            reason = why_empty(name, voxels, presence, self.presence_threshold, limit, why)
+            results.append(Result(name, mask, presence, probability, bool(mask.any()), reason))
+        return results
+
+
+def load(name: str | Path, device: str = AUTO, variants: Sequence[str] = ()) -> Segmenter:
+    """Load a bundle with its weights.
+
+    Args:
+        name: of a bundle, or the folder of one (as exported).
+        device: "auto", "cpu" or "cuda:0".
+        variants: configurations laid over the bundle's own, see :func:`monai_ext.bundle.configs.config_files`.
+
+    Raises:
+        InputError: unknown bundle, device or variant.
+        WeightsError: when its weights cannot be loaded.
+    """
+    return Segmenter(open_workflow(find_bundle(name), inference(variants), device_override(device)))
+
+
+def _as_image(image: torch.Tensor | np.ndarray) -> MetaTensor:
+    """(C, H, W) or (C, X, Y, Z), a copy, with what preprocessing reads in ``meta``."""
+    copied = image.clone() if isinstance(image, torch.Tensor) else torch.from_numpy(np.array(image))
+    tensor = MetaTensor(copied[None] if copied.ndim == 2 else copied)
+    if tensor.ndim not in (3, 4) or tensor.shape[0] not in (1, 3) or 0 in tensor.shape:
+        raise InputError(
+            f"an array of shape {tuple(image.shape)}: give (H, W) or (C, H, W) for a picture, (C, X, Y, Z) for "
+            "a volume, with 1 or 3 channels."
+        )
+    tensor.meta["original_channel_dim"] = 0
+    if tensor.ndim == 3 and "kind" not in tensor.meta:
+        tensor.meta.update(kind="picture", bits=8 if tensor.dtype == torch.uint8 else 0)
+    return tensor

@@ -1,0 +1,68 @@
+"""Write a complete bundle to a folder of its own, with its weights, for every tool that takes MONAI bundles."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+from monai_ext.bundle.catalog import INFERENCE, find_bundle
+from monai_ext.bundle.runner import unwrapped
+from monai_ext.errors import InputError
+from monai_ext.files import whole_folder
+from monai_ext.resources import resource_path
+from monai_ext.weights.registry import MODEL, ORIGIN, load_into, read_registry, weights_names
+
+LICENCE = "LICENSE-WEIGHTS"
+
+
+def export(name: str | Path, folder: str | Path) -> Path:
+    """Copy a bundle and add ``models/model.pt``, the state dict of its network with its weights loaded.
+
+    ``models/weights.json`` beside it keeps what the registry says of these weights. The folder appears whole,
+    under a temporary name first.
+
+    Args:
+        name: of a bundle, or its folder.
+        folder: new, or empty.
+
+    Returns:
+        the folder, absolute.
+
+    Raises:
+        InputError: unknown bundle, or the folder holds something or cannot be written.
+        WeightsError: when the weights cannot be loaded.
+    """
+    bundle = find_bundle(name)
+    target = Path(folder).expanduser().absolute()
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise InputError(f"{target.name}: not empty, and nothing is overwritten; choose a new folder.")
+
+    import torch
+    from monai.bundle import ConfigParser
+
+    with unwrapped():
+        parser = ConfigParser()
+        parser.read_config(bundle / INFERENCE)
+        weights = parser.get_parsed_content("weights")
+        network = parser.get_parsed_content("network_def")
+        record = load_into(network, weights, bundle)
+    try:
+        with whole_folder(target) as whole:
+            skipped = shutil.ignore_patterns("models", "__pycache__", ".*")
+            shutil.copytree(bundle, whole, ignore=skipped, dirs_exist_ok=True)
+            (whole / MODEL).parent.mkdir()
+            torch.save(network.state_dict(), whole / MODEL)
+            entries = read_registry()
+            if any(n in entries and entries[n].source == "embedded" for n in weights_names(weights)):
+                # their licence asks to be passed on with them
+                shutil.copyfile(resource_path(LICENCE, ""), whole / LICENCE)
+            origin = {
+                **record,
+                "model_sha256": hashlib.sha256((whole / MODEL).read_bytes()).hexdigest(),
+            }
+            (whole / ORIGIN).write_text(json.dumps(origin, indent=4) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{target.name}: the bundle cannot be written there ({error.strerror}).") from error
+    return target

@@ -1,0 +1,172 @@
+"""``monai-ext tune``: the command and what it prints. Importing this imports neither torch nor MONAI."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from monai_ext.bundle import catalog, runner
+from monai_ext.cli.console import reporting, say
+from monai_ext.errors import InputError
+
+SHOWN = 10
+"""Settings in the table; all are in tune.csv."""
+WIDTH = 160  # columns of what goes into a file or a pipe
+Variant = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--variant",
+        help="Configuration laid over the bundle's inference.json: a name in its configs, or a JSON file such as"
+        " tune's best.json; may be repeated.",
+    ),
+]
+COLUMNS = {
+    "dice": "Dice",
+    "iou": "IoU",
+    "auc": "presence AUC",
+    "false_positive_rate": "masks of absent things",
+}
+
+
+def tune(
+    bundle: Annotated[str, typer.Argument(metavar="BUNDLE", help="Name of a bundle, or folder of one.")],
+    data: Annotated[Path, typer.Option(help="A data set with a dataset.json, or a folder of several.")],
+    split: Annotated[str, typer.Option(help="A list of dataset.json whose labels choose.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for what is written.")],
+    values: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=V1,V2,...",
+            help="An id of inference.json and values to try; may be repeated.",
+        ),
+    ] = None,
+    variant: Variant = None,
+    metric: Annotated[
+        str | None, typer.Option(help="What decides: dice, iou, nsd or auc (of presence); the bundle's own.")
+    ] = None,
+    samples: Annotated[
+        int | None, typer.Option(min=1, help="Draw so many of the combinations; all otherwise.")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Draw so many cases, the same for all settings; all otherwise.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of both draws.")] = 0,
+    holdout: Annotated[
+        str | None, typer.Option(help="Another list, to score the best and the bundle's own setting on once.")
+    ] = None,
+    sets: Annotated[str | None, typer.Option(help="Which of several sets, separated by commas.")] = None,
+    wording: Annotated[
+        str,
+        typer.Option(
+            help="The prompts: canonical, one per target; heldout, paraphrases kept out of training; or prompt levels,"
+            " medclipsam_p0 to p9."
+        ),
+    ] = "canonical",
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda:0.")] = runner.AUTO,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, help="Slices of a volume per encoder call: memory, not results.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing on success.")] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Print log lines, and a traceback on failure.")
+    ] = False,
+) -> None:
+    """Search values of a bundle's configuration on labelled images; what is chosen so is not zero-shot.
+
+    Each combination is one evaluation; those done before with the same data and weights are not run again. Writes
+    tune.json, tune.csv and best.json, an overlay of inference.json.
+    """
+    with reporting(debug):
+        from monai_ext.studies.tune_settings import parse_axes
+
+        if wording == "nonsense":
+            raise InputError("wording is 'nonsense', which names no target to be better at; choose another.")
+
+        axes = parse_axes(values or [])
+        folder = catalog.find_bundle(bundle)
+        from monai_ext.studies.tune import Task, run_tune
+
+        task = Task(
+            bundle=folder,
+            data=data,
+            split=split,
+            variants=tuple(variant or ()),
+            sets=chosen_sets(sets),
+            wording=wording,
+            batch_size=batch_size,
+            limit=limit,
+            seed=seed,
+            device=device,
+        )
+        report = run_tune(
+            task,
+            axes,
+            output,
+            metric=metric,
+            samples=samples,
+            holdout=holdout,
+            tell=lambda line: None if quiet else say(line),
+        )
+    if not quiet:
+        _tell(report, output)
+
+
+def chosen_sets(listed: str | None) -> list[str] | None:
+    """Names of data sets, given separated by commas; None for all.
+
+    Raises:
+        InputError: when there is no name between the commas.
+    """
+    names = None if listed is None else [name.strip() for name in listed.split(",") if name.strip()]
+    if names == []:
+        raise InputError("--sets names no set; leave it out for all.")
+    return names
+
+
+def _tell(report: Mapping[str, Any], output: Path) -> None:
+    from monai_ext.studies.tune_settings import counted, shown
+
+    metric, best = report["metric"], report["best"]
+    columns = {name: title for name, title in COLUMNS.items() if name in best["metrics"] and name != metric}
+    table = Table(*best["setting"], COLUMNS.get(metric, metric), "gain", *columns.values(), "")
+    rows = report["settings"][:SHOWN]
+    rows += [report["default"]] if report["default"] not in rows else []
+    for row in rows:
+        cells = [shown(row["setting"][key]) for key in best["setting"]]
+        cells += [_figure(row["score"]), f"{row['gain']:+.3f}"]
+        cells += [_figure(row["metrics"].get(name)) for name in columns]
+        table.add_row(*map(Text, [*cells, "the bundle's own" if row["default"] else ""]))
+    console = Console()
+    if not console.is_terminal:
+        console.width = WIDTH
+    console.print(table)
+    line = f"best of {len(report['settings'])}: {metric} {best['score']:.3f}, the bundle's own"
+    print(line if best["default"] else f"{line} {report['default']['score']:.3f}; difference {_gain(best)}")
+    if held := report["holdout"]:
+        line = f"on {counted(held['cases'], 'case')} of '{held['split']}', which had no say: {metric}"
+        line += f" {_figure(held['best'][metric])}, the bundle's own"
+        own = f"{line} {_figure(held['default'][metric])}; difference {_gain(held)}"
+        say(line if best["default"] else own)
+    for note in report["notes"]:
+        say(f"note: {note}")
+    say(f"{report['statement']}")
+    say(
+        f"figures → {output / 'tune.json'}, {output / 'tune.csv'}; overlay of inference.json → {output / 'best.json'}"
+    )
+
+
+def _gain(row: Mapping[str, Any]) -> str:
+    interval = row["gain_ci95"]
+    span = f" (95 % interval over patients {interval[0]:+.3f} to {interval[1]:+.3f})" if interval else ""
+    return f"{row['gain']:+.3f}{span}"
+
+
+def _figure(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.3f}"

@@ -1,0 +1,134 @@
+"""What a user points at, as a list of cases: a file, a DICOM folder, or a folder of either."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from monai_ext.errors import InputError
+from monai_ext.files import LONGEST_NAME, cut_name
+from monai_ext.io.dicom.headers import dicom_files
+from monai_ext.io.dicom.series import case_folders, read_series
+
+PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
+NIFTI = (".nii.gz", ".nii")
+ITK = (".mha", ".mhd", ".nrrd")
+VOLUMES = NIFTI + ITK
+DICOM = (".dcm", ".zip")
+"""Of a single slice, and of a packed folder."""
+READABLE = "PNG, JPEG, TIFF, BMP, NIfTI (.nii, .nii.gz), MHA, MHD, NRRD or DICOM (a folder, .zip, .dcm)"
+
+
+def list_cases(path: str | Path) -> list[dict[str, str]]:
+    """The cases at `path`, ordered by name.
+
+    Args:
+        path: a picture, a volume, a DICOM folder, or a folder of such files and of DICOM folders, nested or
+            not (other files in it are passed over).
+
+    Returns:
+        one ``{"image": path, "case": id, "group": id}`` per case. The id is the file's or folder's name
+        without extension, "_" for what cannot be printed, with a number behind it where two would be equal
+        (also on file systems that do not tell upper from lower case).
+
+    Raises:
+        InputError: when the path is missing or holds nothing that can be read.
+    """
+    path = Path(path).expanduser()
+    if is_folder(path):
+        found = _in_folder(path)
+    elif path.name.lower().endswith(PICTURES + VOLUMES + DICOM):
+        found = [path]
+    else:
+        raise InputError(f"{path.name}: not a format that is read; give {READABLE}.")
+    names = unique_names([_printable(stem(file)) for file in found])
+    return [
+        {"image": str(file), "case": case, "group": case} for file, case in zip(found, names, strict=True)
+    ]
+
+
+def _printable(name: str) -> str:
+    """`name` with "_" for what no terminal, record or other system can show."""
+    return "".join(c if c.isprintable() else "_" for c in name)
+
+
+def is_folder(path: Path) -> bool:
+    """Whether `path` is a folder; else it is a file that can be opened.
+
+    Raises:
+        InputError: when it is missing, cannot be opened, or is a pipe or a device.
+    """
+    try:
+        folder = path.is_dir()
+        if folder:
+            next(path.iterdir(), None)
+        elif not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for its other end
+            raise InputError(f"{path.name}: not a file but a pipe or a device.")
+        else:
+            path.open("rb").close()
+    except (FileNotFoundError, NotADirectoryError):
+        raise InputError(f"{path.name}: no such file or folder.") from None
+    except (OSError, ValueError) as error:  # not permitted, a loop of links, a name too long
+        reason = getattr(error, "strerror", None) or "not a file name"
+        raise InputError(f"{path.name}: cannot be opened ({reason}).") from error
+    return folder
+
+
+def _in_folder(folder: Path) -> list[Path]:
+    entries = sorted(p for p in folder.iterdir() if not p.name.startswith("."))
+    # broken links and pipes too: they are told, not passed over
+    files = [p for p in entries if not p.is_dir() and p.name.lower().endswith(PICTURES + VOLUMES)]
+    series = case_folders(folder)
+    if series == [folder] and files:
+        raise InputError(f"{folder.name}: DICOM slices beside other images; give a folder of one kind.")
+    if not files and not series:
+        if next(dicom_files(folder), None):
+            read_series(folder)  # says that there are only objects, such as SEG, and no images
+        raise InputError(f"{folder.name}: nothing to read in this folder; give {READABLE}.")
+    return sorted(files + series)
+
+
+def part_of(cases: Sequence[Any], part: int = 1, parts: int = 1) -> list[Any]:
+    """Every `parts`-th case from the `part`-th on, for the jobs of an array.
+
+    Raises:
+        InputError: when there is no such part, or nothing in it.
+    """
+    if not 1 <= part <= parts:
+        raise InputError(f"part {part} of {parts}: parts are counted from 1 to their number.")
+    if part > len(cases):
+        raise InputError(
+            f"part {part} of {parts}: nothing to do, there are {len(cases)} cases; use fewer parts."
+        )
+    return list(cases[part - 1 :: parts])
+
+
+def report_name(part: int, parts: int) -> str:
+    """File name of the report of a part of the cases."""
+    return "report.json" if parts == 1 else f"report-{part}-of-{parts}.json"
+
+
+def stem(path: str | Path) -> str:
+    """Name of a file or folder without ``.nii.gz`` or another extension that is read."""
+    name = Path(os.path.abspath(path)).name  # of a link its own name
+    for suffix in PICTURES + VOLUMES + DICOM:
+        if name.lower().endswith(suffix):
+            return name[: -len(suffix)] or name
+    return name
+
+
+def unique_names(names: Sequence[str], taken: Sequence[str] = ()) -> list[str]:
+    """`names` with "-2", "-3", … behind those that stand earlier in the list or in `taken`, whatever their case."""
+    used = {name.casefold() for name in taken}
+    result = []
+    for name in names:
+        candidate, number = name, 1
+        while candidate.casefold() in used:
+            number += 1
+            candidate = cut_name(name, LONGEST_NAME - len(f"-{number}")) + f"-{number}"
+        used.add(candidate.casefold())
+        result.append(candidate)
+    return result

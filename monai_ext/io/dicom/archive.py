@@ -1,0 +1,69 @@
+"""A folder, a file or a zip archive of DICOM files, all as a folder or file to read from."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
+
+from monai_ext.errors import InputError
+from monai_ext.io.dicom.headers import MAX_FILES
+
+MAX_BYTES = 8 << 30
+"""Bytes that an archive may unpack to: a study of some 15 000 CT slices."""
+
+
+@contextmanager
+def unpacked(path: Path, max_bytes: int = MAX_BYTES) -> Iterator[Path]:
+    """`path` itself, or, if it is a ``.zip``, a temporary folder with its files, removed at the end.
+
+    The files lie flat in numbered folders, in the order of the archive: no name in it can lead elsewhere.
+
+    Raises:
+        InputError: an archive that is damaged, encrypted, or unpacks to more than `max_bytes`.
+    """
+    if path.is_dir() or not path.name.lower().endswith(".zip"):
+        yield path
+        return
+    with TemporaryDirectory(prefix="monai_ext_") as folder:
+        try:
+            with zipfile.ZipFile(path) as archive:
+                _unpack(path.name, archive, Path(folder), max_bytes)
+        except (
+            zipfile.BadZipFile,
+            zlib.error,
+            EOFError,
+            ValueError,
+            RuntimeError,
+            NotImplementedError,
+        ) as error:
+            raise InputError(f"{path.name}: a damaged zip archive; pack it again.") from error
+        except OSError as error:
+            raise InputError(f"{path.name}: cannot be unpacked ({error.strerror}).") from error
+        yield Path(folder)
+
+
+def _unpack(name: str, archive: zipfile.ZipFile, folder: Path, max_bytes: int) -> None:
+    members = [m for m in archive.infolist() if not m.is_dir()]
+    if any(m.flag_bits & 1 for m in members):
+        raise InputError(f"{name}: an encrypted zip archive; unpack it first.")
+    too_large = InputError(
+        f"{name}: unpacks to more than {max_bytes >> 20} MiB or {MAX_FILES} files; unpack it yourself and give"
+        " the folder."
+    )
+    if sum(m.file_size for m in members) > max_bytes or len(members) > MAX_FILES:
+        raise too_large
+    left = max_bytes
+    for number, member in enumerate(members):
+        target = folder / f"{number:06d}" / (PurePosixPath(member.filename.replace("\\", "/")).name or "file")
+        target.parent.mkdir()
+        # What the archive says of its sizes may be a lie, so it is counted again.
+        with archive.open(member) as packed, target.open("xb") as unpacked_file:
+            while block := packed.read(min(1 << 20, left + 1)):
+                left -= len(block)
+                if left < 0:
+                    raise too_large
+                unpacked_file.write(block)

@@ -1,0 +1,201 @@
+"""The pixels of a DICOM series, whatever their compression, as the values they stand for."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from monai_ext.errors import InputError
+from monai_ext.io.dicom import gdcm
+from monai_ext.io.dicom.headers import Plane
+from monai_ext.logs import quiet
+
+TAGS = [
+    "SamplesPerPixel",
+    "PhotometricInterpretation",
+    "NumberOfFrames",
+    "Rows",
+    "Columns",
+    "BitsAllocated",
+    "BitsStored",
+    "HighBit",
+    "PixelRepresentation",
+    "ModalityLUTSequence",
+    "ExtendedOffsetTable",
+    "ExtendedOffsetTableLengths",
+    "FloatPixelData",
+    "DoubleFloatPixelData",
+    "PixelData",
+]
+PYDICOM = {
+    "1.2.840.10008.1.2": "Implicit VR Little Endian",
+    "1.2.840.10008.1.2.1": "Explicit VR Little Endian",
+    "1.2.840.10008.1.2.2": "Explicit VR Big Endian",
+    "1.2.840.10008.1.2.5": "RLE Lossless",
+    "1.2.840.10008.1.2.4.50": "JPEG Baseline",
+    "1.2.840.10008.1.2.4.90": "JPEG 2000 Lossless",
+    "1.2.840.10008.1.2.4.91": "JPEG 2000",
+}
+"""Transfer syntaxes that pydicom decodes, those of JPEG with pillow."""
+GDCM = {
+    "1.2.840.10008.1.2.4.51": "JPEG Extended",
+    "1.2.840.10008.1.2.4.57": "JPEG Lossless",
+    "1.2.840.10008.1.2.4.70": "JPEG Lossless SV1",
+    "1.2.840.10008.1.2.4.80": "JPEG-LS Lossless",
+    "1.2.840.10008.1.2.4.81": "JPEG-LS Near-lossless",
+}
+"""Transfer syntaxes for which pydicom would need more packages, and itk's GDCM does not."""
+LONGEST = 600
+"""Seconds that decoding a series may take: some ten times what a thousand slices do on a busy machine."""
+DAMAGED = "(?i)corrupt|premature|invalid|bogus|unsupported|must downscale|error"
+"""What GDCM and its decoders print of pixels that they give although they are damaged."""
+
+
+def series_volume(planes: Sequence[Plane]) -> np.ndarray:
+    """(columns, rows, planes) float32 of planes of equal size: stored values times slope plus intercept of each.
+
+    Raises:
+        InputError: pixels that cannot be decoded, are not finite, or are compressed in an unknown way.
+    """
+    columns, rows = planes[0].columns, planes[0].rows
+    volume = np.empty((columns, rows, len(planes)), np.float32)
+    file, frames = None, np.empty(0)
+    with _decoded([p.file for p in planes if p.syntax in GDCM]) as decoded:
+        # by file, so that one with many frames is decoded once
+        for index, plane in sorted(enumerate(planes), key=lambda pair: str(pair[1].file)):
+            if plane.file != file:
+                file = plane.file
+                frames = stored_values(file, plane.photometric == "MONOCHROME1", decoded.get(file))
+            values = frames[plane.frame].T
+            if (plane.slope, plane.intercept) != (1, 0):
+                values = values * plane.slope + plane.intercept  # in float64
+            with np.errstate(over="ignore", invalid="ignore"):
+                volume[:, :, index] = values
+            if not np.isfinite(volume[:, :, index]).all():
+                raise InputError(f"{plane.file.name}: NaN or infinite pixel values; export it again.")
+    return volume
+
+
+def stored_values(file: Path, inverted: bool = False, decoded: Path | None = None) -> np.ndarray:
+    """(frames, rows, columns) of a grey DICOM file as stored, or after its modality LUT if it has one.
+
+    Args:
+        file: one DICOM file.
+        decoded: its (frames, rows, columns) as ``.npy``, where another program did that.
+        inverted: turn bright and dark, within the range that the stored bits can hold (MONOCHROME1).
+
+    Raises:
+        InputError: pixels that are cut short, damaged or compressed in a way that is not decoded.
+    """
+    from pydicom import dcmread
+
+    try:  # pydicom 2, which MONAI Label needs, has it elsewhere
+        from pydicom.pixels import apply_modality_lut
+    except ImportError:
+        from pydicom.pixel_data_handlers.util import apply_modality_lut  # type: ignore[no-redef]
+
+    try:
+        with quiet("pydicom"):
+            image = dcmread(file, force=True, specific_tags=TAGS)
+            syntax = _transfer_syntax(image)
+            if syntax not in PYDICOM and decoded is None:
+                raise InputError(
+                    f"{file.name}: compressed as {syntax.name}, which is not decoded; convert it to Explicit VR"
+                    " Little Endian (for example with gdcmconv --raw)."
+                )
+            values = np.load(decoded) if decoded else image.pixel_array
+            values = values.reshape(int(image.get("NumberOfFrames") or 1), image.Rows, image.Columns)
+            if inverted:
+                low = -(1 << (image.BitsStored - 1)) if image.PixelRepresentation else 0
+                values = 2 * low + (1 << image.BitsStored) - 1 - values.astype(np.int64)
+            return apply_modality_lut(values, image) if "ModalityLUTSequence" in image else values
+    except InputError:
+        raise
+    except Exception as error:  # damaged bytes lead the decoders to errors of any kind
+        raise InputError(_undecodable(file, error)) from error
+
+
+def _transfer_syntax(image: Any) -> Any:
+    """As the file says; without file meta information the one that it was read with."""
+    from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+
+    if "TransferSyntaxUID" not in image.file_meta:
+        implicit, little = image.original_encoding
+        explicit = ExplicitVRLittleEndian if little else ExplicitVRBigEndian
+        image.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else explicit
+    return image.file_meta.TransferSyntaxUID
+
+
+@contextmanager
+def _decoded(files: Sequence[Path]) -> Iterator[dict[Path, Path]]:
+    """Temporary ``.npy`` of the stored values of each file, by GDCM in a process that may crash alone."""
+    if not files:
+        yield {}
+        return
+    with TemporaryDirectory(prefix="monai_ext_") as folder:
+        copies = {
+            file: Path(folder) / f"{number:06d}.dcm" for number, file in enumerate(dict.fromkeys(files))
+        }
+        for file, copy in copies.items():
+            _copy_pixels(file, copy)
+        # by its path, with -P: neither the working folder nor this one is searched for modules
+        command = [sys.executable, "-P", gdcm.__file__, folder]
+        try:
+            done = subprocess.run(command, capture_output=True, timeout=LONGEST)
+            remarks, failed = done.stderr.decode(errors="replace"), done.returncode != 0
+        except subprocess.TimeoutExpired as error:
+            remarks, failed = (error.stderr or b"").decode(errors="replace"), True
+        begun = re.split(r"^(\d{6}\.dcm)$", remarks, flags=re.MULTILINE)  # text, name, text, name, text
+        complaints = [name for name, text in zip(begun[1::2], begun[2::2]) if re.search(DAMAGED, text)]
+        if failed or complaints:
+            name = complaints[0] if complaints else begun[-2] if len(begun) > 1 else "000000.dcm"
+            file = next(file for file, copy in copies.items() if copy.name == name)
+            raise InputError(
+                f"{file.name}: the compressed DICOM pixels cannot be decoded, they are damaged; copy the file again"
+                " or export it uncompressed."
+            )
+        yield {file: copy.with_suffix(".npy") for file, copy in copies.items()}
+
+
+def _copy_pixels(file: Path, copy: Path) -> None:
+    """A DICOM file with nothing but the pixels of `file`: GDCM would rescale the values of some classes."""
+    from pydicom import __version__ as pydicom_version
+    from pydicom import dcmread
+    from pydicom.uid import (
+        MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
+        SecondaryCaptureImageStorage,
+        generate_uid,
+    )
+
+    try:
+        with quiet("pydicom"):
+            image = dcmread(file, force=True, specific_tags=TAGS)
+            image.pop("ModalityLUTSequence", None)
+            several = int(image.get("NumberOfFrames") or 1) > 1
+            kind = (
+                MultiFrameGrayscaleWordSecondaryCaptureImageStorage
+                if several
+                else SecondaryCaptureImageStorage
+            )
+            image.SOPClassUID = image.file_meta.MediaStorageSOPClassUID = kind
+            image.SOPInstanceUID = image.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+            image.PhotometricInterpretation = "MONOCHROME2"
+            old = pydicom_version.startswith("2.")  # MONAI Label's
+            image.save_as(copy, **({"write_like_original": False} if old else {"enforce_file_format": True}))
+    except Exception as error:
+        raise InputError(_undecodable(file, error)) from error
+
+
+def _undecodable(file: Path, error: Exception) -> str:
+    return (
+        f"{file.name}: the DICOM pixels cannot be decoded ({type(error).__name__}), they are damaged or cut short;"
+        " copy the file again or export it uncompressed."
+    )

@@ -1,0 +1,43 @@
+"""Read one DICOM series as a volume: from a folder with sub-folders, a zip archive of them, or a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from monai_ext.io.dicom.archive import unpacked
+from monai_ext.io.dicom.pixels import series_volume
+from monai_ext.io.dicom.series import read_series
+from monai_ext.io.volumes import MAX_SIDE, MAX_VOXELS, check_size, file_affine, volume_meta
+
+
+def load_dicom(
+    path: Path, series: str = "", max_voxels: int = MAX_VOXELS, max_side: int = MAX_SIDE
+) -> tuple[np.ndarray, dict[str, Any]]:
+    """(1, X, Y, Z) float32 of one DICOM series, rescaled (CT: HU; PET: each slice by its own), with its ``meta``.
+
+    X runs along the rows of a slice, Y along its columns, Z along the normal. Nothing is resampled. ``source``
+    is `series`, with which :func:`monai_ext.io.dicom.series.read_series` finds the same slices in the same order.
+
+    Args:
+        path: folder, searched with its sub-folders; ``.zip`` of one; or a single file.
+        series: the SeriesNumber, or the start of the SeriesInstanceUID, where there are several.
+        max_voxels, max_side: of the largest series that is read, and of its longest axis.
+
+    Raises:
+        InputError: as :func:`monai_ext.io.dicom.series.read_series`; damaged pixels; more than `max_voxels`;
+            an affine of no patient.
+    """
+    with unpacked(path) as folder:
+        found = read_series(folder, series, path.name)
+        first = found.planes[0]
+        check_size(path.name, (first.columns, first.rows, len(found.planes)), max_voxels, max_side)
+        affine = file_affine(path.name, found.affine)
+        array = series_volume(found.planes)
+    return array[None], {
+        **volume_meta(affine, "dicom", found.modality),
+        "source": series,
+        "warnings": list(found.warnings),
+    }

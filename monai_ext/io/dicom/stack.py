@@ -1,0 +1,212 @@
+"""Whether the planes of a DICOM series stand in one straight, even stack, and where that stack lies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+
+from monai_ext.errors import InputError
+from monai_ext.io.dicom.headers import PROJECTIONS, Plane
+from monai_ext.io.volumes import MAX_SIDE
+
+EVEN, NEARLY = 0.01, 0.1
+"""Slice distances within 1 % of their median are even; up to 10 % off they are read with a warning."""
+FACTS = {"AcquisitionNumber", "EchoTime", "TemporalPositionIdentifier", "TriggerTime", "DiffusionBValue"}
+"""Marks whose values are shown; of the others (times of day, free text) only the names."""
+
+
+def stack(name: str, planes: Sequence[Plane]) -> tuple[list[Plane], np.ndarray, list[str]]:
+    """Planes of one series ordered along their normal, their affine, and what is doubtful about them.
+
+    Args:
+        name: of what was given, for errors.
+        planes: at least one, slices all.
+
+    Returns:
+        planes, first to last; (4, 4) affine, from indices (column, row, plane) to RAS mm; warnings.
+
+    Raises:
+        InputError: planes that are no even stack of equal, parallel grey images, with the reason.
+    """
+    for plane in planes:
+        _check_plane(plane)
+    planes, notes = _without_copies(planes)
+    if len({(p.columns, p.rows) for p in planes}) > 1:
+        sizes = ", ".join(f"{w} × {h}" for w, h in sorted({(p.columns, p.rows) for p in planes}))
+        raise InputError(f"{name}: slices of different sizes ({sizes}); give one folder per stack of slices.")
+    if len(planes) == 1:
+        return (planes, *_place_one(planes[0], notes))
+    lacking = next((p for p in planes if None in (p.position, p.orientation, p.spacing)), None)
+    if lacking:
+        raise InputError(
+            f"{lacking.file.name}: no position, orientation or pixel spacing, so {len(planes)} images cannot be"
+            " stacked; give single pictures one by one."
+        )
+    rows, columns = _in_plane(name, planes)
+    normal = np.cross(rows, columns)
+    planes = sorted(planes, key=lambda p: float(np.dot(p.position or 0, normal)))
+    positions = np.array([p.position for p in planes])
+    notes += _check_distances(name, planes, positions @ normal)
+    step = _step(name, planes, positions, normal)
+    return planes, _affine(planes[0], rows, columns, step), notes
+
+
+def _check_plane(plane: Plane) -> None:
+    where = plane.file.name
+    if plane.frames > 1 and plane.position is None:
+        raise InputError(
+            f"{where}: multi-frame DICOM ({plane.frames} frames) without a position per frame, a film or an old"
+            " format; export it as single slices or pictures."
+        )
+    grey = plane.photometric == "MONOCHROME2"
+    # Turned grey values of an X-ray picture mean the same; those of CT or PET are numbers with a unit.
+    if not grey and not (plane.photometric == "MONOCHROME1" and plane.modality in PROJECTIONS):
+        raise InputError(
+            f"{where}: only MONOCHROME2 DICOM is read (and MONOCHROME1 of X-ray pictures), this is"
+            f" {_known(plane.photometric)}; convert it to PNG."
+        )
+    if min(plane.rows, plane.columns) < 2:
+        raise InputError(f"{where}: {plane.columns} × {plane.rows} pixels are no image.")
+    if max(plane.rows, plane.columns) > MAX_SIDE:
+        raise InputError(f"{where}: {plane.columns} × {plane.rows} pixels, the limit is {MAX_SIDE}; crop it.")
+    if plane.slope == 0:
+        raise InputError(f"{where}: RescaleSlope is 0, which leaves no image; export it again.")
+    if plane.spacing and min(plane.spacing[:2]) <= 0:
+        raise InputError(f"{where}: {plane.spacing[2]} is not positive; repair it.")
+    if plane.orientation:
+        row, column = np.reshape(plane.orientation, (2, 3))
+        if np.abs([row @ row - 1, column @ column - 1, row @ column]).max() > 0.01:
+            raise InputError(
+                f"{where}: ImageOrientationPatient holds no two perpendicular directions; repair it."
+            )
+
+
+def _known(photometric: str) -> str:
+    base = photometric.split(" with ")[0]
+    common = (
+        "MONOCHROME1",
+        "MONOCHROME2",
+        "RGB",
+        "PALETTE COLOR",
+        "YBR_FULL",
+        "YBR_FULL_422",
+        "YBR_RCT",
+        "YBR_ICT",
+    )
+    return photometric if base in common else "an unknown kind"
+
+
+def _without_copies(planes: Sequence[Plane]) -> tuple[list[Plane], list[str]]:
+    # The position too: careless anonymisers give one SOPInstanceUID to all slices.
+    unique = {(p.instance or str(p.file), p.frame, p.position): p for p in reversed(planes)}
+    copies = len(planes) - len(unique)
+    notes = (
+        [f"{copies} of {len(planes)} DICOM images are copies of others and were left out"] if copies else []
+    )
+    return list(reversed(unique.values())), notes
+
+
+def _place_one(plane: Plane, notes: list[str]) -> tuple[np.ndarray, list[str]]:
+    """Affine of a single image: without a place it lies at the origin, upright as stored."""
+    if plane.spacing is None:
+        notes = [*notes, "no pixel spacing in the DICOM file: 1 mm is assumed, sizes in mm are not right"]
+        plane = replace(plane, spacing=(1.0, 1.0, ""))
+    elif plane.spacing[2] != "PixelSpacing":
+        notes = [
+            *notes,
+            f"pixel spacing is that of the detector ({plane.spacing[2]}): sizes in mm are too large",
+        ]
+    rows, columns = np.reshape(plane.orientation or (1, 0, 0, 0, 1, 0), (2, 3))
+    thickness = plane.thickness if plane.thickness and plane.thickness > 0 else 1.0
+    return _affine(plane, rows, columns, np.cross(rows, columns) * thickness), notes
+
+
+def _in_plane(name: str, planes: Sequence[Plane]) -> np.ndarray:
+    """(2, 3) directions along a row and along a column, equal in all planes."""
+    directions = np.array([p.orientation for p in planes])
+    if np.abs(directions - directions[0]).max() > 1e-3:
+        raise InputError(f"{name}: slices of different orientations; give one folder per stack of slices.")
+    spacing = np.array([p.spacing[:2] for p in planes if p.spacing])
+    if np.abs(spacing / spacing[0] - 1).max() > 1e-3:
+        raise InputError(f"{name}: slices of different pixel spacing; give one folder per stack of slices.")
+    return directions[0].reshape(2, 3)
+
+
+def _check_distances(name: str, planes: Sequence[Plane], depth: np.ndarray) -> list[str]:
+    """Warnings about slice distances.
+
+    A mask has one slice distance. Where slices are missing, all behind the gap would lie in a wrong place, and
+    volumes would be wrong by a slice each: dicom2nifti (TotalSegmentator) stops there too, dcm2niix interpolates.
+    Small unevenness, mostly rounded positions, moves no slice by more than a part of its distance.
+    """
+    gaps = np.diff(depth)
+    if gaps.min() < 1e-3:
+        first = int(gaps.argmin())
+        raise InputError(
+            f"{name}: two slices at one position ({planes[first].file.name}, {planes[first + 1].file.name}"
+            f"{_apart(planes)}); give one folder per time point, echo or reconstruction."
+        )
+    distances = f"slice distances vary from {gaps.min():.2f} to {gaps.max():.2f} mm"
+    counts = np.round(gaps / gaps.min())
+    skips = counts > 1
+    if 0 < skips.mean() <= 0.5 and np.abs(gaps / gaps.min() - counts).max() < 0.25:
+        missing, gap = int((counts - 1).sum()), int(skips.argmax())
+        raise InputError(
+            f"{name}: {'a slice is' if missing == 1 else f'{missing} slices are'} missing"
+            f"{', first' if skips.sum() > 1 else ''} between {planes[gap].file.name} and"
+            f" {planes[gap + 1].file.name} ({gaps[gap]:.2f} mm apart, others {np.median(gaps[~skips]):.2f} mm);"
+            " complete the series."
+        )
+    off = float(np.abs(gaps / np.median(gaps) - 1).max())
+    if off > NEARLY:
+        raise InputError(f"{name}: {distances}; resample the series to equal distances first.")
+    return [f"{distances}, their mean is used"] if off > EVEN + 1e-6 else []
+
+
+def _apart(planes: Sequence[Plane]) -> str:
+    """What differs among the planes at one position, such as "; they differ in EchoTime: 4.6, 9.2"."""
+    groups: dict[tuple[float, ...], list[Plane]] = {}
+    for plane in planes:
+        groups.setdefault(tuple(np.round(plane.position or (), 3)), []).append(plane)
+    different: dict[str, set[str]] = {}
+    for group in groups.values():
+        for one, other in pairwise(group):
+            for mark, value in set(one.marks) ^ set(other.marks):
+                different.setdefault(mark, set()).add(value)
+    told = []
+    for mark, values in sorted(different.items()):
+        numbers = sorted(values, key=lambda v: (len(v.split(".")[0]), v))
+        told.append(
+            f"{mark} ({', '.join(numbers[:6])}{', …' if len(numbers) > 6 else ''})" if mark in FACTS else mark
+        )
+    return f"; they differ in {', '.join(told)}" if told else ""
+
+
+def _step(name: str, planes: Sequence[Plane], positions: np.ndarray, normal: np.ndarray) -> np.ndarray:
+    """(3,) mm from one plane to the next, along the normal."""
+    way = positions[-1] - positions[0]
+    depth = (positions - positions[0]) @ normal
+    aside = np.linalg.norm(positions - positions[0] - np.outer(depth, normal), axis=1)
+    if aside[-1] > 0.01 * depth[-1]:
+        raise InputError(f"{name}: the slices are stacked aslant (gantry tilt); resample the series first.")
+    # what is left to lean by the tilt allowed, or half a pixel
+    beside = aside - 0.01 * depth
+    if beside.max() > 0.5 * min((planes[0].spacing or (1, 1))[:2]):
+        raise InputError(
+            f"{name}: {planes[int(beside.argmax())].file.name} lies {aside[beside.argmax()]:.2f} mm beside the"
+            " other slices; resample the series first."
+        )
+    return way / (len(planes) - 1)
+
+
+def _affine(first: Plane, rows: np.ndarray, columns: np.ndarray, step: np.ndarray) -> np.ndarray:
+    """(4, 4): column index, row index and plane number to RAS mm; DICOM is LPS."""
+    assert first.spacing is not None
+    affine = np.eye(4)
+    # PixelSpacing is the distance of rows, then of columns; its first direction runs along a row.
+    affine[:3, :3] = np.stack([rows * first.spacing[1], columns * first.spacing[0], step], axis=1)
+    affine[:3, 3] = first.position or (0, 0, 0)
+    return np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine

@@ -1,0 +1,113 @@
+"""Read one picture (PNG, JPEG, TIFF, BMP), upright, channel first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from monai_ext.errors import InputError
+from monai_ext.io.volumes import MAX_SIDE, MAX_VOXELS, check_size, grey_or_colour
+from monai_ext.logs import quiet
+
+FORMATS = ("PNG", "JPEG", "TIFF", "BMP")  # PIL's others (EPS, WMF, …) run more code than a picture needs
+BITS = {"I;16": 16, "I;16B": 16, "I;16L": 16, "I": 32, "F": 32}  # PIL's modes of one deep channel
+
+
+def load_picture(
+    path: Path, label: bool = False, max_voxels: int = MAX_VOXELS, max_side: int = MAX_SIDE
+) -> tuple[np.ndarray, dict[str, Any]]:
+    """(1 or 3, H, W) of a picture, row 0 on top, transparency laid on black, with its ``meta``.
+
+    8 and 16 bit unsigned, 32 bit integer or float values as they are stored; colour with 8 bits a channel
+    (16-bit colour is cut to that by PIL, with a warning); 1 bit as 0 and 255. Label maps: palette indices,
+    1 bit as 0 and 1.
+
+    Args:
+        path: the file; its content, not its name, says which format it is.
+        label: it is a label map: one channel.
+        max_voxels: pixels times channels that the file may announce. PIL's own limit of 2**29 / 3 pixels
+            holds whatever this is.
+        max_side: pixels of its longer side.
+
+    Raises:
+        InputError: damaged or cut file, several pages, too large, a mode that is not read.
+    """
+    with quiet("PIL"):
+        picture, notes, stored = _open(path, max_voxels, max_side)
+    planes = _label(path, picture, stored) if label else _planes(path, picture)
+    meta = {
+        "affine": np.eye(4),
+        "kind": "picture",
+        "modality": "",
+        "bits": BITS.get(picture.mode, 8),
+        "spacing": np.ones(2),
+        "nifti_header": np.zeros(0, np.uint8),
+        "source": "",
+    }
+    return planes, {**meta, "warnings": notes}
+
+
+def _open(path: Path, max_voxels: int, max_side: int) -> tuple[Image.Image, list[str], str]:
+    """The decoded picture, upright, what is to be told about it, and PIL's name of the stored pixels."""
+    notes = []
+    try:
+        # streams: a file given by name is mapped, and Pillow 13 scrambles a mapped TIFF stored on its side
+        with path.open("rb") as stream, Image.open(stream, formats=FORMATS) as opened:
+            check_size(path.name, (*opened.size, len(opened.getbands())), max_voxels, max_side)
+            if opened.format == "PNG":
+                opened.verify()  # the checksums of the pixels, which decoding passes over
+        with path.open("rb") as stream, Image.open(stream, formats=FORMATS) as opened:
+            pages = getattr(opened, "n_frames", 1)
+            if pages > 1 and opened.format != "MPO":
+                raise InputError(f"{path.name}: {pages} pages; give one picture per file.")
+            if pages > 1:  # a telephone's JPEG: previews and depth behind the picture
+                notes.append(f"the first of {pages} pictures in the file was read")
+            stored = str(opened.tile[0][3]) if opened.tile else ""
+            if ";16" in stored and opened.mode not in BITS:
+                notes.append("colour of 16 bits a channel was read with 8")
+            opened.load()
+            return ImageOps.exif_transpose(opened), notes, stored
+    except (InputError, MemoryError):
+        raise
+    except Image.DecompressionBombError as error:
+        raise InputError(
+            f"{path.name}: more than {2 * (Image.MAX_IMAGE_PIXELS or 0)} pixels; crop it or make it smaller."
+        ) from error
+    except Exception as error:  # PIL's decoders meet damage with nearly every exception there is
+        raise InputError(
+            f"{path.name}: not a whole PNG, JPEG, TIFF or BMP picture ({type(error).__name__});"
+            " export it again."
+        ) from error
+
+
+def _planes(path: Path, picture: Image.Image) -> np.ndarray:
+    """(1 or 3, H, W) as displayed."""
+    if picture.mode in BITS or (picture.mode == "L" and "transparency" not in picture.info):
+        return np.asarray(picture)[None]
+    if picture.mode in ("1", "L", "P", "PA", "LA", "La", "RGBA", "RGBa") or "transparency" in picture.info:
+        rgba = picture.convert("LA" if picture.mode == "La" else "RGBA").convert("RGBA")
+        black = Image.new("RGBA", rgba.size, (0, 0, 0, 255))
+        picture = Image.alpha_composite(black, rgba).convert("RGB")
+    elif picture.mode in ("CMYK", "YCbCr", "RGBX"):
+        picture = picture.convert("RGB")
+    elif picture.mode != "RGB":
+        raise InputError(f"{path.name}: pictures of mode {picture.mode} are not read; save it as 8-bit PNG.")
+    return grey_or_colour(np.moveaxis(np.asarray(picture), -1, 0))
+
+
+def _label(path: Path, picture: Image.Image, stored: str) -> np.ndarray:
+    """(1, H, W) numbers of a label map."""
+    if any(f"L;{bits}" in stored for bits in (2, 4)):  # PIL spreads them over 0 … 255
+        raise InputError(f"{path.name}: a label map of 2 or 4 bits; save it with 8 bits.")
+    array = np.asarray(picture)
+    if array.ndim == 3:
+        colours = array[..., : 1 if picture.mode in ("LA", "PA") else 3]
+        if picture.mode not in ("LA", "PA", "RGB", "RGBA") or (colours != colours[..., :1]).any():
+            raise InputError(f"{path.name}: a label map in colour; save one number per pixel.")
+        array = array[..., 0]
+    if not np.isfinite(array).all() or (array != np.round(array)).any():
+        raise InputError(f"{path.name}: a label map with fractions; save whole numbers.")
+    return array[None]

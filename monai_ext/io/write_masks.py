@@ -1,0 +1,81 @@
+"""Write the masks of one case in kind with the file they are of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from monai_ext.io.datalists import unique_names
+from monai_ext.io.dicom.write_seg import write_seg
+from monai_ext.io.write_itk import write_itk
+from monai_ext.io.write_nifti import write_nifti
+from monai_ext.io.write_picture import write_picture
+
+LABELS, OVERLAY, SEGMENTS = "labels", "overlay", "segmentation"
+"""Names of files that belong to no single prompt: of the label map, the picture and the DICOM SEG."""
+
+MaskFormat = Literal["auto", "nifti"]
+
+
+def write_masks(
+    folder: Path,
+    masks: np.ndarray,
+    labels: np.ndarray,
+    prompts: Sequence[str],
+    names: Sequence[str],
+    meta: Mapping[str, Any],
+    output_format: MaskFormat = "auto",
+    algorithm: tuple[str, str] = ("monai_ext", ""),
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Write the masks of all prompts, each file whole or not at all.
+
+    Args:
+        folder: of the case.
+        masks, labels: (P, ...) and (...) uint8, in the order of the input.
+        prompts, names: P texts and what their files are called.
+        meta: of the image, as :class:`monai_ext.transforms.MedicalLoadImage` gives it.
+        output_format: "auto": .png for pictures, .nii.gz for NIfTI, .mha for MHA and MHD, .nrrd for NRRD, each a
+            file per prompt and a label map; one DICOM SEG, which has no label map, for DICOM. "nifti": .nii.gz
+            for all volumes.
+        algorithm: name and version of what made them, for the SEG.
+
+    Returns:
+        where each mask is, ``mask`` (a name in `folder`) and of a SEG ``segment`` (from 1); sentences for the record.
+
+    Raises:
+        OSError: when a file cannot be written.
+        InputError: when a DICOM series is no longer as it was read.
+    """
+    *files, last = mask_files(names, meta, output_format)
+    if not files:
+        source = Path(meta["filename_or_obj"])
+        notes = write_seg(folder / last, masks, prompts, source, meta["source"], algorithm)
+        return [{"mask": last, "segment": number} for number in range(1, len(prompts) + 1)], notes
+    suffix, write = file_writer(meta, output_format)
+    for file, plane in zip(files, masks, strict=True):
+        write(folder / file, plane * 255 if suffix == ".png" else plane)
+    write(folder / last, labels)
+    return [{"mask": file} for file in files], []
+
+
+def mask_files(names: Sequence[str], meta: Mapping[str, Any], output_format: MaskFormat) -> list[str]:
+    """What :func:`write_masks` calls its files: one for each name and then the label map, or only the SEG."""
+    if meta.get("kind") == "dicom" and output_format == "auto":
+        return [f"{SEGMENTS}.dcm"]
+    suffix, _ = file_writer(meta, output_format)
+    return [f"{name}{suffix}" for name in (*unique_names(names, taken=(LABELS, OVERLAY)), LABELS)]
+
+
+def file_writer(
+    meta: Mapping[str, Any], output_format: MaskFormat
+) -> tuple[str, Callable[[Path, np.ndarray], None]]:
+    """Extension and writer that fit the file an image was read from."""
+    if meta.get("kind") == "picture":
+        return ".png", write_picture
+    if meta.get("kind") == "itk" and output_format == "auto":
+        nrrd = str(meta["filename_or_obj"]).lower().endswith(".nrrd")
+        return ".nrrd" if nrrd else ".mha", lambda path, array: write_itk(path, array, meta)
+    return ".nii.gz", lambda path, array: write_nifti(path, array, meta)

@@ -1,0 +1,202 @@
+"""Segment Anything (Kirillov et al. 2023) and MedSAM (Ma et al. 2024), built of segment_anything's own modules.
+
+Names and shapes of the weights are those of the public files, which load as they are. Nothing is downloaded here.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncoder, TwoWayTransformer
+from torch import Tensor, nn
+from torchvision.transforms.v2.functional import pil_to_tensor, resize, to_pil_image
+
+from monai_ext.networks.decoders.base import EncodedImages, PromptableDecoder, Rows
+from monai_ext.networks.decoders.letterbox import Placement
+
+MEAN = (123.675, 116.28, 103.53)  # of SAM's training images, RGB, in grey levels
+STD = (58.395, 57.12, 57.375)
+
+ENCODERS: dict[str, dict[str, Any]] = {
+    "vit_b": {"embed_dim": 768, "depth": 12, "num_heads": 12, "global_attn_indexes": (2, 5, 8, 11)},
+    "vit_l": {"embed_dim": 1024, "depth": 24, "num_heads": 16, "global_attn_indexes": (5, 11, 17, 23)},
+    "vit_h": {"embed_dim": 1280, "depth": 32, "num_heads": 16, "global_attn_indexes": (7, 15, 23, 31)},
+}
+PATCH = 16
+
+
+def grey_levels(image: Tensor) -> Tensor:
+    """Images in [0, 1] as uint8: the networks were trained on whole grey levels."""
+    return (image.clamp(0, 1) * 255).round().to(torch.uint8)
+
+
+def shrunk(levels: Tensor, height: int, width: int) -> Tensor:
+    """(B, 3, H, W) grey levels resized by Pillow, as SAM's own predictor does, to the last bit on every device.
+
+    torch's kernels are a grey level off in one pixel of a thousand on a CPU, and in one of five elsewhere.
+    """
+    if levels.shape[-2:] == (height, width):
+        return levels
+    images = [resize(to_pil_image(one), [height, width]) for one in levels.cpu()]
+    return torch.stack([pil_to_tensor(one) for one in images]).to(levels.device)
+
+
+def standardise(image: Tensor, mean: Sequence[float] = MEAN, std: Sequence[float] = STD) -> Tensor:
+    """(B, 3, H, W) less a mean, by a standard deviation of its channels, in float32; SAM's are of grey levels."""
+    image = image.float()
+    # Made anew rather than kept as buffers: no public file holds them, and on `meta` they would be lost.
+    return (image - image.new_tensor(mean)[:, None, None]) / image.new_tensor(std)[:, None, None]
+
+
+class SegmentAnything(PromptableDecoder):
+    """The three modules of Segment Anything behind the interface; how images come in is the subclass's.
+
+    Args:
+        image_encoder: (B, 3, image_size, image_size) to (B, dim, image_size / stride, image_size / stride).
+        image_size: side of the square in pixels.
+        stride: of the features.
+        dim: channels of the features, length of a token.
+        decoder: `depth`, `num_heads` and `mlp_dim` of the two-way transformer, and `iou_dim`, the width of the
+            head that predicts the IoU.
+    """
+
+    def __init__(
+        self,
+        image_encoder: nn.Module,
+        image_size: int,
+        stride: int = PATCH,
+        dim: int = 256,
+        decoder: Mapping[str, int] | None = None,
+    ) -> None:
+        super().__init__()
+        if image_size % stride:
+            raise ValueError(f"image_size {image_size} is no multiple of the stride {stride}.")
+        sizes = {"depth": 2, "num_heads": 8, "mlp_dim": 2048, "iou_dim": 256, **(decoder or {})}
+        grid = image_size // stride
+        self.image_encoder = image_encoder
+        self.prompt_encoder = PromptEncoder(
+            embed_dim=dim,
+            image_embedding_size=(grid, grid),
+            input_image_size=(image_size, image_size),
+            mask_in_chans=16,
+        )
+        self.mask_decoder = MaskDecoder(
+            num_multimask_outputs=self.masks,
+            transformer=TwoWayTransformer(
+                depth=sizes["depth"],
+                embedding_dim=dim,
+                num_heads=sizes["num_heads"],
+                mlp_dim=sizes["mlp_dim"],
+            ),
+            transformer_dim=dim,
+            iou_head_depth=3,
+            iou_head_hidden_dim=sizes["iou_dim"],
+        )
+        self.image_size, self.mask_size, self.token_size = image_size, 4 * grid, dim
+
+    @abstractmethod
+    def place(self, height: int, width: int) -> Placement:
+        """Where an image of this size lies in the square."""
+
+    @abstractmethod
+    def prepare(self, image: Tensor, place: Placement) -> Tensor:
+        """(B, 3, H, W) images in [0, 1] as (B, 3, image_size, image_size) input of the encoder."""
+
+    def encode(self, image: Tensor) -> EncodedImages:
+        place = self.place(image.shape[-2], image.shape[-1])
+        return EncodedImages((self.image_encoder(self.prepare(image, place)),), place)
+
+    def predict_rows(self, maps: tuple[Tensor, ...], rows: Rows, multimask: bool) -> tuple[Tensor, Tensor]:
+        (features,) = maps
+        points = None if rows.points is None else (rows.points, rows.labels)
+        with torch.autocast(features.device.type, enabled=False):  # places in half precision are other places
+            sparse, dense = self.prompt_encoder(points=points, boxes=rows.boxes, masks=rows.masks)
+        sparse = sparse.expand(len(features), -1, -1)  # one row where there are tokens at most
+        if rows.tokens is not None:
+            sparse = torch.cat([sparse, rows.tokens.to(sparse.dtype)], dim=1)
+        # The decoder repeats one image for all prompts and adds what is dense. Each row has its own image here,
+        # so that images come in by the sum.
+        return self.mask_decoder(
+            image_embeddings=features.new_zeros(1, features.shape[1], 1, 1),
+            image_pe=self.prompt_encoder.get_dense_pe(),
+            sparse_prompt_embeddings=sparse,
+            dense_prompt_embeddings=features + dense,
+            multimask_output=multimask,
+        )
+
+
+class SAM(SegmentAnything):
+    """Segment Anything: longest side to 1024, SAM's mean and standard deviation, padding below and on the right.
+
+    The result is that of ``segment_anything.SamPredictor`` on the same weights.
+
+    Args:
+        encoder: "vit_b", "vit_l", "vit_h", or `embed_dim`, `depth`, `num_heads` and `global_attn_indexes` of
+            another ViT (any argument of segment_anything's ``ImageEncoderViT``).
+        image_size: side of the square in pixels.
+        dim: channels of the features.
+        decoder: see :class:`SegmentAnything`.
+    """
+
+    def __init__(
+        self,
+        encoder: str | Mapping[str, Any] = "vit_b",
+        image_size: int = 1024,
+        dim: int = 256,
+        decoder: Mapping[str, int] | None = None,
+    ) -> None:
+        sizes = vit_sizes(encoder)
+        super().__init__(
+            ImageEncoderViT(img_size=image_size, out_chans=dim, **sizes), image_size, PATCH, dim, decoder
+        )
+
+    def place(self, height: int, width: int) -> Placement:
+        return Placement.longest_side(height, width, self.image_size)
+
+    def prepare(self, image: Tensor, place: Placement) -> Tensor:
+        small = shrunk(grey_levels(image), place.inner_height, place.inner_width)
+        return place.pad(standardise(small))
+
+
+class MedSAM(SAM):
+    """MedSAM: SAM ViT-B whose images are squashed to 1024 x 1024 and stretched to [0, 1] each, nothing else.
+
+    As published, probabilities instead of logits are enlarged to the image. The arguments are :class:`SAM`'s.
+    """
+
+    def place(self, height: int, width: int) -> Placement:
+        return Placement.squash(height, width, self.image_size)
+
+    def prepare(self, image: Tensor, place: Placement) -> Tensor:
+        size = (place.side, place.side)
+        if image.shape[-2:] != size:
+            image = F.interpolate(image, size, mode="bicubic", antialias=True)
+        image = grey_levels(image).float()
+        low, high = image.amin((1, 2, 3), keepdim=True), image.amax((1, 2, 3), keepdim=True)
+        return (image - low) / (high - low).clamp_min(1)  # whole grey levels: an image of one level becomes 0
+
+    def upscale(self, low: Tensor, features: EncodedImages) -> Tensor:
+        place = features.placement
+        rows = low.flatten(0, 1).float().sigmoid()
+        large = F.interpolate(rows, (place.height, place.width), mode="bilinear")
+        return torch.logit(large, eps=1e-6).unflatten(0, low.shape[:2])
+
+
+def vit_sizes(encoder: str | Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments of segment_anything's image encoder: those of a name, or the given ones, completed."""
+    if isinstance(encoder, str):
+        if encoder not in ENCODERS:
+            raise ValueError(f"no image encoder {encoder!r}; known are {', '.join(ENCODERS)}.")
+        encoder = ENCODERS[encoder]
+    return {
+        "patch_size": PATCH,
+        "norm_layer": partial(nn.LayerNorm, eps=1e-6),
+        "use_rel_pos": True,
+        "window_size": 14,
+        **encoder,
+    }

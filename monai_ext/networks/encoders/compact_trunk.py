@@ -1,0 +1,102 @@
+"""The image tower of the embedded vision-language encoder: convolutions, then attention; made known to timm.
+
+open_clip builds what timm knows by name, and a config file then describes the whole model. A plain vision transformer
+of this size needs more images than we have: see the model card of the bundle clip_sam.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from timm.layers import LayerNorm2d
+from timm.models import register_model
+from timm.models.vision_transformer import Block
+from torch import Tensor, nn
+
+from monai_ext.networks.blocks.convolutions import ContextBlock, ResidualBlock, conv
+
+STRIDE = 8
+
+
+class AttentionBlock(nn.Module):
+    """A block of timm's vision transformer on a map, (B, C, h, w) in and out; at first it changes little."""
+
+    def __init__(self, channels: int, heads: int) -> None:
+        super().__init__()
+        self.block = Block(channels, heads, mlp_ratio=2.0, qkv_bias=True, init_values=0.1)
+
+    @property
+    def attn(self) -> nn.Module:
+        return self.block.attn
+
+    def forward(self, x: Tensor) -> Tensor:
+        tokens = self.block(x.flatten(2).transpose(1, 2))
+        return tokens.transpose(1, 2).unflatten(2, x.shape[2:])
+
+
+class CompactTrunk(nn.Module):
+    """(B, 3, S, S) to (B, C, S / 8, S / 8), by stages of one state: the stem, then blocks of one size.
+
+    Stem and context blocks are those of :class:`monai_ext.networks.vlsm.Encoder`, whose weights it can begin with.
+
+    Args:
+        channels: at strides 2, 4 and 8, and of the blocks.
+        blocks: number of context blocks.
+        attention: number of attention blocks after them.
+        heads: of their attention.
+    """
+
+    def __init__(
+        self,
+        channels: tuple[int, int, int, int] = (24, 48, 80, 120),
+        blocks: int = 5,
+        attention: int = 2,
+        heads: int = 4,
+    ) -> None:
+        super().__init__()
+        c2, c4, c8, width = channels
+        self.stem = nn.Sequential(
+            nn.Sequential(conv(3, c2, stride=2), conv(c2, c2)),
+            nn.Sequential(conv(c2, c4, stride=2), ResidualBlock(c4), ResidualBlock(c4)),
+            nn.Sequential(conv(c4, c8, stride=2), ResidualBlock(c8)),
+            conv(c8, width),
+        )
+        self.blocks = nn.ModuleList(
+            [ContextBlock(width) for _ in range(blocks)]
+            + [AttentionBlock(width, heads) for _ in range(attention)]
+        )
+        self.norm = LayerNorm2d(width)
+        self.num_features = width
+        self.default_cfg: dict[str, Any] = {"pool_size": (16, 16)}  # tells open_clip that features are maps
+        self.to(memory_format=torch.channels_last)
+
+    def reset_classifier(self, num_classes: int, global_pool: str = "avg") -> None:
+        """What open_clip calls; there is no classifier, and pooling is averaging."""
+        if num_classes or global_pool != "avg":
+            raise ValueError(f"{num_classes} classes, pooling {global_pool!r}: this trunk averages features.")
+
+    def forward_features(self, x: Tensor) -> Tensor:
+        """Normalised features (B, C, h, w)."""
+        x = self.stem(x)
+        for block in self.blocks:
+            x = block(x)
+        return self.norm(x)
+
+    def forward_head(self, x: Tensor) -> Tensor:
+        """Their mean over the places, (B, C)."""
+        return x.mean((2, 3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.forward_head(self.forward_features(x))
+
+
+@register_model
+def monai_ext_compact(pretrained: bool = False, **settings: Any) -> CompactTrunk:
+    """The trunk by its name in timm; its weights come with those of the whole encoder.
+
+    Of timm's settings, which are all about pretrained weights, none has a meaning here.
+    """
+    if pretrained:
+        raise ValueError("monai_ext_compact has no weights of its own in timm.")
+    return CompactTrunk()

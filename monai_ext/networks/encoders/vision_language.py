@@ -1,0 +1,279 @@
+"""Vision-language encoders behind one interface: images and texts to unit vectors of one space.
+
+open_clip does the work (Radford et al. 2021, Cherti et al. 2023; BiomedCLIP: Zhang et al. 2023). Here is what the
+methods of this package need beside it: images in display range, the token grid and any layer, texts that are
+embedded once, and nothing that asks the network.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from monai_ext.losses.image_text import CaptionLogits
+from monai_ext.networks.encoders.clip_config import ClipConfig, build_clip, clip_config, is_file
+from monai_ext.networks.encoders.clip_text import Tokenizer, read_tokenizer
+from monai_ext.networks.encoders.clip_towers import ImageTower, image_tower, layer_indices
+from monai_ext.networks.segmenter import Prompt, ensembled
+from monai_ext.weights.convert import SETTINGS, without_prefix
+from monai_ext.weights.registry import copy_into
+
+REMEMBERED = 4096  # texts; 8 MB at 512 channels
+
+# In public files, and in no network of today: positions that transformers counts by itself, sizes that OpenAI adds.
+LEFTOVERS = ("text.transformer.embeddings.position_ids", *SETTINGS)
+
+
+@dataclass
+class ImageFeatures:
+    """What an image tower says of B images.
+
+    Attributes:
+        embedding: (B, D) unit vectors, float32.
+        tokens: (B, D, h, w), a unit vector for each place, first row at the top of the image; None where the
+            architecture has none (pooling that mixes the places).
+        layers: the asked layers as (B, C, h, w), as the network has them: not projected, prefix tokens left out.
+    """
+
+    embedding: Tensor
+    tokens: Tensor | None
+    layers: dict[int, Tensor]
+
+
+class VisionLanguageEncoder(nn.Module):
+    """An open_clip model with random weights, until some are loaded into it (:meth:`load`).
+
+    Args:
+        model: a name ("OA-ViT-B", "BiomedCLIP", "ViT-B-16", …), a config file, its folder or its content:
+            see :func:`~monai_ext.networks.encoders.clip_config.clip_config`.
+        pretrained: with a name of open_clip, the tag of the weights that will be loaded.
+        text_files: folder with the files of a Hugging Face tokenizer, and of the text tower's config where this
+            package has none. If None, a folder given as `model`. BiomedCLIP can be built without, and encode
+            images, but no texts.
+
+    Raises:
+        InputError: a model that is unknown or cannot be built.
+        WeightsError: files of the text tower or the tokenizer are needed or damaged.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self,
+        model: str | Path | Mapping[str, Any],
+        pretrained: str | None = None,
+        text_files: str | Path | None = None,
+    ) -> None:
+        super().__init__()
+        if text_files is None and not isinstance(model, Mapping) and is_file(model) and Path(model).is_dir():
+            text_files = model
+        self.text_files = None if text_files is None else Path(text_files)
+        self.config: ClipConfig = clip_config(model, pretrained, self.text_files)
+        self.model: Any = build_clip(self.config)
+        for name in ("mean", "std"):
+            value = torch.tensor(getattr(self.config, name), dtype=torch.float32)[:, None, None]
+            self.register_buffer(name, value, persistent=False)
+        self._tokenizer: Tokenizer | None = None
+        if self.text_files is not None:
+            self._tokenizer = read_tokenizer(self.config, self.text_files)
+        self._cache: dict[str, Tensor] = {}
+        self._cached_weights: list[tuple[Any, ...]] = []
+
+    @property
+    def tower(self) -> ImageTower:
+        """The image tower block by block, for methods that stop or go on half-way."""
+        return image_tower(self.model.visual)
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """Height and width that the image tower sees."""
+        size = self.model.visual.image_size
+        return (size, size) if isinstance(size, int) else tuple(size)
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """Read on first use.
+
+        Raises:
+            WeightsError: its files are needed.
+        """
+        if self._tokenizer is None:
+            self._tokenizer = read_tokenizer(self.config, self.text_files)
+        return self._tokenizer
+
+    def load(self, state: Mapping[str, Tensor], what: str) -> None:
+        """Copy weights in the layout of open_clip's public files into the model; all must fit.
+
+        Args:
+            state: by name, with or without this module's own prefix "model.".
+            what: how messages call them.
+
+        Raises:
+            WeightsError: naming the keys that do not fit.
+        """
+        from open_clip.model import convert_to_custom_text_state_dict
+
+        state = without_prefix(state, "model.")
+        state = {key: value for key, value in state.items() if key not in LEFTOVERS}
+        if "positional_embedding" in state and hasattr(self.model, "text"):
+            state = convert_to_custom_text_state_dict(state)
+        copy_into(self.model, state, what)
+
+    def prepare(self, image: Tensor) -> Tensor:
+        """Images as the image tower takes them: whole, squashed to its size, normalised.
+
+        open_clip crops the centre of an image that is not square; a segmenter must see all of it.
+
+        Args:
+            image: (B, 3, H, W) in [0, 1].
+
+        Returns:
+            (B, 3, S, S) in the type of the weights.
+
+        Raises:
+            ValueError: another shape.
+        """
+        if image.ndim != 4 or image.shape[1] != 3:
+            raise ValueError(f"images are (B, 3, H, W), got {tuple(image.shape)}.")
+        x = image.float()
+        if x.shape[-2:] != self.image_size:
+            x = F.interpolate(x, self.image_size, mode=self.config.interpolation, antialias=True).clamp(0, 1)
+        return ((x - self.mean) / self.std).to(next(self.model.visual.parameters()).dtype)
+
+    def encode_image(self, image: Tensor, layers: Sequence[int] = ()) -> ImageFeatures:
+        """Embedding, token grid and layers of images.
+
+        Args:
+            image: (B, 3, H, W) in [0, 1].
+            layers: 0-based blocks whose output is wanted, negative ones from the end; a ResNet has four.
+
+        Raises:
+            ValueError: images of another shape, a layer that is not there.
+        """
+        return self.encode_prepared(self.prepare(image), layers)
+
+    def encode_prepared(self, x: Tensor, layers: Sequence[int] = ()) -> ImageFeatures:
+        """:meth:`encode_image` of what :meth:`prepare` gave, (B, 3, S, S), perhaps masked since."""
+        tower = self.tower
+        asked, kept = layer_indices(tower, layers), {}
+        state = tower.stem(x)
+        for index, block in enumerate(tower.blocks):
+            state = block(state)
+            if index in asked.values():
+                kept[index] = tower.as_map(state)
+        pooled, tokens = tower.finish(state)
+        return ImageFeatures(
+            F.normalize(pooled.float(), dim=-1),
+            None if tokens is None else F.normalize(tokens.float(), dim=1),
+            {layer: kept[index] for layer, index in asked.items()},
+        )
+
+    def encode_text(self, prompts: Sequence[Prompt | str]) -> Tensor:
+        """(N, D) float32 unit vectors of N prompts; an ensemble is the mean of its unit vectors, normalised.
+
+        Each text is embedded once and remembered while the weights of the text tower stay what and where they
+        are (a change through ``weight.data``, which PyTorch does not count, is not noticed). While they learn
+        (they require gradients, and this module trains or gradients are on) nothing is remembered. A text longer than the context is cut, with a warning.
+
+        Raises:
+            WeightsError: the tokenizer's files are needed.
+        """
+        asked = [Prompt.of(prompt) for prompt in prompts]
+        texts = list(dict.fromkeys(text for prompt in asked for text in prompt.texts))
+        learns = any(weight.requires_grad for weight in self._text_weights())
+        if learns and (self.training or torch.is_grad_enabled()):
+            vectors = dict(zip(texts, self._embed(texts), strict=True))
+        else:
+            vectors = self._remembered(texts)
+        return ensembled(asked, vectors)
+
+    def similarity(self, image: Tensor, text: Tensor) -> Tensor:
+        """(..., T) logits of (..., D) image and (T, D) text unit vectors: scaled cosines, as trained."""
+        return self._logits(image @ text.T)
+
+    def text_map(self, tokens: Tensor, text: Tensor) -> Tensor:
+        """(h, w) logits, as :meth:`similarity`, of each place of a (D, h, w) token grid with one (D,) text vector."""
+        return self._logits(
+            (tokens * text[:, None, None]).sum(0)
+        )  # as a sum, which autocast leaves in float32
+
+    def _logits(self, cosine: Tensor) -> Tensor:
+        bias = self.model.logit_bias
+        logits = self.model.logit_scale.exp() * cosine
+        return logits if bias is None else logits + bias
+
+    def forward(self, image: Tensor, captions: Sequence[Sequence[str]]) -> CaptionLogits:
+        """The path that training takes: (B, 3, H, W) images in [0, 1] with P captions for each.
+
+        Raises:
+            ValueError: when the architecture has no token grid, or images differ in the number of captions.
+        """
+        features = self.encode_image(image)
+        if features.tokens is None:
+            raise ValueError(f"{self.config.name} has no token grid to compare with captions.")
+        if len({len(row) for row in captions}) != 1 or len(captions) != len(image):
+            raise ValueError(f"{len(image)} images need as many captions each.")
+        text = self.encode_text([one for row in captions for one in row])
+        pairs = self.similarity(features.embedding, text).unflatten(1, (len(captions), -1))
+        own = text.unflatten(0, pairs.shape[1:])
+        return CaptionLogits(pairs, self._logits(torch.einsum("bdhw,bpd->bphw", features.tokens, own)))
+
+    def _text_weights(self) -> Iterator[nn.Parameter]:
+        for name, weight in self.model.named_parameters():
+            if not name.startswith(("visual.", "logit_", "text_decoder.")):
+                yield weight
+
+    def _embed(self, texts: Sequence[str]) -> Tensor:
+        """(N, D) unit vectors. A Hugging Face tower masks what is padded, so padding ends at the longest text."""
+        for text in texts:
+            if beyond := self.tokenizer.cut(text):
+                warnings.warn(
+                    f"{self.config.name} reads {self.config.context_length} tokens; cut from a prompt: {beyond!r}.",
+                    stacklevel=3,
+                )
+        ids = self.tokenizer(texts)
+        if "hf_config" in self.config.text:
+            used = (ids != self.model.text.config.pad_token_id).any(0)
+            ids = ids[:, : int(used.nonzero().max()) + 1]
+        ids = ids.to(next(self._text_weights()).device)
+        return F.normalize(self.model.encode_text(ids).float(), dim=-1)
+
+    def _remembered(self, texts: Sequence[str]) -> dict[str, Tensor]:
+        weights = [(w.data_ptr(), w._version, w.dtype, w.device) for w in self._text_weights()]
+        if weights != self._cached_weights or len(self._cache) > REMEMBERED:
+            self._cache.clear()
+            self._cached_weights = weights
+        vectors = {}
+        for text in texts:
+            if text not in self._cache:
+                with _as_trained(self.model):  # one by one: a vector does not depend on its neighbours
+                    self._cache[text] = self._embed([text])[0]
+            vectors[text] = self._cache[text]
+        return vectors
+
+    def _apply(self, fn: Any, recurse: bool = True) -> VisionLanguageEncoder:
+        self._cache.clear()
+        return super()._apply(fn, recurse)
+
+
+@contextmanager
+def _as_trained(module: nn.Module) -> Iterator[None]:
+    """Without dropout, gradients, autocast or inference mode, whose tensors no later gradient could pass."""
+    modes = [(m, m.training) for m in module.modules()]
+    device = next(module.parameters()).device.type
+    module.eval()
+    try:
+        with torch.inference_mode(False), torch.no_grad(), torch.autocast(device, enabled=False):
+            yield
+    finally:
+        for m, training in modes:
+            m.training = training

@@ -1,0 +1,126 @@
+"""A picture of examples from data sets: each target's label on an image, side by side."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Sequence
+from itertools import zip_longest
+from typing import Any
+
+import numpy as np
+import torch
+from monai.utils import ensure_tuple
+from PIL import Image, ImageDraw, ImageFont
+from skimage.segmentation import find_boundaries
+
+from monai_ext.data.dataset_check import Entry
+from monai_ext.transforms.display import DisplayRange
+from monai_ext.transforms.load import MedicalLoadImage
+from monai_ext.visualize.overlay import COLOURS, flat_view
+
+BILINEAR, BOX = Image.Resampling.BILINEAR, Image.Resampling.BOX
+COLUMNS, ROWS = 6, 4
+SIDE = 240  # pixels of the square that each example lies in
+MARGIN = 8  # pixels between them
+CAPTION = 36  # pixels of the two lines below
+
+
+def choose_examples(entries: Iterable[Entry], most: int = COLUMNS * ROWS) -> list[tuple[Entry, str | None]]:
+    """Entries to draw, each with the target to draw in it, spread over sets, lists and targets.
+
+    Of each list and target the item with the median amount of the target comes first. A list without any label
+    gives images without a target. The choice does not depend on chance.
+    """
+    by_set: dict[str, dict[str | None, dict[str, list[Entry]]]] = {}
+    for entry in entries:
+        if entry.contents is None or entry.repeat:
+            continue
+        targets: list[str | None] = [name for name, amount in entry.contents.shown.items() if amount]
+        if "label" not in entry.item:
+            targets = [None]
+        for target in targets:
+            lists = by_set.setdefault(entry.item["set"], {}).setdefault(target, {})
+            lists.setdefault(entry.split, []).append(entry)
+    queues = []
+    for by_target in by_set.values():
+        # each target begins with the list after that of the target before it, so that both are spread
+        cells = _in_turn(
+            [(target, lists[split]) for split in _turned(list(lists), start)]
+            for start, (target, lists) in enumerate(by_target.items())
+        )
+        queues.append(_in_turn([(e, target) for e in _typical(same, target)] for target, same in cells))
+    return _in_turn(queues)[:most]
+
+
+def contact_sheet(examples: Sequence[tuple[Entry, str | None]]) -> Image.Image:
+    """Draw examples of :func:`choose_examples` in a grid of six columns, reading one at a time.
+
+    Volumes show the slice with most of the target, in radiological display. Below each picture stand the target
+    ("no label" without one), the set and the list.
+
+    Raises:
+        InputError: when a file has become unreadable since it was checked.
+    """
+    height = SIDE + CAPTION + MARGIN
+    width = SIDE + MARGIN
+    columns, rows = min(COLUMNS, max(1, len(examples))), max(1, -(-len(examples) // COLUMNS))
+    sheet = Image.new("RGB", (columns * width + MARGIN, rows * height + MARGIN), "white")
+    draw = ImageDraw.Draw(sheet)
+    for index, (entry, target) in enumerate(examples):
+        left, top = MARGIN + index % COLUMNS * width, MARGIN + index // COLUMNS * height
+        sheet.paste(_drawn(entry, target), (left, top))
+        below = (target or "no label", "black"), (f"{entry.item['set']}, {entry.split}", "dimgrey")
+        for line, (text, colour) in enumerate(below):
+            _write(draw, (left, top + SIDE + 2 + line * CAPTION // 2), text, colour)
+    return sheet
+
+
+def _drawn(entry: Entry, target: str | None) -> Image.Image:
+    """A square with one image and the outline of one target; of several sequences the first is shown."""
+    item = entry.item
+    image = MedicalLoadImage()(ensure_tuple(item["image"])[0])
+    shown = DisplayRange()(image if len(image) == 3 else image[:1], item["modality"])
+    masks = torch.zeros(1, *shown.shape[1:], dtype=torch.bool)
+    if target is not None:
+        label = MedicalLoadImage(label=True)(item["label"]).as_tensor()
+        masks = torch.isin(label, torch.tensor(item["targets"][target], dtype=label.dtype))
+    flat, (mask,), (height, width) = flat_view(shown, masks)
+    scale = SIDE / max(height, width)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    picture = Image.fromarray((flat.clip(0, 1) * 255).round().astype(np.uint8)).resize(size, BILINEAR)
+    # every pixel with any mask in it, so that a target of few pixels does not vanish in a small picture
+    small = np.asarray(Image.fromarray(mask.astype(np.float32)).resize(size, BOX)) > 0
+    outline = find_boundaries(np.pad(small, 1), mode="inner")[1:-1, 1:-1]
+    picture.paste(COLOURS[0], mask=Image.fromarray(outline))
+    square = Image.new("RGB", (SIDE, SIDE))
+    square.paste(picture, ((SIDE - size[0]) // 2, (SIDE - size[1]) // 2))
+    return square
+
+
+def _write(draw: ImageDraw.ImageDraw, corner: tuple[int, int], text: str, colour: str) -> None:
+    font = ImageFont.load_default(size=13)
+    text = " ".join(text.split())
+    while draw.textlength(text, font=font) > SIDE and len(text) > 1:
+        text = text[:-2] + "…"
+    draw.text(corner, text, fill=colour, font=font)
+
+
+def _typical(entries: Sequence[Entry], target: str | None) -> list[Entry]:
+    """The entry with the median amount of a target, then the others in an order that is always the same."""
+
+    def amount(entry: Entry) -> float:
+        return entry.contents.shown.get(target, 0.0) if entry.contents and target else 0.0
+
+    middle = sorted(entries, key=amount)[len(entries) // 2]
+    others = [entry for entry in entries if entry is not middle]
+    return [middle, *random.Random(0).sample(others, len(others))]
+
+
+def _turned(values: Sequence[str], start: int) -> list[str]:
+    start %= len(values)
+    return [*values[start:], *values[:start]]
+
+
+def _in_turn(queues: Iterable[Sequence[Any]]) -> list[Any]:
+    """The first of each queue, then the second of each, and so on."""
+    return [one for row in zip_longest(*queues) for one in row if one is not None]

@@ -1,0 +1,142 @@
+"""Pictures of masks on an image, with a legend below: found masks, or one beside its reference."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from monai.data import MetaTensor
+from monai.data.utils import affine_to_spacing
+from PIL import Image, ImageDraw, ImageFont
+from scipy.ndimage import binary_dilation, binary_erosion
+from skimage.segmentation import find_boundaries
+
+from monai_ext.errors import one_line
+from monai_ext.io.slices import SliceView, slice_view
+
+# Okabe and Ito's colours, told apart with any colour vision; black and yellow (grey on white) left out
+COLOURS = ((230, 159, 0), (86, 180, 233), (0, 158, 115), (213, 94, 0), (204, 121, 167), (0, 114, 178))
+FILL = 0.3
+SHORTEST = 512  # pixels of the shorter side of the drawn image, at least
+LONGEST = 4096  # px, to which a narrow image is enlarged at most
+LINE = 24  # pixels of a legend line
+LEGEND = 400  # characters of a prompt that are tried to fit into its line
+CONTOUR = 2  # pixels that a contour is wide
+
+
+def overlay_picture(
+    image: torch.Tensor, masks: torch.Tensor, prompts: Sequence[str], presence: Sequence[float]
+) -> Image.Image:
+    """Draw P masks on an image.
+
+    Args:
+        image: (3, H, W) or (3, X, Y, Z) in [0, 1]. Of a volume one slice is drawn, in radiological display
+            orientation and true proportions: the one with most mask, the middle one if there is none.
+        masks: (P, H, W) or (P, X, Y, Z), not 0 inside.
+        prompts: P texts for the legend.
+        presence: P values in [0, 1] for the legend.
+
+    Returns:
+        an RGB picture, enlarged if the image is small, with one legend line per prompt below it.
+    """
+    shown, drawn, size = flat_view(image, masks)
+    canvas, enlarged = _enlarged(shown, drawn, size)
+    for index, large in enumerate(enlarged):
+        colour = np.array(COLOURS[index % len(COLOURS)], dtype=np.float32)
+        canvas = np.where(large[..., None], (1 - FILL) * canvas + FILL * colour, canvas)
+        outline = find_boundaries(np.pad(large, 1), mode="thick")[1:-1, 1:-1]  # also along the picture's edge
+        canvas = np.where(outline[..., None], colour, canvas)
+    lines = [
+        f"{one_line(prompt)[:LEGEND]}   presence {value:.2f}"
+        + ("" if mask.any() else ", nothing marked here")
+        for prompt, value, mask in zip(prompts, presence, drawn, strict=True)
+    ]
+    return _with_legend(canvas, lines)
+
+
+def comparison_picture(
+    image: torch.Tensor, reference: np.ndarray, mask: np.ndarray, lines: Sequence[str], index: int = 0
+) -> Image.Image:
+    """Draw the contours of a reference and of what was found, which is seen even where both are the same.
+
+    Args:
+        image: as :func:`overlay_picture` takes it.
+        reference: (H, W) in {False, True}, of the slice that is drawn; its contour runs just outside of it.
+        mask: (H, W) in {False, True}, what was found; its contour runs just inside.
+        lines: two texts for the legend, of the reference and of the mask.
+        index: which slice of a volume is drawn, see :func:`fullest_slice`.
+    """
+    shown, _, size = flat_view(image, image[:0], index)
+    canvas, (true, found) = _enlarged(shown, np.stack([reference, mask]), size)
+    canvas[binary_dilation(true, iterations=CONTOUR) & ~true] = COLOURS[0]
+    canvas[found & ~binary_erosion(found, iterations=CONTOUR)] = COLOURS[1]
+    return _with_legend(canvas, lines)
+
+
+def _enlarged(
+    shown: np.ndarray, drawn: np.ndarray, size: tuple[int, int]
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """(height, width, 3) float32 canvas in [0, 255] and the masks at its size, from :func:`flat_view`'s."""
+    scale = max(1, min(-(-SHORTEST // min(size)), LONGEST // max(size)))
+    width, height = size[1] * scale, size[0] * scale
+    base = Image.fromarray((shown.clip(0, 1) * 255).round().astype(np.uint8))
+    canvas = np.array(base.resize((width, height), Image.Resampling.BILINEAR), dtype=np.float32)
+    nearest = Image.Resampling.NEAREST
+    return canvas, [np.asarray(Image.fromarray(m).resize((width, height), nearest)) for m in drawn]
+
+
+def fullest_slice(image: torch.Tensor, masks: torch.Tensor) -> int:
+    """The slice of a (C, X, Y, Z) volume, counted in array order, with most of (P, X, Y, Z) masks.
+
+    The middle one if they are empty, 0 of a picture.
+    """
+    if image.ndim == 3:
+        return 0
+    axis = _view(image).axis
+    amount = (masks != 0).sum(dim=[d for d in range(4) if d != axis + 1])
+    return int(amount.argmax()) if amount.any() else len(amount) // 2
+
+
+def _view(volume: torch.Tensor) -> SliceView:
+    affine = volume.affine.cpu().numpy() if isinstance(volume, MetaTensor) else None
+    return slice_view(volume.shape[1:], affine)
+
+
+def flat_view(
+    image: torch.Tensor, masks: torch.Tensor, index: int | None = None
+) -> tuple[np.ndarray, np.ndarray, tuple[int, int]]:
+    """(H, W, 3) image, (P, H, W) masks in {False, True}, and (height, width) with square pixels.
+
+    Of a volume slice `index`, the fullest one if None.
+    """
+    picture = image.as_tensor() if isinstance(image, MetaTensor) else image
+    masks = masks.as_tensor() if isinstance(masks, MetaTensor) else masks
+    size = (picture.shape[1], picture.shape[2])
+    if picture.ndim == 4:
+        view = _view(image)
+        best = fullest_slice(image, masks) if index is None else index
+        picture = view.show(picture, best, best + 1)[0]
+        masks = view.show(masks, best, best + 1)[0]
+        spacing = affine_to_spacing(image.affine, r=3) if isinstance(image, MetaTensor) else np.ones(3)
+        finest = min(spacing[view.rows], spacing[view.columns])
+        size = (
+            max(1, round(picture.shape[1] * float(spacing[view.rows] / finest))),
+            max(1, round(picture.shape[2] * float(spacing[view.columns] / finest))),
+        )
+    return picture.permute(1, 2, 0).cpu().float().numpy(), (masks != 0).cpu().numpy(), size
+
+
+def _with_legend(canvas: np.ndarray, lines: Sequence[str]) -> Image.Image:
+    picture = Image.fromarray(canvas.round().astype(np.uint8))
+    font = ImageFont.load_default(size=LINE * 0.6)
+    result = Image.new("RGB", (picture.width, picture.height + LINE * len(lines) + LINE // 2), "white")
+    result.paste(picture, (0, 0))
+    draw = ImageDraw.Draw(result)
+    for index, text in enumerate(lines):
+        top = picture.height + LINE // 4 + LINE * index
+        draw.rectangle((8, top + 5, 22, top + 19), fill=COLOURS[index % len(COLOURS)])
+        while draw.textlength(text, font=font) > picture.width - 40 and len(text) > 8:
+            text = text[:-2].rstrip("…") + "…"
+        draw.text((30, top + 3), text, fill="black", font=font)
+    return result

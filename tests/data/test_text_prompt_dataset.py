@@ -1,0 +1,162 @@
+"""Training items: prompts true of the image, labels that answer the prompt."""
+
+import numpy as np
+import pytest
+import torch
+from monai.transforms import RandGaussianNoised
+
+from monai_ext.data.text_prompt_dataset import PromptedTrainingData, load_slices, split_sides
+from monai_ext.prompts.library import MODALITIES, PromptLibrary, names_side
+
+LIBRARY = PromptLibrary.load()
+
+
+def chest():
+    """Two "lungs" of different size on a bright film, the larger one on the image's right."""
+    image = torch.full((1, 40, 40), 0.5).expand(3, -1, -1)
+    label = torch.zeros(1, 40, 40)
+    label[0, 5:30, 5:15] = 1
+    label[0, 5:35, 25:37] = 1
+    return {"image": image, "label": label}
+
+
+ITEM = {
+    "image": "film",
+    "label": "mask",
+    "set": "s",
+    "modality": "xray",
+    "facts": {},
+    "targets": {"lungs": (1,)},
+}
+
+
+def data(**kwargs):
+    settings = {"size": 40, "rewording": 0.0, **kwargs}
+    return PromptedTrainingData([ITEM], LIBRARY, lambda item: {**item, **chest()}, **settings)
+
+
+def test_paired_organs_are_also_given_by_side():
+    (one,) = load_slices([ITEM], LIBRARY, lambda item: {**item, **chest()}, size=40)
+    assert one["targets"] == ["lungs", "left lung", "right lung"]
+    assert [int(mask.sum()) for mask in one["masks"]] == [610, 360, 250]
+
+
+def test_sides_are_not_guessed_from_one_part():
+    single = np.zeros((20, 20), bool)
+    single[5:15, 2:18] = True
+    assert split_sides(single) is None
+
+
+def test_a_present_target_is_asked_for_by_its_own_sentences():
+    items = data(absent=0.0)
+    own = {t: set(LIBRARY.training(t, "xray")) for t in ("lungs", "left lung", "right lung")}
+    for index, target in enumerate(own):
+        for _ in range(20):
+            item = items[index]
+            (prompt,) = item["prompt"]
+            assert prompt in own[target]
+            assert item["sided"] == (names_side(prompt) is not None)
+            assert int(item["label"].sum()) == {"lungs": 610, "left lung": 360, "right lung": 250}[target]
+
+
+def test_an_absent_prompt_has_an_empty_label_and_names_nothing_that_is_there():
+    items = data(absent=1.0)
+    there = {text for t in ("lungs", "left lung", "right lung") for text in LIBRARY.training(t, "xray")}
+    drawn = [items[k % 3] for k in range(200)]
+    assert all(not item["label"].any() for item in drawn)
+    prompts = {item["prompt"][0] for item in drawn}
+    assert not prompts & there
+    assert prompts & set(LIBRARY.nonsense("train"))
+    assert prompts & set(LIBRARY.absent("train"))
+
+
+SIZES = {"lungs": 610, "left lung": 360, "right lung": 250}
+
+
+def test_several_sentences_share_an_image_and_the_first_names_the_items_target():
+    items = data(prompts=3, absent=0.0)
+    named = {text: target for target in SIZES for text in LIBRARY.training(target, "xray")}
+    others = set()
+    for _ in range(30):
+        item = items[1]
+        found = [named[text] for text in item["prompt"]]
+        assert [int(label.sum()) for label in item["label"]] == [SIZES[target] for target in found]
+        assert found[0] == "left lung" and item["sided"]
+        others.update(found[1:])
+    assert others == set(SIZES)
+
+
+def test_the_further_sentences_may_name_what_is_absent_but_the_first_does_not():
+    items = data(prompts=2, absent=1.0)
+    for index in range(3):
+        first, second = items[index]["label"]
+        assert first.any() and not second.any()
+
+
+def test_a_picture_of_nothing_medical_is_asked_for_targets_of_every_modality():
+    picture = {
+        "image": torch.zeros(3, 8, 8, dtype=torch.uint8),
+        "masks": torch.zeros(0, 8, 8, dtype=torch.uint8),
+    }
+    other = {**picture, "targets": [], "set": "photographs", "modality": "other", "facts": {}}
+    items = PromptedTrainingData([], LIBRARY, dict, extra=[other], absent=0.0, rewording=0.0)
+    asked = {items[0]["prompt"][0] for _ in range(4000)}
+    for modality in MODALITIES:
+        for target in LIBRARY.targets(modality):
+            assert asked & set(LIBRARY.training(target, modality)), (target, modality)
+
+
+def test_rewording_changes_the_words_but_never_gives_a_sentence_kept_out_of_training():
+    items = data(absent=0.5, rewording=1.0)
+    drawn = {items[k % 3]["prompt"][0] for k in range(600)}
+    known = {text for target in SIZES for text in LIBRARY.training(target, "xray")}
+    assert len(drawn - known) > 200
+    assert not drawn & set(LIBRARY.heldout_texts())
+
+
+def test_the_same_seed_draws_the_same_sentences_and_another_draws_others():
+    first, again, other = (
+        [one[k % 3]["prompt"] for k in range(30)] for one in (data(seed=3), data(seed=3), data(seed=4))
+    )
+    assert first == again != other
+
+
+def test_seeding_reaches_the_augmentation():
+    items = data(absent=0.0, transform=RandGaussianNoised("image", prob=1.0))
+    items.set_random_state(5)
+    first = items[0]["image"]
+    assert not torch.equal(items[0]["image"], first)
+    items.set_random_state(5)
+    assert torch.equal(items[0]["image"], first)
+
+
+def test_a_target_of_the_users_own_is_asked_for_by_the_sets_sentences():
+    item = {**ITEM, "targets": {"widget": (1,)}, "prompts": {"widget": ["the widget", "a widget on film"]}}
+    items = PromptedTrainingData(
+        [item], LIBRARY, lambda one: {**one, **chest()}, size=40, absent=0.0, rewording=0.0
+    )
+    assert {items[0]["prompt"][0] for _ in range(30)} == {"the widget", "a widget on film"}
+
+
+def test_a_volume_becomes_slices_in_radiological_display():
+    from monai.data import MetaTensor
+
+    volume = torch.zeros(1, 20, 24, 6)
+    volume[:, 2:18, 2:22] = 0.5
+    label = torch.zeros(1, 20, 24, 6)
+    label[:, 2:6, 3:9, 2] = 1  # RAS: low x is the patient's left, low y posterior
+    affine = torch.eye(4)
+    loaded = {"image": MetaTensor(volume.expand(3, -1, -1, -1), affine), "label": MetaTensor(label, affine)}
+    item = {**ITEM, "modality": "ct", "targets": {"liver": (1,)}}
+    slices = load_slices([item], LIBRARY, lambda _: loaded, size=48, step=1)
+    assert len(slices) == 6
+    rows, columns = np.nonzero(slices[2]["masks"][0].numpy())
+    assert rows.min() > 24 and columns.min() > 24  # posterior is below, the left on the image's right
+
+
+def test_weights_give_each_set_and_target_its_share():
+    two = [ITEM, {**ITEM, "set": "t", "targets": {"lungs": (1,)}}]
+    items = PromptedTrainingData(two, LIBRARY, lambda item: {**item, **chest()}, size=40)
+    weights = items.weights({"t": 3.0})
+    assert float(weights[:3].sum()) == pytest.approx(1)
+    assert float(weights[3:].sum()) == pytest.approx(3)

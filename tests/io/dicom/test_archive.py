@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from monai_ext.errors import InputError
+from monai_ext.io.dicom.archive import unpacked
+from monai_ext.io.dicom.series import read_series
+from tests.io.dicom.dicom_files import write_series
+
+
+def pack(path: Path, **members: bytes) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return path
+
+
+def refusal(path: Path, **limits: int) -> str:
+    with pytest.raises(InputError) as caught, unpacked(path, **limits):
+        pass
+    assert "\n" not in str(caught.value)
+    assert str(path.parent) not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.fixture(autouse=True)
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Where archives are unpacked; nothing may be left there."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    yield folder
+    assert list(folder.iterdir()) == []
+
+
+def test_a_series_in_an_archive_with_folders_is_read(tmp_path: Path) -> None:
+    write_series(tmp_path / "ct", np.zeros((2, 2, 4), np.uint16))
+    with zipfile.ZipFile(tmp_path / "ct.zip", "w") as archive:
+        archive.mkdir("study")
+        for number, file in enumerate(sorted((tmp_path / "ct").iterdir())):
+            archive.write(file, f"study/{number % 2}/{file.name}")
+    with unpacked(tmp_path / "ct.zip") as folder:
+        series = read_series(folder, name="ct.zip")
+        assert [f.name for f in series.files] == ["1-004.dcm", "1-003.dcm", "1-002.dcm", "1-001.dcm"]
+        assert all(f.exists() for f in series.files)
+
+
+def test_a_folder_or_file_is_given_as_it_is(tmp_path: Path) -> None:
+    with unpacked(tmp_path) as folder:
+        assert folder == tmp_path
+
+
+def test_names_that_lead_elsewhere_do_not(tmp_path: Path, temporary: Path) -> None:
+    names = ["../../escaped", "/escaped", "..\\..\\escaped", "a/../../escaped", "C:\\escaped"]
+    with unpacked(pack(tmp_path / "x.zip", **dict.fromkeys(names, b"x"))) as folder:
+        files = [f for f in folder.rglob("*") if f.is_file()]
+        assert len(files) == 5
+        assert {f.name for f in files} == {"escaped"}
+    assert sorted(f.name for f in tmp_path.iterdir()) == ["temporary", "x.zip"]
+
+
+def test_links_are_unpacked_as_files(tmp_path: Path) -> None:
+    link = zipfile.ZipInfo("link.dcm")
+    link.external_attr = 0o120777 << 16
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        archive.writestr(link, "/etc/passwd")
+    with unpacked(tmp_path / "x.zip") as folder:
+        (file,) = folder.rglob("link.dcm")
+        assert not file.is_symlink()
+
+
+def test_what_unpacks_to_too_much_is_refused(tmp_path: Path) -> None:
+    path = pack(tmp_path / "x.zip", a=bytes(3 << 20), b=bytes(3 << 20))
+    assert path.stat().st_size < 10_000
+    assert refusal(path, max_bytes=5 << 20).startswith("x.zip: unpacks to more than 5 MiB")
+    with unpacked(path, max_bytes=6 << 20):
+        pass
+
+
+def test_sizes_that_lie_are_not_believed(tmp_path: Path) -> None:
+    path = pack(tmp_path / "x.zip", a=bytes(3 << 20))
+    honest = (3 << 20).to_bytes(4, "little")
+    path.write_bytes(path.read_bytes().replace(honest, (100).to_bytes(4, "little")))
+    assert refusal(path, max_bytes=1 << 20).startswith("x.zip: ")
+
+
+def test_an_encrypted_archive_is_refused(tmp_path: Path) -> None:
+    path = pack(tmp_path / "x.zip", a=b"secret")
+    content = bytearray(path.read_bytes())
+    content[6] |= 1
+    content[content.rindex(b"PK\x01\x02") + 8] |= 1
+    path.write_bytes(content)
+    assert refusal(path).startswith("x.zip: an encrypted zip archive")
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_damaged_archive_is_refused_or_read(tmp_path: Path, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    path = pack(tmp_path / "x.zip", **{f"{n}.dcm": rng.bytes(500) + bytes(500) for n in range(4)})
+    content = bytearray(path.read_bytes())
+    for at in rng.integers(len(content), size=4):
+        content[at] ^= 1 << int(rng.integers(8))
+    path.write_bytes(content if seed % 2 else content[: rng.integers(len(content))])
+    try:
+        with unpacked(path) as folder:
+            assert folder.is_dir()
+    except InputError as error:
+        assert str(error).startswith("x.zip: ")
+        assert "\n" not in str(error)
+
+
+def test_an_archive_without_dicom_is_refused(tmp_path: Path) -> None:
+    path = pack(tmp_path / "x.zip", notes=b"text")
+    with (
+        unpacked(path) as folder,
+        pytest.raises(InputError, match="^x.zip: no DICOM image in it"),
+    ):
+        read_series(folder, name=path.name)

@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import shutil
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+from nibabel.affines import apply_affine
+from pydicom import dcmread
+
+from monai_ext.errors import InputError
+from monai_ext.io.dicom.read import load_dicom
+from monai_ext.io.slices import slice_view
+from tests.io.dicom.dicom_files import write_enhanced, write_series
+
+STORED = np.arange(2 * 3 * 4).reshape(2, 3, 4)
+PATIENT = {
+    "PatientName": "Sentinel^Patient",
+    "PatientID": "Sentinel-1",
+    "PatientBirthDate": "19700101",
+    "InstitutionName": "Sentinel hospital",
+    "StudyDescription": "Sentinel study",
+    "SeriesDescription": "Sentinel series",
+    "ReferringPhysicianName": "Sentinel^Doctor",
+    "AccessionNumber": "Sentinel-2",
+    "AcquisitionTime": "121314",
+}
+
+
+def test_a_folder_is_rescaled_ordered_and_placed(tmp_path: Path) -> None:
+    write_series(tmp_path / "ct", STORED, slope=2.0)
+    array, meta = load_dicom(tmp_path / "ct")
+    assert array.dtype == np.float32
+    assert array.flags.c_contiguous
+    np.testing.assert_array_equal(array[0], STORED * 2.0 - 1024)
+    expected = [[-1, 0, 0, -10], [0, -2, 0, -20], [0, 0, 5, 30], [0, 0, 0, 1]]  # LPS turned to RAS
+    np.testing.assert_allclose(meta["affine"], expected)
+    np.testing.assert_allclose(meta["spacing"], [1, 2, 5])
+    assert (meta["kind"], meta["modality"], meta["bits"], meta["warnings"]) == ("dicom", "CT", 0, [])
+
+
+def test_an_archive_an_enhanced_file_and_a_folder_give_the_same(tmp_path: Path) -> None:
+    write_series(tmp_path / "ct", STORED)
+    shutil.make_archive(str(tmp_path / "ct"), "zip", tmp_path, "ct")
+    write_enhanced(tmp_path / "e.dcm", STORED, [(10.0, 20.0, 30.0 + 5 * z) for z in range(4)])
+    array, meta = load_dicom(tmp_path / "ct")
+    for other in ("ct.zip", "e.dcm"):
+        same, same_meta = load_dicom(tmp_path / other)
+        np.testing.assert_array_equal(same, array)
+        np.testing.assert_array_equal(same_meta["affine"], meta["affine"])
+
+
+def test_a_series_is_chosen(tmp_path: Path) -> None:
+    write_series(tmp_path / "study/a", STORED, number=3)
+    write_series(tmp_path / "study/b", STORED[..., :2] + 5, number=7, Modality="MR")
+    array, meta = load_dicom(tmp_path / "study", series="7")
+    assert (array.shape, meta["modality"]) == ((1, 2, 3, 2), "MR")
+
+
+def test_more_voxels_than_the_limit_are_refused(tmp_path: Path) -> None:
+    write_series(tmp_path / "ct", STORED)
+    assert load_dicom(tmp_path / "ct", max_voxels=24)[0].size == 24
+    with pytest.raises(InputError, match="^ct: 2 × 3 × 4 is above the limit of 23"):
+        load_dicom(tmp_path / "ct", max_voxels=23)
+
+
+def test_a_radiograph_is_one_slice_shown_as_stored(tmp_path: Path) -> None:
+    tags = {"ImagePositionPatient": None, "ImageOrientationPatient": None, "PixelSpacing": None}
+    write_series(tmp_path / "x", STORED[..., :1], Modality="DX", ImagerPixelSpacing=[0.2, 0.1], **tags)
+    array, meta = load_dicom(tmp_path / "x/1-001.dcm")
+    assert array.shape == (1, 2, 3, 1)
+    np.testing.assert_allclose(meta["spacing"][:2], [0.1, 0.2])
+    assert len(meta["warnings"]) == 1
+    view = slice_view(array.shape[1:], meta["affine"])
+    assert (view.axis, view.rows, view.columns, view.flip_rows, view.flip_columns) == (2, 1, 0, False, False)
+
+
+@pytest.mark.parametrize("problem", ["none", "two series", "copies", "tilt", "colour", "time points", "cut"])
+def test_nothing_names_the_patient(
+    tmp_path: Path, problem: str, capfd: pytest.CaptureFixture, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "Sentinel folder/ct"
+    changes = {
+        "tilt": {"positions": [(0, 9 * z, 5 * z) for z in range(4)]},
+        "colour": {"PhotometricInterpretation": "Sentinel"},
+        "time points": {"positions": [(0, 0, 5 * (z // 2)) for z in range(4)]},
+    }
+    write_series(folder, STORED, **PATIENT, **changes.get(problem, {}))
+    if problem == "two series":
+        write_series(folder, STORED, number=2, **PATIENT)
+    if problem == "copies":
+        shutil.copytree(folder, folder / "Sentinel copy")
+    if problem == "cut":
+        content = (folder / "1-001.dcm").read_bytes()
+        (folder / "1-001.dcm").write_bytes(content[:-5])
+    capfd.readouterr()
+    caplog.clear()  # what writing them said
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            array, meta = load_dicom(folder)
+            said = str(meta)
+            assert problem in ("none", "copies")
+            assert array.shape == (1, 2, 3, 4)
+        except InputError as error:
+            said = str(error)
+    said += "".join(capfd.readouterr()) + caplog.text + " ".join(str(w.message) for w in caught)
+    for word in ("Sentinel", "19700101", "121314"):
+        assert word not in said
+
+
+# real series
+
+
+@pytest.mark.parametrize("name", ["ct_ircad01_slab", "mr_remind022_t1c_slab"])
+def test_a_real_slab_holds_the_pixels_of_its_files_at_their_places(shared_data: Path, name: str) -> None:
+    folder = shared_data / "dicom" / name
+    array, meta = load_dicom(folder)
+    images = [dcmread(file) for file in sorted(folder.iterdir())]
+    assert array.shape == (1, images[0].Columns, images[0].Rows, len(images))
+    assert meta["modality"] == name[:2].upper()
+    normal = np.cross(images[0].ImageOrientationPatient[:3], images[0].ImageOrientationPatient[3:])
+    images.sort(key=lambda image: np.dot(image.ImagePositionPatient, normal))
+    for z, image in enumerate(images):
+        slope, intercept = float(image.get("RescaleSlope", 1)), float(image.get("RescaleIntercept", 0))
+        np.testing.assert_array_equal(array[0, :, :, z], (image.pixel_array * slope + intercept).T)
+        place = apply_affine(meta["affine"], [0, 0, z]) * [-1, -1, 1]
+        np.testing.assert_allclose(place, image.ImagePositionPatient, atol=2e-3)
+    rows, columns = images[0].PixelSpacing
+    np.testing.assert_allclose(meta["spacing"], [columns, rows, 1.6 if name[0] == "c" else 1.0], rtol=1e-3)
+
+
+def test_real_affines_are_those_of_itk(shared_data: Path) -> None:
+    import itk
+
+    for name in ("ct_ircad01_slab", "mr_remind022_t1c_slab"):
+        folder = shared_data / "dicom" / name
+        names = itk.GDCMSeriesFileNames.New(Directory=str(folder))
+        image = itk.imread(list(names.GetFileNames(names.GetSeriesUIDs()[0])))
+        array, meta = load_dicom(folder)
+        np.testing.assert_array_equal(itk.array_from_image(image).T, array[0])
+        affine = np.eye(4)
+        affine[:3, :3] = itk.array_from_matrix(image.GetDirection()) * np.array(image.GetSpacing())
+        affine[:3, 3] = image.GetOrigin()
+        np.testing.assert_allclose(meta["affine"], np.diag([-1, -1, 1, 1]) @ affine, atol=5e-3)
+
+
+def test_a_real_seg_is_no_slice(shared_data: Path, tmp_path: Path) -> None:
+    shutil.copy(shared_data / "dicom/mr_remind022_tumour_SEG.dcm", tmp_path / "seg.dcm")
+    with pytest.raises(InputError, match=r"^seg\.dcm: no slices in it, only 1 SEG object"):
+        load_dicom(tmp_path / "seg.dcm")
+    for file in sorted((shared_data / "dicom/mr_remind022_t1c_slab").iterdir())[:4]:
+        shutil.copy(file, tmp_path)
+    array, meta = load_dicom(tmp_path)
+    assert (array.shape, meta["warnings"]) == ((1, 248, 256, 4), ["left out 1 SEG object"])

@@ -1,0 +1,103 @@
+"""The interface itself, on a network that paints the boxes it is given."""
+
+import pytest
+import torch
+
+from monai_ext.networks.decoders.base import EncodedImages, PromptableDecoder
+from monai_ext.networks.decoders.letterbox import Placement
+
+
+class Painter(PromptableDecoder):
+    """Logit 10 inside the box, -10 outside, plus the image's mean and what the tokens say; one pixel of the
+    low resolution is two of the square."""
+
+    image_size, mask_size, token_size = 64, 32, 2
+
+    def __init__(self, way):
+        super().__init__()
+        self.way = way
+
+    def encode(self, image):
+        place = self.way(*image.shape[-2:], self.image_size)
+        mean = image.mean((1, 2, 3), keepdim=True)
+        return EncodedImages((mean.expand(-1, 1, 4, 4),), place)
+
+    def predict_rows(self, maps, rows, multimask):
+        centre = 2 * torch.arange(32) + 1.0
+        x0, y0, x1, y1 = rows.boxes.T[..., None]
+        across = (centre > x0) & (centre < x1)
+        down = (centre > y0) & (centre < y1)
+        low = (down[:, :, None] & across[:, None, :]).float()[:, None] * 20 - 10
+        if rows.tokens is not None:
+            low = low + rows.tokens.sum((1, 2))[:, None, None, None]
+        low = low + maps[-1].mean((1, 2, 3))[:, None, None, None]
+        low = low.repeat(1, 3 if multimask else 1, 1, 1)
+        return low, low.mean((2, 3))
+
+
+WAYS = [Placement.squash, Placement.longest_side, Placement.centred]
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(("height", "width"), [(64, 128), (48, 32), (64, 64), (32, 48)])
+def test_a_box_is_painted_where_it_was_drawn(way, height, width):
+    network = Painter(way)
+    drawn = torch.tensor(
+        [[[12.0, 0.0, 24.0, 24.0], [0.0, 12.0, 12.0, 24.0]]]
+    )  # whole pixels of the low resolution
+    logits, iou = network(torch.zeros(1, 3, height, width), boxes=drawn)
+    assert logits.shape == (1, 2, 1, height, width)
+    assert iou.shape == (1, 2, 1)
+    for one, (x0, y0, x1, y1) in zip(logits[0, :, 0] > 0, drawn[0].int().tolist()):
+        wanted = torch.zeros(height, width, dtype=torch.bool)
+        wanted[y0:y1, x0:x1] = True
+        assert int((one != wanted).sum()) <= 4  # bilinear enlargement may round the four corners
+        assert torch.equal(one.any(0), wanted.any(0))
+        assert torch.equal(one.any(1), wanted.any(1))
+
+
+def test_every_prompt_reads_its_own_image():
+    image = torch.stack([torch.full((3, 64, 64), level) for level in (0.0, 0.5, 1.0)])
+    box = torch.zeros(3, 2, 4)
+    low, _ = Painter(Placement.squash).predict(Painter(Placement.squash).encode(image), boxes=box)
+    assert low.mean((2, 3, 4)).tolist() == [[-10.0] * 2, [-9.5] * 2, [-9.0] * 2]
+
+
+def test_a_token_belongs_to_its_prompt():
+    network = Painter(Placement.squash)
+    features = network.encode(torch.zeros(1, 3, 64, 64))
+    tokens = torch.tensor([[[1.0, 2.0], [3.0, 4.0]]])
+    one, _ = network.predict(features, boxes=torch.zeros(1, 2, 4), tokens=tokens)
+    two, _ = network.predict(
+        features, boxes=torch.zeros(1, 2, 4), tokens=tokens[:, :, None].repeat(1, 1, 2, 1)
+    )
+    assert one.mean((2, 3, 4)).tolist() == [[-7.0, -3.0]]
+    assert two.mean((2, 3, 4)).tolist() == [[-4.0, 4.0]]
+
+
+@pytest.mark.parametrize("multimask", [False, True])
+def test_no_boxes_give_no_masks(multimask):
+    logits, iou = Painter(Placement.squash)(
+        torch.zeros(2, 3, 50, 40), boxes=torch.zeros(2, 0, 4), multimask=multimask
+    )
+    assert logits.shape == (2, 0, 3 if multimask else 1, 50, 40)
+    assert iou.shape == (2, 0, 3 if multimask else 1)
+
+
+@pytest.mark.parametrize(
+    ("prompts", "message"),
+    [
+        ({"boxes": torch.zeros(1, 4)}, r"boxes of shape \(1, 4\); \(1, any, 4\)"),
+        ({"boxes": torch.zeros(2, 1, 4)}, r"boxes of shape \(2, 1, 4\)"),
+        ({"points": (torch.zeros(1, 1, 3, 2), torch.zeros(1, 1, 2))}, r"labels of shape .* \(1, any, 3\)"),
+        ({"masks": torch.zeros(1, 1, 64, 64)}, r"masks of shape .* \(1, any, 32, 32\)"),
+        ({"tokens": torch.zeros(1, 1, 3)}, r"tokens of shape"),
+        (
+            {"boxes": torch.zeros(1, 2, 4), "tokens": torch.zeros(1, 3, 2)},
+            r"differ: \{'boxes': 2, 'tokens': 3\}",
+        ),
+    ],
+)
+def test_prompts_of_another_shape_are_refused(prompts, message):
+    with pytest.raises(ValueError, match=message):
+        Painter(Placement.squash)(torch.zeros(1, 3, 64, 64), **prompts)

@@ -1,0 +1,177 @@
+"""SAM gives what segment_anything's own predictor gives; MedSAM what its paper says."""
+
+import numpy as np
+import pytest
+import torch
+from segment_anything import SamPredictor, sam_model_registry
+from segment_anything.modeling import Sam
+
+from monai_ext.networks.decoders.sam import SAM, MedSAM
+
+SMALL = {
+    "encoder": {"embed_dim": 16, "depth": 2, "num_heads": 2, "global_attn_indexes": (1,), "window_size": 3},
+    "image_size": 128,
+    "dim": 16,
+    "decoder": {"num_heads": 2, "mlp_dim": 32, "iou_dim": 16},
+}
+
+
+@pytest.fixture
+def network():
+    return randomised(SAM(**SMALL))
+
+
+def randomised(network):
+    """Every weight drawn, those too that start as zeros (positions), so that nothing goes unnoticed."""
+    with torch.no_grad():
+        for weight in network.parameters():
+            weight.add_(0.1 * torch.randn_like(weight))
+    return network.eval()
+
+
+def predictor(network):
+    return SamPredictor(Sam(network.image_encoder, network.prompt_encoder, network.mask_decoder).eval())
+
+
+def picture(height, width):
+    levels = np.random.randint(0, 256, (height, width, 3), dtype=np.uint8)
+    return levels, torch.from_numpy(levels).permute(2, 0, 1)[None].float() / 255
+
+
+@pytest.mark.parametrize("size", [(300, 500), (90, 64), (128, 100)])
+@pytest.mark.parametrize("multimask", [False, True])
+@pytest.mark.parametrize("kind", ["box", "points", "box, points and mask"])
+def test_masks_are_those_of_segment_anything(network, size, multimask, kind):
+    levels, image = picture(*size)
+    box = np.array([10.0, 20.0, 50.0, 80.0])
+    coordinates, labels = np.array([[30.0, 40.0], [5.0, 6.0], [60.0, 80.0]]), np.array([1, 0, 1])
+    low_mask = np.random.randn(1, 32, 32).astype(np.float32)
+    theirs, ours = {}, {}
+    if "box" in kind:
+        theirs["box"] = box
+        ours["boxes"] = torch.from_numpy(box)[None, None]
+    if "points" in kind:
+        theirs |= {"point_coords": coordinates, "point_labels": labels}
+        ours["points"] = (torch.from_numpy(coordinates)[None, None], torch.from_numpy(labels)[None, None])
+    if "mask" in kind:
+        theirs["mask_input"] = low_mask
+        ours["masks"] = torch.from_numpy(low_mask)[None]
+    reference = predictor(network)
+    reference.set_image(levels)
+    masks, iou, low = reference.predict(**theirs, multimask_output=multimask, return_logits=True)
+    with torch.no_grad():
+        features = network.encode(image)
+        our_low, _ = network.predict(features, **ours, multimask=multimask)
+        our_masks, our_iou = network.decode(features, **ours, multimask=multimask)
+    assert np.abs(low).max() > 0.01
+    assert np.abs(our_low[0, 0].numpy() - low).max() < 1e-5
+    assert np.abs(our_masks[0, 0].numpy() - masks).max() < 1e-5
+    assert np.abs(our_iou[0, 0].numpy() - iou).max() < 1e-5
+
+
+def test_several_boxes_of_several_images_get_what_they_would_alone(network):
+    image, boxes = torch.rand(3, 3, 60, 100), torch.rand(3, 4, 4) * 60
+    with torch.no_grad():
+        together, iou = network(image, boxes=boxes, multimask=True)
+        for b in range(3):
+            for n in range(4):
+                one, one_iou = network(image[b : b + 1], boxes=boxes[b : b + 1, n : n + 1], multimask=True)
+                assert torch.allclose(together[b, n], one[0, 0], atol=1e-5)
+                assert torch.allclose(iou[b, n], one_iou[0, 0], atol=1e-5)
+    assert together.shape == (3, 4, 3, 60, 100)
+
+
+def test_tokens_change_the_mask_and_receive_a_gradient(network):
+    tokens = torch.randn(2, 3, 16, requires_grad=True)
+    image, boxes = torch.rand(2, 3, 40, 40), torch.rand(2, 3, 4) * 40
+    with_tokens, _ = network(image, boxes=boxes, tokens=tokens)
+    without, _ = network(image, boxes=boxes)
+    assert not torch.allclose(with_tokens, without, atol=1e-4)
+    with_tokens[1, 2].sum().backward()
+    assert float(tokens.grad[1, 2].abs().max()) > 0
+    assert float(tokens.grad[0].abs().max()) == 0  # a token belongs to one prompt of one image
+
+
+def test_tokens_alone_are_a_prompt(network):
+    logits, iou = network(torch.rand(2, 3, 40, 40), tokens=torch.randn(2, 3, 16))
+    assert logits.shape == (2, 3, 1, 40, 40)
+    assert iou.shape == (2, 3, 1)
+
+
+@pytest.mark.parametrize("name", ["vit_b", "vit_l", "vit_h"])
+def test_weights_of_the_full_size_have_the_names_and_shapes_of_the_public_files(name):
+    with torch.device("meta"):
+        ours, theirs = SAM(name), sam_model_registry[name]()
+    shapes = {key: value.shape for key, value in ours.state_dict().items()}
+    assert shapes == {key: value.shape for key, value in theirs.state_dict().items()}
+    assert (
+        sum(one.numel() for one in ours.parameters())
+        == {
+            "vit_b": 93_735_472,
+            "vit_l": 312_342_832,
+            "vit_h": 641_090_608,
+        }[name]
+    )
+
+
+def test_weights_can_be_given_to_a_network_that_was_built_without_memory(network):
+    with torch.device("meta"):
+        empty = SAM(**SMALL)
+    empty.load_state_dict(network.state_dict(), assign=True)
+    image, box = torch.rand(1, 3, 50, 60), torch.tensor([[[5.0, 6.0, 30.0, 40.0]]])
+    with torch.no_grad():
+        assert torch.equal(empty.eval()(image, boxes=box)[0], network(image, boxes=box)[0])
+
+
+def test_autocast_does_not_move_prompts(network):
+    seen = []
+    network.prompt_encoder.register_forward_hook(lambda module, given, result: seen.append(result[0]))
+    image, boxes = torch.rand(1, 3, 60, 100), torch.rand(1, 2, 4) * 60
+    with torch.no_grad():
+        network(image, boxes=boxes)
+        with torch.autocast("cpu", torch.bfloat16):
+            logits, _ = network(image, boxes=boxes)
+    assert torch.equal(seen[0], seen[1])
+    assert logits.dtype == torch.float32
+
+
+def test_an_unknown_encoder_is_refused_with_those_that_are_known():
+    with pytest.raises(ValueError, match="vit_b, vit_l, vit_h"):
+        SAM("vit_g")
+
+
+def test_medsam_squashes_and_stretches_each_image_to_0_1_and_does_no_more():
+    network = MedSAM(**SMALL)
+    image = torch.full((2, 3, 128, 128), 0.2)
+    image[0, :, 32:64] = 0.6
+    image[0, :, 64:] = 1.0
+    ready = network.prepare(image, network.place(128, 128))
+    assert ready[0, 0, ::32, 0].tolist() == pytest.approx([0.0, 0.5, 1.0, 1.0], abs=1e-6)
+    assert float(ready[1].abs().max()) == 0.0  # one grey level
+    wide = network.prepare(torch.rand(1, 3, 30, 50), network.place(30, 50))
+    assert wide.shape == (1, 3, 128, 128)
+    assert (float(wide.min()), float(wide.max())) == (0.0, 1.0)
+
+
+def test_medsam_resizes_probabilities_and_scales_boxes_along_each_axis():
+    network = randomised(MedSAM(**SMALL))
+    image, box = torch.rand(1, 3, 30, 50), torch.tensor([[[5.0, 6.0, 25.0, 21.0]]])
+    with torch.no_grad():
+        features = network.encode(image)
+        low, _ = network.predict(features, boxes=box)
+        logits, _ = network.decode(features, boxes=box)
+        sparse, dense = network.prompt_encoder(
+            points=None, boxes=torch.tensor([[12.8, 25.6, 64.0, 89.6]]), masks=None
+        )
+        published, _ = network.mask_decoder(
+            features.maps[0], network.prompt_encoder.get_dense_pe(), sparse, dense, multimask_output=False
+        )
+    assert torch.allclose(low[0], published, atol=1e-5)
+    probability = torch.nn.functional.interpolate(published.sigmoid(), (30, 50), mode="bilinear")
+    assert torch.allclose(logits[0].sigmoid(), probability, atol=1e-5)
+
+
+def test_medsam_has_the_weights_of_sam():
+    with torch.device("meta"):
+        medsam, sam = MedSAM(), SAM()
+    assert list(medsam.state_dict()) == list(sam.state_dict())
