@@ -14,12 +14,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from monai_ext.networks.segmenter import Features, Prompt, PromptedSegmenter, Segmentation
+from monai_ext.networks.segmenter import Features, Prompt, Segmentation, TextPromptedSegmenter
 
 WIDTH = 8
 
 
-class CountedSegmenter(PromptedSegmenter):
+class CountedSegmenter(TextPromptedSegmenter):
     """Counts the images and calls that ``encode`` sees."""
 
     def __init__(self) -> None:
@@ -198,7 +198,7 @@ FAKES = {
 """Name to (network class, loss of a Segmentation and a (B, 1, H, W) label)."""
 
 
-class DisplayProbe(PromptedSegmenter):
+class DisplayProbe(TextPromptedSegmenter):
     """Marks a side of the displayed slice: what it finds depends on how the slice is shown to it.
 
     Prompts "left" and "right" name the patient's sides in a coronal or axial display, where the

@@ -16,7 +16,7 @@ from monai.inferers import SimpleInferer
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from monai_ext.engines.prepare_batch import prepare_prompted_batch
+from monai_ext.engines.prepare_batch import prepare_text_prompt_batch
 from monai_ext.inferers import PromptInferer
 from tests.fakes import FAKES
 
@@ -52,7 +52,7 @@ def train_one_step(network: nn.Module, name: str, data: list[dict[str, Any]]) ->
         optimizer=torch.optim.SGD([p for p in network.parameters() if p.requires_grad], lr=0.1),
         loss_function=FAKES[name][1],
         inferer=SimpleInferer(),
-        prepare_batch=prepare_prompted_batch,
+        prepare_batch=prepare_text_prompt_batch,
         decollate=False,
     )
     trainer.run()

@@ -47,7 +47,7 @@ LONGEST_LABEL = 64
 """Characters of a DICOM long string (LO), such as a segment's label."""
 
 
-class PromptedBundleOperator(MonaiBundleInferenceOperator):
+class TextPromptBundleOperator(MonaiBundleInferenceOperator):
     """Runs an exported bundle on the image of one DICOM series, for the prompts given.
 
     Port ``image``: the :class:`Image` of :class:`DICOMSeriesToVolumeOperator`, (D, H, W). Port ``pred``:
@@ -178,7 +178,7 @@ def segment_description(prompt: str, bundle: str, version: str) -> SegmentDescri
 
 
 class SegmentationApp(Application):
-    """Loader, selector, volume, :class:`PromptedBundleOperator` and SEG writer, in this order.
+    """Loader, selector, volume, :class:`TextPromptBundleOperator` and SEG writer, in this order.
 
     Args:
         app_context: MONAI Deploy's paths: folder with one DICOM series, output folder, exported bundle.
@@ -203,7 +203,7 @@ class SegmentationApp(Application):
         )
         selector = OneSeriesSelector(self, name="select")
         volume = DICOMSeriesToVolumeOperator(self, name="volume")
-        segment = PromptedBundleOperator(
+        segment = TextPromptBundleOperator(
             self, app_context=self._context, bundle=self._bundle, prompts=self._prompts, name="segment"
         )
         writer = DICOMSegmentationWriterOperator(

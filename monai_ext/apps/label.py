@@ -29,7 +29,7 @@ from monai_ext.errors import InputError, WeightsError
 from monai_ext.prompts.library import plain_text, split_prompts
 
 
-class PromptedInferTask(BundleInferTask):
+class TextPromptInferTask(BundleInferTask):
     """One bundle: image and ``text_prompt`` in, label map out.
 
     The result's parameters hold ``label_names`` (prompt to its value in the label map) and ``presence``
@@ -98,8 +98,8 @@ class LabelApp(MONAILabelApp):
             version=monai_ext.__version__,
         )
 
-    def init_infers(self) -> dict[str, PromptedInferTask]:
-        return {name: PromptedInferTask(str(path), self.conf) for name, path in self.bundles.items()}
+    def init_infers(self) -> dict[str, TextPromptInferTask]:
+        return {name: TextPromptInferTask(str(path), self.conf) for name, path in self.bundles.items()}
 
     def init_strategies(self) -> dict[str, Any]:
         return {"first": First(), "random": Random()}

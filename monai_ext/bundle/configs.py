@@ -67,7 +67,7 @@ def bundle_variants(bundle: Path) -> list[str]:
     return [name for name in names if not name.startswith(("train", "evaluate"))]
 
 
-def told_variants(bundle: Path, variants: Sequence[str]) -> list[str]:
+def variant_fingerprints(bundle: Path, variants: Sequence[str]) -> list[str]:
     """Variants for records: the name of each file and the start of the SHA-256 of its content."""
     files = config_files(bundle, variants)
     return [f"{file.stem} {hashlib.sha256(file.read_bytes()).hexdigest()[:12]}" for file in files]

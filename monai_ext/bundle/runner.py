@@ -19,7 +19,7 @@ from monai_ext.bundle.configs import (
     inference,
     literal,
     read_configs,
-    told_variants,
+    variant_fingerprints,
 )
 from monai_ext.errors import InputError, actionable
 from monai_ext.prompts.library import plain_text, split_prompts
@@ -112,7 +112,7 @@ def run_segment(
         output_format: "auto", in kind with the input (DICOM: a DICOM SEG), or "nifti" for all volumes.
         report: a second place for the report.
         resume: pass over cases that an earlier run finished with the same settings.
-        names: "hash" or "file", see :class:`monai_ext.data.fault_tolerant.IsolatingDataset`.
+        names: "hash" or "file", see :class:`monai_ext.data.fault_tolerant.FaultTolerantDataset`.
         part, parts: which part of the cases, from 1, and of how many; the report is named after it.
         progress: show a bar; None: where standard error is a terminal.
 
@@ -146,7 +146,9 @@ def run_segment(
         **({} if names is None else {"case_names": literal(names)}),
         **({"explain": True} if explain else {}),
         # a result depends on them: what was done with others is done again
-        **({"settings#variants": [*map(literal, told_variants(bundle, variants))]} if variants else {}),
+        **(
+            {"settings#variants": [*map(literal, variant_fingerprints(bundle, variants))]} if variants else {}
+        ),
         **({} if report is None else {"report": literal(report.expanduser().absolute())}),
     }
     flow = _run(bundle, inference(variants), output, device, overrides)

@@ -35,7 +35,7 @@ def tell(name: str, done: Prepared, folder: Path) -> None:
     say(f"licence: {find_recipe(name).licence}")
 
 
-def tell_recipes() -> None:
+def print_recipes() -> None:
     """Print each recipe: what it gives, from where, under which licence, what the source folder holds."""
     for recipe in RECIPES.values():
         sizes: dict[str, int] = {}

@@ -17,7 +17,7 @@ from rich.table import Table
 import monai_ext
 from monai_ext.bundle import catalog, runner
 from monai_ext.cli.console import STOPPED, complain, reporting, say
-from monai_ext.cli.results import tell_figures, tell_results
+from monai_ext.cli.results import print_figures, print_results
 from monai_ext.cli.tune import Variant, chosen_sets, tune
 from monai_ext.cli.weights import weights_app
 from monai_ext.errors import InputError
@@ -138,7 +138,7 @@ def segment(
     if not quiet:
         from monai_ext.io.datalists import report_name
 
-        tell_results(result, output, report_name(part, parts), preview, explain)
+        print_results(result, output, report_name(part, parts), preview, explain)
     for failed in result["failed"]:
         complain(f"{failed['case']} left out: {failed['reason'].removeprefix(failed['case'] + ': ')}")
     if result["failed"]:
@@ -204,7 +204,7 @@ def evaluate(
             batch_size=batch_size,
         )
     if not quiet:
-        tell_figures(figures, output)
+        print_figures(figures, output)
 
 
 @bundles_app.callback()
@@ -265,7 +265,7 @@ def prepare(
         from monai_ext.cli import dataset_prepare
 
         if listing:
-            dataset_prepare.tell_recipes()
+            dataset_prepare.print_recipes()
             return
         if name is None or source is None or folder is None:
             raise InputError("give NAME SRC OUT, or --list to see the names.")

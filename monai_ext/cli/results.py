@@ -20,7 +20,7 @@ STAGES = {
 }
 
 
-def tell_results(
+def print_results(
     report: dict[str, Any], output: Path, name: str, preview: bool = False, explain: bool = False
 ) -> None:
     """A line for each result of a run, and where everything lies.
@@ -83,7 +83,7 @@ def _count(number: int) -> str:
     return f"{number:,}".replace(",", " ")
 
 
-def tell_figures(figures: dict[str, Any], output: Path) -> None:
+def print_figures(figures: dict[str, Any], output: Path) -> None:
     """The table of an evaluation, see :func:`monai_ext.bundle.runner.run_evaluate`."""
     stages = {name: title for name, title in STAGES.items() if name in figures["pooled"]}
     metrics = ("iou", *stages, "nsd")

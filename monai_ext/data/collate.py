@@ -8,7 +8,7 @@ from typing import Any
 from monai.data import MetaTensor, list_data_collate
 
 
-def collate_one(items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def collate_single_case(items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """A batch of one case, as MONAI's ``list_data_collate`` makes it, whose MetaTensors share the case's memory.
 
     Stacking copies what it stacks, and it copies a grey image three times, whose channels are one memory

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError
-from .datalists import stem
-from .prompts import modality_key
+from monai_ext.errors import InputError
+from monai_ext.io.datalists import stem
+from monai_ext.prompts.library import modality_key
 
 DESCRIPTION = "dataset.json"
 FACTS = ("pathology", "tumour_type", "finding", "empty_mask", "difficulty")

@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..errors import InputError
-from .datalists import unique_names
-from .datasets import read_split
-from .prompt_levels import LEVELS, LevelWords, PromptLevels, is_oracle, sentence_count
-from .prompts import MODALITIES, PromptLibrary
+from monai_ext.data.datasets import read_split
+from monai_ext.errors import InputError
+from monai_ext.io.datalists import unique_names
+from monai_ext.prompts.levels import LEVELS, LevelWords, PromptLevels, is_oracle, sentence_count
+from monai_ext.prompts.library import MODALITIES, PromptLibrary
 
 WORDINGS = ("canonical", "heldout", "nonsense", *LEVELS)
 SEPARATOR = "\n"
@@ -82,7 +82,7 @@ def evaluation_items(
         not say) and three lists of one string
         per prompt: ``prompt``, ``target`` ("" if not one of the set's) and ``values`` ("1+2": the label
         values of the target, "" if none). All are strings, which pass through a DataLoader unharmed. With a
-        level as wording two lists more: ``texts`` (the sentences of an ensemble, see :func:`unpacked_texts`;
+        level as wording two lists more: ``texts`` (the sentences of an ensemble, see :func:`joined_texts`;
         ``prompt`` then holds the first and how many more there are) and ``subtype`` (the true subtype that the
         words name: an oracle's words; "" for generic words).
 
@@ -137,7 +137,7 @@ def draw_cases(cases: Sequence[dict[str, Any]], limit: int, seed: int = 0) -> li
     return [case for case in cases if id(case) in drawn]
 
 
-def unpacked_texts(packed: str) -> tuple[tuple[str, ...], tuple[int, ...]]:
+def joined_texts(packed: str) -> tuple[tuple[str, ...], tuple[int, ...]]:
     """The texts of one string of ``texts``, and how many each of several levels gave; () of a single level."""
     groups = [tuple(group.split(SEPARATOR)) for group in packed.split(2 * SEPARATOR)]
     texts = tuple(text for group in groups for text in group)
@@ -154,7 +154,7 @@ class _Asked(NamedTuple):
 
     @property
     def shown(self) -> str:
-        first, *more = unpacked_texts(self.packed)[0]
+        first, *more = joined_texts(self.packed)[0]
         return f"{first} (and {len(more)} more)" if more else first
 
 

@@ -23,11 +23,11 @@ FINISHED = "finished"
 logger = logging.getLogger(__name__)
 
 
-class IsolatingDataset(Dataset):
+class FaultTolerantDataset(Dataset):
     """MONAI's Dataset, where an item that raises InputError becomes ``{"case": id, "failed": reason}``.
 
     An item with a record of the same settings becomes ``{"case": id, "finished": its rows, as JSON}`` and is not
-    loaded. :class:`monai_ext.engines.PromptedEvaluator` passes over both and
+    loaded. :class:`monai_ext.engines.FaultTolerantEvaluator` passes over both and
     :class:`monai_ext.handlers.report.ReportWriter` lists them. Any other error, our fault, is raised. Since
     failed and loaded items cannot be collated, the loader's batch size is 1.
 

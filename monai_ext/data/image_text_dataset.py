@@ -12,8 +12,8 @@ from segment_anything.utils.amg import batched_mask_to_box
 from torch import Tensor
 
 from monai_ext.data.evaluation import absent_targets
-from monai_ext.data.text_prompt_dataset import PromptedTrainingData
-from monai_ext.masks.masked_images import FILLS, MaskViews
+from monai_ext.data.text_prompt_dataset import TextPromptDataset
+from monai_ext.masks.masked_images import FILLS, MaskedImages
 from monai_ext.prompts.attributes import Attributes
 from monai_ext.prompts.library import names_side
 from monai_ext.synthesis.regions import altered, elsewhere
@@ -30,8 +30,8 @@ def resized(image: Tensor, size: int) -> Tensor:
     return F.interpolate(image, (size, size), mode="bilinear", antialias=True)
 
 
-class CaptionData(PromptedTrainingData):
-    """Pictures with P captions each, made of the sentences of :class:`PromptedTrainingData`.
+class ImageTextDataset(TextPromptDataset):
+    """Pictures with P captions each, made of the sentences of :class:`TextPromptDataset`.
 
     A caption names modality and structure, and often its size, number and place as the (augmented) mask shows them.
     Captions that are untrue are those of the base class (something else of the same kind of image, of another kind,
@@ -122,7 +122,7 @@ class CaptionData(PromptedTrainingData):
         for k, mask in there.items():
             overlap = float((mask & region).sum() / (mask | region).sum())
             truths[k] = min(max(2 * overlap - 0.5, 0.0), 1.0)
-        views = MaskViews(fill)
+        views = MaskedImages(fill)
         box = batched_mask_to_box(region[None])
         (picture,) = views(partial(resized, size=side), image[None], region[None], box, 1)
         visible = whole if fill == "crop" else region

@@ -129,7 +129,7 @@ def split_sides(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
     return labels == left, labels == right
 
 
-class PromptedTrainingData(Randomizable, Dataset):
+class TextPromptDataset(Randomizable, Dataset):
     """One item per (image, target), asked for with random sentences.
 
     The first of an item's sentences names its target, each further one with chance `absent` something that is
@@ -192,7 +192,7 @@ class PromptedTrainingData(Randomizable, Dataset):
         super().__init__(pairs, transform)
         self.set_random_state(seed)
 
-    def set_random_state(self, seed: int | None = None, state: Any = None) -> PromptedTrainingData:
+    def set_random_state(self, seed: int | None = None, state: Any = None) -> TextPromptDataset:
         """Seed the draws of the sentences and of the augmentation, so that workers differ in both."""
         super().set_random_state(seed, state)
         self.rewording.set_random_state(state=self.R)

@@ -11,13 +11,13 @@ from skimage.measure import label as components
 from torch import Tensor
 
 from monai_ext.data.simulated_prompts import jittered_boxes, object_boxes, object_points, rough_mask
-from monai_ext.data.text_prompt_dataset import PromptedTrainingData
+from monai_ext.data.text_prompt_dataset import TextPromptDataset
 
 POINTS = 3
 _TRIES = 4  # augmentations of an item, until one leaves something of its objects
 
 
-class PromptableTrainingData(PromptedTrainingData):
+class VisualPromptDataset(TextPromptDataset):
     """One item per (image, target): several objects of the image, with every kind of prompt for each.
 
     An object is a target of the image, or one connected part of it. The first of an item is of its own target, the
@@ -28,14 +28,14 @@ class PromptableTrainingData(PromptedTrainingData):
     `point_labels` (P, 3), the first of each in the object, and `masks` (P, mask_size, mask_size) logits.
 
     Args:
-        data, library, preprocessing, transform, size: see :class:`~monai_ext.data.text_prompt_dataset.PromptedTrainingData`;
+        data, library, preprocessing, transform, size: see :class:`~monai_ext.data.text_prompt_dataset.TextPromptDataset`;
             the transform gets `image`, `label`, `sided` (False) and `modality`.
         extra, lesions, opacities, transplants: likewise.
         objects: P, for all items.
         parts: chance that a connected part stands for a target of several.
         smallest: pixels of the smallest object, before and after the augmentation.
         jitter: see :func:`~monai_ext.data.simulated_prompts.jittered_boxes`.
-        mask_size: of the network, see :class:`~monai_ext.networks.decoders.base.PromptableDecoder`.
+        mask_size: of the network, see :class:`~monai_ext.networks.decoders.base.VisualPromptDecoder`.
         seed: of the draws.
     """
 

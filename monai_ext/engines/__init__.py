@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monai_ext.engines.evaluator import PromptedEvaluator
-from monai_ext.engines.trainer import PromptedTrainer
+from monai_ext.engines.evaluator import FaultTolerantEvaluator
+from monai_ext.engines.trainer import TextPromptTrainer
 
-__all__ = ["PromptedEvaluator", "PromptedTrainer"]
+__all__ = ["FaultTolerantEvaluator", "TextPromptTrainer"]

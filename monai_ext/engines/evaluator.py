@@ -12,8 +12,8 @@ from monai_ext.engines.progress import progress_bar
 from monai_ext.engines.signals import stoppable
 
 
-class PromptedEvaluator(SupervisedEvaluator):
-    """SupervisedEvaluator over the cases of :class:`monai_ext.data.fault_tolerant.IsolatingDataset`.
+class FaultTolerantEvaluator(SupervisedEvaluator):
+    """SupervisedEvaluator over the cases of :class:`monai_ext.data.fault_tolerant.FaultTolerantDataset`.
 
     - Items that could not be loaded, or that an earlier run finished, go to the handlers as they are: the output
       of such an iteration is a list with ``{"case": id, "failed": reason}`` or ``{"case": id, "finished": rows}``.

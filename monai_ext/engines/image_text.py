@@ -13,16 +13,16 @@ from monai_ext.engines.prepare_batch import item_prompts
 LABELS = ("label", "truth", "located", "asks", "shows")
 
 
-def prepare_caption_batch(
+def prepare_image_text_batch(
     batchdata: Mapping[str, Any],
     device: str | torch.device | None = None,
     non_blocking: bool = False,
     **kwargs: Any,
 ) -> tuple[Tensor, dict[str, Tensor], tuple, dict[str, Any]]:
-    """Image, what :class:`monai_ext.losses.image_text.CaptionLoss` reads, () and ``{"captions": B lists of P}``.
+    """Image, what :class:`monai_ext.losses.image_text.ImageTextLoss` reads, () and ``{"captions": B lists of P}``.
 
     Args:
-        batchdata: collated items of :class:`monai_ext.data.image_text_dataset.CaptionData`.
+        batchdata: collated items of :class:`monai_ext.data.image_text_dataset.ImageTextDataset`.
         device: where tensors move.
         non_blocking: see :meth:`torch.Tensor.to`.
         kwargs: other arguments of :meth:`torch.Tensor.to`.

@@ -9,12 +9,12 @@ import torch
 from monai.engines import PrepareBatch, default_prepare_batch
 from torch import Tensor
 
-from monai_ext.data.evaluation import unpacked_texts
+from monai_ext.data.evaluation import joined_texts
 from monai_ext.errors import InputError
 from monai_ext.networks.segmenter import Prompt
 
 
-def prepare_prompted_batch(
+def prepare_text_prompt_batch(
     batchdata: Mapping[str, Any],
     device: str | torch.device | None = None,
     non_blocking: bool = False,
@@ -54,7 +54,7 @@ def prepare_prompted_batch(
     return images, target, (), {"prompt": [one[0] for one in prompts] if alone else prompts, "full": True}
 
 
-class PreparePromptedCase(PrepareBatch):
+class PrepareTextPrompts(PrepareBatch):
     """For evaluation with :class:`monai_ext.inferers.PromptInferer`: the item's own prompts, if it has any.
 
     Image and label stay where they are, since the inferer moves slices to the network's device batch by
@@ -93,7 +93,7 @@ def _ensembles(batchdata: Mapping[str, Any], items: int) -> list[Prompt]:
     )
     prompts = []
     for text, target, subtype in zip(texts, targets, subtypes, strict=True):
-        one, parts = unpacked_texts(text)
+        one, parts = joined_texts(text)
         prompts.append(Prompt(one, target or None, bool(subtype), parts))
     return prompts
 

@@ -6,15 +6,15 @@ from typing import Any
 
 from monai.engines import SupervisedTrainer
 
-from monai_ext.engines.prepare_batch import prepare_prompted_batch
+from monai_ext.engines.prepare_batch import prepare_text_prompt_batch
 from monai_ext.engines.progress import progress_bar
 from monai_ext.engines.signals import stoppable
 
 
-class PromptedTrainer(SupervisedTrainer):
+class TextPromptTrainer(SupervisedTrainer):
     """SupervisedTrainer on batches of images with prompts.
 
-    Batches are prepared by :func:`monai_ext.engines.prepare_batch.prepare_prompted_batch`; results, which are no
+    Batches are prepared by :func:`monai_ext.engines.prepare_batch.prepare_text_prompt_batch`; results, which are no
     tensors, are not decollated; SIGTERM stops it as Ctrl-C does.
 
     Args:
@@ -23,7 +23,7 @@ class PromptedTrainer(SupervisedTrainer):
     """
 
     def __init__(self, *args: Any, progress: bool | None = False, **kwargs: Any) -> None:
-        super().__init__(*args, **{"prepare_batch": prepare_prompted_batch, "decollate": False, **kwargs})
+        super().__init__(*args, **{"prepare_batch": prepare_text_prompt_batch, "decollate": False, **kwargs})
         self.progress = progress
 
     def run(self) -> None:  # type: ignore[override]

@@ -12,7 +12,7 @@ from torch import Tensor
 KINDS = ("box", "box+points", "points", "point", "box+mask", "point+mask")
 
 
-class PreparePromptableBatch(PrepareBatch):
+class PrepareVisualPrompts(PrepareBatch):
     """Draw one kind of prompt for the batch: what the network is given of the prompts that its items hold.
 
     - "box", "box+points", "box+mask", "point+mask": one mask is asked for.

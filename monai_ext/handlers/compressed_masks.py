@@ -9,7 +9,7 @@ import numpy as np
 
 
 @dataclass(frozen=True)
-class PackedMasks:
+class CompressedMasks:
     """Masks of one slice.
 
     Attributes:
@@ -21,7 +21,7 @@ class PackedMasks:
     packed: bytes
 
     @classmethod
-    def of(cls, masks: np.ndarray) -> PackedMasks:
+    def of(cls, masks: np.ndarray) -> CompressedMasks:
         """Of (K, H, W), nonzero = inside."""
         return cls(masks.shape, zlib.compress(np.packbits(masks != 0).tobytes(), level=1))
 

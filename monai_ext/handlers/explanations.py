@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from ignite.engine import Engine, Events
 
-from ..data.write_picture import write_picture
-from ..errors import InputError
-from ..transforms.explanation import Explanation, explanation_picture
-from ..transforms.overlay import flat_view
-from .stages import RecordedSlice, StageRecorder, shown_as
+from monai_ext.errors import InputError
+from monai_ext.handlers.stages import RecordedSlice, StageRecorder, shown_as
+from monai_ext.io.write_picture import write_picture
+from monai_ext.visualize.explanation import Explanation, explanation_picture
+from monai_ext.visualize.overlay import flat_view
 
 PICTURE = "explanation.png"
 

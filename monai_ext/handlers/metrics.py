@@ -18,12 +18,12 @@ from monai.data import MetaTensor
 from monai.data.utils import affine_to_spacing
 from torch import Tensor
 
-from ..errors import InputError
-from ..files import check_writable, whole_file
-from ..metrics.agreement import mask_agreement, target_mask
-from ..metrics.summary import summarise
-from .overlays import CaseOverlays
-from .stages import StageRecorder, shown_as, stage_scores
+from monai_ext.errors import InputError
+from monai_ext.files import check_writable, whole_file
+from monai_ext.handlers.overlays import CaseOverlays
+from monai_ext.handlers.stages import StageRecorder, shown_as, stage_scores
+from monai_ext.metrics.agreement import mask_agreement, target_mask
+from monai_ext.metrics.summary import summarise
 
 
 def score_case(data: Mapping[str, Any], tolerance: float = 2.0, surface: bool = True) -> list[dict[str, Any]]:

@@ -12,13 +12,13 @@ import torch.distributed as dist
 from ignite.engine import Engine, Events
 from monai.data import Dataset
 
-from ..data.datalists import unique_names
-from ..errors import InputError
-from ..metrics.agreement import target_mask
-from ..metrics.summary import Row
-from ..transforms.overlay import comparison_picture, flat_view, fullest_slice
-from ..transforms.save import slug, write_picture
-from .packed import PackedMasks
+from monai_ext.errors import InputError
+from monai_ext.handlers.compressed_masks import CompressedMasks
+from monai_ext.io.datalists import unique_names
+from monai_ext.metrics.agreement import target_mask
+from monai_ext.metrics.summary import Row
+from monai_ext.transforms.save import slug, write_picture
+from monai_ext.visualize.overlay import comparison_picture, flat_view, fullest_slice
 
 FOLDER = "overlays"
 CASES = ("some", "all")
@@ -36,7 +36,7 @@ class Contours:
     """
 
     index: int
-    both: PackedMasks
+    both: CompressedMasks
 
 
 class CaseOverlays:
@@ -84,7 +84,7 @@ class CaseOverlays:
                 continue
             index = fullest_slice(image, reference)
             flat = np.concatenate([flat_view(image, one, index)[1] for one in (reference, mask[None])])
-            self.kept[data["set"], data["case"], target, prompt] = Contours(index, PackedMasks.of(flat))
+            self.kept[data["set"], data["case"], target, prompt] = Contours(index, CompressedMasks.of(flat))
 
     def gathered(self) -> dict[Key, Contours]:
         """What all processes kept."""

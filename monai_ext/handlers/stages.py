@@ -11,9 +11,9 @@ from monai.data import MetaTensor
 from torch import Tensor
 
 from monai_ext.errors import InputError
-from monai_ext.handlers.compressed_masks import PackedMasks
+from monai_ext.handlers.compressed_masks import CompressedMasks
 from monai_ext.io.slices import SliceView, slice_view
-from monai_ext.networks.segmenter import Features, Prompt, PromptedSegmenter, Segmentation
+from monai_ext.networks.segmenter import Features, Prompt, Segmentation, TextPromptedSegmenter
 
 
 @dataclass
@@ -26,12 +26,12 @@ class RecordedSlice:
         prompts: likewise ``saliency`` (h, w) float16, ``boxes`` (N, 4) and ``points`` (M, 2), for a picture of them.
     """
 
-    candidates: PackedMasks | None
-    masks: list[dict[str, PackedMasks]] = field(default_factory=list)
+    candidates: CompressedMasks | None
+    masks: list[dict[str, CompressedMasks]] = field(default_factory=list)
     prompts: list[dict[str, np.ndarray]] = field(default_factory=list)
 
 
-class StageRecorder(PromptedSegmenter):
+class StageRecorder(TextPromptedSegmenter):
     """A network that keeps the stages of every slice it segments until a metric takes them.
 
     It stands between inferer and network, so that neither has to know of the metric, and nothing is done twice.
@@ -43,7 +43,7 @@ class StageRecorder(PromptedSegmenter):
             (B, 1, h, w), ``boxes`` and ``points``, a list of (N, 4) and one of (M, 2).
     """
 
-    def __init__(self, network: PromptedSegmenter, explain: bool = False) -> None:
+    def __init__(self, network: TextPromptedSegmenter, explain: bool = False) -> None:
         super().__init__()
         self.network = network
         self.explain = explain
@@ -55,7 +55,8 @@ class StageRecorder(PromptedSegmenter):
         features = self.network.encode(image)
         found = features.get("candidates") or [None] * len(image)
         self._batch = [
-            RecordedSlice(None if one is None else PackedMasks.of(one.masks.cpu().numpy())) for one in found
+            RecordedSlice(None if one is None else CompressedMasks.of(one.masks.cpu().numpy()))
+            for one in found
         ]
         self.kept += self._batch
         return features
@@ -77,7 +78,7 @@ class StageRecorder(PromptedSegmenter):
             raise ValueError(f"{name} has neither candidates nor masks of stages: leave the recorder out.")
         for number, one in enumerate(self._batch):
             one.masks.append(
-                {name: PackedMasks.of(mask[number].cpu().numpy()) for name, mask in stages.items()}
+                {name: CompressedMasks.of(mask[number].cpu().numpy()) for name, mask in stages.items()}
             )
             if self.explain:
                 one.prompts.append(_drawable(result.stages, number, type(self.network).__name__))
@@ -142,7 +143,7 @@ def stage_scores(
     return scores
 
 
-def _oracle_iou(candidates: Sequence[PackedMasks], slices: np.ndarray) -> float:
+def _oracle_iou(candidates: Sequence[CompressedMasks], slices: np.ndarray) -> float:
     """IoU of the candidate most like the reference; of a volume over all its slices, with nothing chosen where a slice
     has nothing of the reference."""
     common = united = 0
@@ -158,7 +159,7 @@ def _oracle_iou(candidates: Sequence[PackedMasks], slices: np.ndarray) -> float:
     return common / united if united else float("nan")
 
 
-def _dice(masks: Sequence[PackedMasks | None], slices: np.ndarray) -> float:
+def _dice(masks: Sequence[CompressedMasks | None], slices: np.ndarray) -> float:
     common = total = 0
     for packed, truth in zip(masks, slices, strict=True):
         mask = np.zeros_like(truth) if packed is None else packed.masks()[0]

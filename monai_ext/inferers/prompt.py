@@ -94,7 +94,7 @@ class PromptInferer(Inferer):
         Args:
             inputs: (B, 3, H, W) pictures or (B, 3, X, Y, Z) volumes, float in [0, 1], any device.
                 Volumes are read along their affine, (4, 4) or (B, 4, 4) from voxel index to RAS.
-            network: a :class:`~monai_ext.networks.segmenter.PromptedSegmenter`, wrapped or not.
+            network: a :class:`~monai_ext.networks.segmenter.TextPromptedSegmenter`, wrapped or not.
             prompts: what to segment here instead of the prompts of the constructor.
 
         Returns:
@@ -277,7 +277,7 @@ def _unwrap(network: Any) -> Any:
         inner = inner.module
     if not (hasattr(inner, "encode") and hasattr(inner, "segment")):
         raise InputError(
-            f"network {type(network).__name__} has no encode and segment; use a PromptedSegmenter."
+            f"network {type(network).__name__} has no encode and segment; use a TextPromptedSegmenter."
         )
     return inner
 

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from monai_ext.errors import InputError, one_line
 from monai_ext.io.datalists import is_folder
-from monai_ext.io.dicom.headers import walk_once
+from monai_ext.io.dicom.headers import walk_files
 from monai_ext.io.dicom.series import image_files
 from monai_ext.io.read_itk import voxel_file
 
@@ -78,7 +78,7 @@ def _replaced(text: str, name: str, by: str) -> str:
 def _names_in(path: Path) -> Iterator[str]:
     """Names of files and folders in a folder, or of members of a zip archive."""
     if path.is_dir():
-        for _, folders, files in walk_once(path):
+        for _, folders, files in walk_files(path):
             yield from (*folders, *files)
     elif path.name.lower().endswith(".zip") and path.is_file():
         try:

@@ -1,5 +1,5 @@
 """Losses of text-prompted segmentation."""
 
-from monai_ext.losses.text_prompt import PromptedLoss
+from monai_ext.losses.text_prompt import TextPromptLoss
 
-__all__ = ["PromptedLoss"]
+__all__ = ["TextPromptLoss"]

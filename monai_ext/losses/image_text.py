@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
-class CaptionLogits:
+class ImageTextLogits:
     """What a vision-language encoder says of B images with P captions each.
 
     Attributes:
@@ -24,7 +24,7 @@ class CaptionLogits:
     places: Tensor
 
 
-class CaptionLoss(nn.Module):
+class ImageTextLoss(nn.Module):
     """Sigmoid contrastive loss (Zhai et al. 2023, SigLIP, arXiv:2303.15343), and one for each place of the image.
 
     The loss of images is the mean over each image with its own captions, of soft truth, plus the mean over each image
@@ -41,13 +41,13 @@ class CaptionLoss(nn.Module):
         self.others, self.places = others, places
         self.dice = DiceLoss(sigmoid=True, reduction="none", smooth_nr=1.0, smooth_dr=1.0)
 
-    def forward(self, logits: CaptionLogits, label: Mapping[str, Tensor]) -> Tensor:
+    def forward(self, logits: ImageTextLogits, label: Mapping[str, Tensor]) -> Tensor:
         """A scalar.
 
         Args:
             logits: of the encoder.
             label: ``truth``, ``located``, ``label``, ``asks`` and ``shows`` of a batch of
-                :class:`monai_ext.data.image_text_dataset.CaptionData`.
+                :class:`monai_ext.data.image_text_dataset.ImageTextDataset`.
         """
         own = torch.arange(len(label["truth"]), device=logits.pairs.device)
         loss = F.binary_cross_entropy_with_logits(logits.pairs[own, own].float(), label["truth"])

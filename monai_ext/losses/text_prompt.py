@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from monai_ext.networks.segmenter import Segmentation
 
 
-class PromptedLoss(nn.Module):
+class TextPromptLoss(nn.Module):
     """Dice and cross-entropy of the mask, cross-entropy of the presence, and deep supervision.
 
     Dice is taken over the images whose target is there, since an empty label makes it a mere count of false

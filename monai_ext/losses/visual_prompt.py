@@ -7,7 +7,7 @@ from monai.losses import DiceLoss, FocalLoss
 from torch import Tensor, nn
 
 
-class PromptableLoss(nn.Module):
+class VisualPromptLoss(nn.Module):
     """20 x focal loss (gamma 2, alpha .25) + Dice loss + mean squared error of the predicted IoU.
 
     Dice and IoU are taken of each mask, the IoU of the thresholded mask, which is what the prediction is used to
@@ -89,8 +89,8 @@ class PromptableLoss(nn.Module):
         return sum((self.weights[name] * part for name, part in parts.items()), logits.new_zeros(()))
 
 
-class DecodedLoss(PromptableLoss):
-    """:class:`PromptableLoss` of what a promptable decoder returns, as a trainer hands it over."""
+class DecodedLoss(VisualPromptLoss):
+    """:class:`VisualPromptLoss` of what a promptable decoder returns, as a trainer hands it over."""
 
     def forward(self, found: tuple[Tensor, Tensor], label: Tensor) -> Tensor:  # type: ignore[override]
         """A scalar.

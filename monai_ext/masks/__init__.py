@@ -4,7 +4,7 @@ from monai_ext.masks.coarse import CoarseMask, CRFMask, KMeansMask, OtsuMask, Th
 from monai_ext.masks.components import count_components, keep_components, touching_components
 from monai_ext.masks.crf import DenseCRF
 from monai_ext.masks.generator import Candidates, MaskGenerator
-from monai_ext.masks.masked_images import MaskViews
+from monai_ext.masks.masked_images import MaskedImages
 from monai_ext.masks.visual_prompts import BoxesAndPoints, VisualPrompts
 
 __all__ = [
@@ -15,7 +15,7 @@ __all__ = [
     "DenseCRF",
     "KMeansMask",
     "MaskGenerator",
-    "MaskViews",
+    "MaskedImages",
     "OtsuMask",
     "ThresholdMask",
     "VisualPrompts",

@@ -22,7 +22,7 @@ from torchvision.ops import nms
 from monai_ext.errors import InputError
 
 if TYPE_CHECKING:
-    from monai_ext.networks.decoders.base import EncodedImages, PromptableDecoder
+    from monai_ext.networks.decoders.base import EncodedImages, VisualPromptDecoder
 
 ON_CPU = 1 << 21  # values of the features that one call repeats: 8 MB, about what a cache holds
 MOST_POINTS = 64
@@ -99,7 +99,7 @@ class MaskGenerator:
         self.points_per_call = points_per_call
 
     @torch.no_grad()
-    def __call__(self, decoder: PromptableDecoder, features: EncodedImages) -> Candidates:
+    def __call__(self, decoder: VisualPromptDecoder, features: EncodedImages) -> Candidates:
         """Candidates of one image.
 
         Args:
@@ -119,9 +119,9 @@ class MaskGenerator:
         kept = candidates.take(nms(candidates.boxes.float(), candidates.iou, self.nms_threshold))
         return self._tidied(kept) if self.min_region and len(kept) else kept
 
-    def _asked(self, decoder: PromptableDecoder, features: EncodedImages) -> tuple[Tensor, Tensor, Tensor]:
+    def _asked(self, decoder: VisualPromptDecoder, features: EncodedImages) -> tuple[Tensor, Tensor, Tensor]:
         """Low-resolution logits (K, h, h), IoU (K,) and points (K, 2) of what passes by its predicted IoU."""
-        place, coarsest = features.placement, features.maps[-1]
+        place, coarsest = features.letterbox, features.maps[-1]
         size = coarsest.new_tensor([place.width, place.height], dtype=torch.float64)
         grid = torch.from_numpy(build_point_grid(self.points_per_side)).to(size) * size
         found = []
@@ -147,7 +147,7 @@ class MaskGenerator:
 
     def _stable(
         self,
-        decoder: PromptableDecoder,
+        decoder: VisualPromptDecoder,
         features: EncodedImages,
         low: Tensor,
         iou: Tensor,

@@ -15,7 +15,7 @@ from monai_ext.errors import InputError, check_choice
 FILLS = ("black", "crop", "blur")
 
 
-class MaskViews:
+class MaskedImages:
     """One view of an image for each of its candidate masks, as the encoder's image tower takes it.
 
     - ``black``: the whole frame, everything outside of the mask black (the CLIP-SAM paper).

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from monai.metrics import compute_roc_auc
 
-from .agreement import METRICS
+from monai_ext.metrics.agreement import METRICS
 
 SHOWN = (*METRICS, "oracle_iou", "saliency_dice", "coarse_dice", "refined_dice")
 DIFFICULTIES = ("easy", "medium", "hard", "very hard")

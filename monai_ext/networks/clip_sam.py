@@ -14,9 +14,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from monai_ext.errors import InputError, check_choice
-from monai_ext.masks import Candidates, MaskGenerator, MaskViews
+from monai_ext.masks import Candidates, MaskedImages, MaskGenerator
 from monai_ext.networks.blocks.content_crop import OUTSIDE_LOGIT
-from monai_ext.networks.decoders.base import PromptableDecoder
+from monai_ext.networks.decoders.base import VisualPromptDecoder
 from monai_ext.networks.encoders.text_presence import TextPresence, cosines
 from monai_ext.networks.encoders.vision_language import VisionLanguageEncoder
 from monai_ext.networks.segmenter import Features, FrozenSegmenter, Prompt, Segmentation
@@ -62,9 +62,9 @@ class ClipSAM(FrozenSegmenter):
     def __init__(
         self,
         encoder: VisionLanguageEncoder,
-        decoder: PromptableDecoder,
+        decoder: VisualPromptDecoder,
         generator: MaskGenerator,
-        views: MaskViews,
+        views: MaskedImages,
         presence: TextPresence | None = None,
         compare: str = "views",
         select: str = "best",
@@ -131,7 +131,7 @@ class ClipSAM(FrozenSegmenter):
 
     @torch.no_grad()
     def segment(self, features: Features, prompts: Sequence[Prompt]) -> Segmentation:
-        """See :class:`~monai_ext.networks.segmenter.PromptedSegmenter`.
+        """See :class:`~monai_ext.networks.segmenter.TextPromptedSegmenter`.
 
         ``stages`` holds for each image its ``candidates``, their ``similarities`` (K,) to the prompt and which were
         ``chosen`` (K,) bool; ``aux["iou"]`` (B,) the IoU predicted for the most similar one, 0 where there is none.

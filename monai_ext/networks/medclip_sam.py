@@ -24,7 +24,7 @@ from monai_ext.masks import (
     touching_components,
 )
 from monai_ext.networks.blocks.content_crop import OUTSIDE_LOGIT
-from monai_ext.networks.decoders.base import EncodedImages, PromptableDecoder
+from monai_ext.networks.decoders.base import EncodedImages, VisualPromptDecoder
 from monai_ext.networks.encoders.text_presence import TextPresence
 from monai_ext.networks.encoders.vision_language import VisionLanguageEncoder
 from monai_ext.networks.segmenter import Features, FrozenSegmenter, Prompt, Segmentation
@@ -69,7 +69,7 @@ class MedCLIPSAM(FrozenSegmenter):
         encoder: VisionLanguageEncoder,
         saliency: SaliencyMethod,
         coarse: CoarseMask,
-        decoder: PromptableDecoder | None,
+        decoder: VisualPromptDecoder | None,
         visual: VisualPrompts,
         presence: TextPresence | None = None,
         ensemble: str = "embeddings",
@@ -96,7 +96,7 @@ class MedCLIPSAM(FrozenSegmenter):
 
     @torch.no_grad()
     def segment(self, features: Features, prompts: Sequence[Prompt]) -> Segmentation:
-        """See :class:`~monai_ext.networks.segmenter.PromptedSegmenter`.
+        """See :class:`~monai_ext.networks.segmenter.TextPromptedSegmenter`.
 
         ``stages`` holds ``saliency`` (B, 1, h, w) in [0, 1], ``boxes`` and ``points``, for each image (N, 4) and (M, 2),
         and ``masks``, (B, 1, H, W) bool of the stages "saliency" (above .5), "coarse" and "refined", which is the result
@@ -171,7 +171,7 @@ class MedCLIPSAM(FrozenSegmenter):
         return touching_components(refined, coarse) if self.components == "touching" else refined
 
 
-def _decoded(decoder: PromptableDecoder, features: EncodedImages, asked: BoxesAndPoints) -> Tensor:
+def _decoded(decoder: VisualPromptDecoder, features: EncodedImages, asked: BoxesAndPoints) -> Tensor:
     """(H, W) logits: of each box with the points in it, the highest; without boxes of all points as one prompt."""
     boxes, points = asked.boxes, asked.points
     if not len(boxes):

@@ -78,7 +78,7 @@ class Segmentation:
     aux: dict[str, Any] = field(default_factory=dict)
 
 
-class PromptedSegmenter(nn.Module):
+class TextPromptedSegmenter(nn.Module):
     """A network that segments what a text names.
 
     Images are (B, 3, H, W), float, display range [0, 1]. Normalisation, resizing and padding are
@@ -154,7 +154,7 @@ class PromptedSegmenter(nn.Module):
         return torch.cat([result.logits for result in results], dim=1)
 
 
-class FrozenSegmenter(PromptedSegmenter):
+class FrozenSegmenter(TextPromptedSegmenter):
     """A method of which nothing learns: its parts stay in evaluation mode, and no weight takes a gradient.
 
     A subclass calls :meth:`freeze` once it has its parts.

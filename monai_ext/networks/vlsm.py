@@ -13,11 +13,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from monai_ext.networks.blocks.content_crop import content_boxes, frame, unframe
+from monai_ext.networks.blocks.content_crop import content_boxes, crop_content, uncrop_content
 from monai_ext.networks.blocks.convolutions import ContextBlock, ResidualBlock, conv, modulate
 from monai_ext.networks.language.text_tower import TextTower
 from monai_ext.networks.language.tokenizer import WordPieceTokenizer
-from monai_ext.networks.segmenter import Features, Prompt, PromptedSegmenter, Segmentation
+from monai_ext.networks.segmenter import Features, Prompt, Segmentation, TextPromptedSegmenter
 from monai_ext.prompts.lexicon import Lexicon
 from monai_ext.prompts.library import names_side
 
@@ -153,11 +153,11 @@ def repeated(features: Features, times: int) -> Features:
     return {**features, "maps": maps, "boxes": list(features["boxes"]) * times}
 
 
-class VLSM(PromptedSegmenter):
+class VLSM(TextPromptedSegmenter):
     """Compact vision-language segmentation model.
 
     Args:
-        image_size: side in pixels of the square that the framed image is resized to.
+        image_size: side in pixels of the square that the cropped image is resized to.
         channels: of the pyramid at strides 2, 4, 8 and 16.
         guide: channels of the fine image features that masks are mixed from.
         context: context blocks of the encoder at stride 16.
@@ -199,7 +199,7 @@ class VLSM(PromptedSegmenter):
         self.lexicon = Lexicon([*self.lexicon.taught, *texts])
 
     def why_unknown(self, prompt: Prompt) -> str:
-        """See :class:`PromptedSegmenter`; an ensemble is unknown if all its texts are."""
+        """See :class:`TextPromptedSegmenter`; an ensemble is unknown if all its texts are."""
         reasons = [self.lexicon.why_unknown(text) for text in prompt.texts]
         return reasons[0] if all(reasons) else ""
 
@@ -214,7 +214,7 @@ class VLSM(PromptedSegmenter):
     def encode(self, image: Tensor) -> Features:
         """Pyramids of (B, 3, H, W) images in [0, 1]; in evaluation also of the mirrored images."""
         boxes = content_boxes(image)
-        x = frame(image, boxes, self.image_size)
+        x = crop_content(image, boxes, self.image_size)
         mean, std = x.mean((1, 2, 3), keepdim=True), x.std((1, 2, 3), keepdim=True)
         x = (x - mean) / std.clamp_min(0.05)
         mirrored = self.flip_average and not self.training
@@ -222,7 +222,7 @@ class VLSM(PromptedSegmenter):
         return {"maps": maps, "mirrored": mirrored, "boxes": boxes, "size": tuple(image.shape[-2:])}
 
     def segment(self, features: Features, prompts: Sequence[Prompt]) -> Segmentation:
-        """See :class:`PromptedSegmenter`; `stages["boxes"]` are the frames (y0, y1, x0, x1) in pixels.
+        """See :class:`TextPromptedSegmenter`; `stages["boxes"]` are the frames (y0, y1, x0, x1) in pixels.
 
         In training `aux["coarse"]` holds (B, 1, H, W) logits of stride 16, for deep supervision, and
         `aux["medical"]` (B,) logits that the pictures are medical at all.
@@ -231,8 +231,11 @@ class VLSM(PromptedSegmenter):
         boxes, size = features["boxes"], features["size"]
         aux = {}
         if self.training:
-            aux = {"coarse": unframe(coarse.float(), boxes, *size), "medical": features["maps"]["medical"]}
-        return Segmentation(unframe(fine, boxes, *size), presence, {"boxes": boxes}, aux)
+            aux = {
+                "coarse": uncrop_content(coarse.float(), boxes, *size),
+                "medical": features["maps"]["medical"],
+            }
+        return Segmentation(uncrop_content(fine, boxes, *size), presence, {"boxes": boxes}, aux)
 
     def _decode(self, features: Features, prompts: Sequence[Prompt]) -> tuple[Tensor, Tensor, Tensor]:
         """Framed logits at strides 2 and 16 and presences; the mirrored images are averaged in at stride 2."""
@@ -250,7 +253,7 @@ class VLSM(PromptedSegmenter):
     def segment_all(
         self, features: Features, prompts: Sequence[Prompt], images: int
     ) -> Iterator[Segmentation]:
-        """See :class:`PromptedSegmenter`: prompts of few images share calls, which the decoder is too small for alone."""
+        """See :class:`TextPromptedSegmenter`: prompts of few images share calls, which the decoder is too small for alone."""
         at_once = max(1, ROWS // images)
         for start in range(0, len(prompts), at_once):
             some = prompts[start : start + at_once]
@@ -258,5 +261,5 @@ class VLSM(PromptedSegmenter):
             fine, _, presence = self._decode(shared, [p for p in some for _ in range(images)])
             # resized one by one: memory of this size is at hand, more is slow to get
             for logits, present in zip(fine.split(images), presence.split(images), strict=True):
-                logits = unframe(logits, features["boxes"], *features["size"])
+                logits = uncrop_content(logits, features["boxes"], *features["size"])
                 yield Segmentation(logits, present, {"boxes": features["boxes"]})

@@ -23,9 +23,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError
-from .prompts import MODALITIES
-from .resources import resource_path
+from monai_ext.errors import InputError
+from monai_ext.prompts.library import MODALITIES
+from monai_ext.resources import resource_path
 
 LEVELS = tuple(f"medclipsam_p{number}" for number in range(10))
 _SENTENCES = (0, 1, 5, 20, 50)

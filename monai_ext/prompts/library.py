@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError
-from .resources import resource_path
+from monai_ext.errors import InputError
+from monai_ext.resources import resource_path
 
 MODALITIES = ("xray", "us", "endoscopy", "dermoscopy", "ct", "mri")
 

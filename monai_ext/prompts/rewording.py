@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from monai.transforms import Randomizable
 
-from .resources import resource_path
+from monai_ext.resources import resource_path
 
 # What a sentence can do without. No negation, no side and no "and" is among them: those carry meaning.
 FUNCTION_WORDS = frozenset(

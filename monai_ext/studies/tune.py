@@ -85,7 +85,7 @@ class Task:
         return {
             "bundle": self.bundle.name,
             "version": get("_meta_#version"),
-            "variants": configs.told_variants(self.bundle, self.variants),
+            "variants": configs.variant_fingerprints(self.bundle, self.variants),
             "configuration_sha256": digest.hexdigest(),
             "versions": versions,
             "weights": get("loaded"),

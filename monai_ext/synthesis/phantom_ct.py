@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .phantom_fields import Array, Mask, Random, blob, cloud, mix, noise, oval, plane, smooth, soft
+from monai_ext.synthesis.fields import Array, Mask, Random, blob, cloud, mix, noise, oval, plane, smooth, soft
 
 Masks = dict[str, Mask]
 

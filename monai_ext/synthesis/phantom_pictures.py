@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from .phantom_fields import (
+from monai_ext.synthesis.fields import (
     Array,
     Mask,
     Picture,

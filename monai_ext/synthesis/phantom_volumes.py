@@ -9,7 +9,7 @@ import nibabel as nib
 import numpy as np
 from nibabel.orientations import axcodes2ornt, inv_ornt_aff, io_orientation, ornt_transform
 
-from .phantom_fields import Array, Mask, Random, noise, smooth
+from monai_ext.synthesis.fields import Array, Mask, Random, noise, smooth
 
 VOLUME_KINDS = ("abdominal_ct", "brain_mr")
 _MODALITY = {"abdominal_ct": "ct", "brain_mr": "mri"}

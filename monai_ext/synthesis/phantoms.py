@@ -13,9 +13,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import phantom_ct, phantom_mr, phantom_pictures
-from .phantom_fields import Array, Picture, Random, cloud, noise, oval, plane, smooth, soft, strokes
-from .phantom_volumes import VOLUME_KINDS, volume
+from monai_ext.synthesis import phantom_ct, phantom_mr, phantom_pictures
+from monai_ext.synthesis.fields import (
+    Array,
+    Picture,
+    Random,
+    cloud,
+    noise,
+    oval,
+    plane,
+    smooth,
+    soft,
+    strokes,
+)
+from monai_ext.synthesis.phantom_volumes import VOLUME_KINDS, volume
 
 __all__ = ["KINDS", "VOLUME_KINDS", "nonmedical", "phantom", "volume"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monai_ext.transforms.augment import RandPromptedFlipd
+from monai_ext.transforms.augment import RandTextPromptFlipd
 from monai_ext.transforms.display import DisplayRange, DisplayRanged
 from monai_ext.transforms.load import MedicalLoadImage, MedicalLoadImaged
 from monai_ext.transforms.masks import LabelMap, LabelMapd, PopPresenced, PromptMasks, PromptMasksd
@@ -19,5 +19,5 @@ __all__ = [
     "PopPresenced",
     "PromptMasks",
     "PromptMasksd",
-    "RandPromptedFlipd",
+    "RandTextPromptFlipd",
 ]

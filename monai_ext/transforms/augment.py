@@ -10,7 +10,7 @@ from monai.config import KeysCollection
 from monai.transforms import MapTransform, RandomizableTransform
 
 
-class RandPromptedFlipd(RandomizableTransform, MapTransform):
+class RandTextPromptFlipd(RandomizableTransform, MapTransform):
     """Mirror left and right, and turn pictures that have no upright, without making the prompt untrue.
 
     Args:
@@ -54,4 +54,4 @@ class RandPromptedFlipd(RandomizableTransform, MapTransform):
         return d
 
 
-RandPromptedFlipD = RandPromptedFlipDict = RandPromptedFlipd
+RandPromptedFlipD = RandPromptedFlipDict = RandTextPromptFlipd

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from segment_anything.utils.amg import batched_mask_to_box
 
-from monai_ext.masks import Candidates, MaskGenerator, MaskViews
+from monai_ext.masks import Candidates, MaskedImages, MaskGenerator
 from monai_ext.masks.masked_images import FILLS
 from monai_ext.networks.clip_sam import ClipSAM
 from monai_ext.networks.decoders.compact_sam import CompactSAM
@@ -76,7 +76,7 @@ def main() -> None:
                 encoder.model.encode_image(batch)
 
         for fill in FILLS:
-            network = ClipSAM(encoder, CompactSAM(), generator, MaskViews(fill))
+            network = ClipSAM(encoder, CompactSAM(), generator, MaskedImages(fill))
             embed = torch.no_grad()(partial(network.embed, image, found))
             show(
                 f"{MASKS} masks embedded, {fill} / a batch of {MASKS}, {name}",
@@ -84,7 +84,7 @@ def main() -> None:
                 "<= 1.1",
             )
 
-    network = ClipSAM(towers["compact-clip, 128"], CompactSAM(), generator, MaskViews())
+    network = ClipSAM(towers["compact-clip, 128"], CompactSAM(), generator, MaskedImages())
     prompts = [Prompt((f"structure {number}",)) for number in range(PROMPTS)]
 
     def asked(number: int) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 import monai_ext
 from monai_ext.bundle.catalog import find_bundle
-from monai_ext.bundle.configs import bundle_variants, config_files, read_configs, told_variants
+from monai_ext.bundle.configs import bundle_variants, config_files, read_configs, variant_fingerprints
 from monai_ext.cli.main import main
 from monai_ext.errors import InputError
 from monai_ext.studies.tune_settings import read_values
@@ -38,7 +38,7 @@ def test_a_variant_is_named_with_or_without_json_or_is_a_file_of_the_users(varia
     own = folder / "configs" / "full_sam_vit_b.json"
     assert config_files(folder, names) == [own, own, variant]
     digest = hashlib.sha256(variant.read_bytes()).hexdigest()[:12]
-    assert told_variants(folder, [str(variant)]) == [f"strict {digest}"]
+    assert variant_fingerprints(folder, [str(variant)]) == [f"strict {digest}"]
     laid = read_configs(folder, ["inference", "full_sam_vit_b", str(variant)])
     assert (laid["weights"]["decoder"], laid["mask_threshold"]) == ("sam-vit-b", 0.75)
 
@@ -67,7 +67,7 @@ def test_a_run_uses_its_variant_records_it_and_does_not_take_masks_of_another(tm
     assert segment(tmp_path / "a.png", out, bundle, "--variant", str(variant)) == 0
     told = report(out)
     assert told["skipped"] == 0 and told["results"][0]["threshold"] == 0.75
-    assert told["settings"]["variants"] == told_variants(bundle, [str(variant)])
+    assert told["settings"]["variants"] == variant_fingerprints(bundle, [str(variant)])
     assert segment(tmp_path / "a.png", out, bundle, "--variant", str(variant)) == 0
     assert report(out)["skipped"] == 1
 

@@ -14,7 +14,7 @@ import monai_ext
 from monai_ext.bundle.export import export
 from monai_ext.cli.main import main
 from monai_ext.errors import WeightsError
-from monai_ext.masks import MaskViews
+from monai_ext.masks import MaskedImages
 from monai_ext.networks.clip_sam import ClipSAM
 from monai_ext.prompts.library import PromptLibrary
 from monai_ext.weights import read_registry
@@ -186,7 +186,7 @@ def evaluate(folder, output, **overrides):
         dataset_dir=str(folder),
         output_dir=str(output),
         device="cpu",
-        network_def=ClipSAM(Wordy(), ColourDecoder(), by_colour, MaskViews()),
+        network_def=ClipSAM(Wordy(), ColourDecoder(), by_colour, MaskedImages()),
         initialize=[],
         absent=1,
         **overrides,

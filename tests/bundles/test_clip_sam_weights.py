@@ -11,7 +11,7 @@ from segment_anything.utils.amg import batched_mask_to_box
 
 from monai_ext.data.datasets import read_split
 from monai_ext.data.evaluation import absent_targets
-from monai_ext.masks import MaskViews
+from monai_ext.masks import MaskedImages
 from monai_ext.networks.encoders.vision_language import VisionLanguageEncoder
 from monai_ext.prompts.library import PromptLibrary
 from monai_ext.weights import load_into
@@ -82,7 +82,7 @@ def test_lungs_are_chosen_before_their_surroundings(encoder, shared_data):
     for image, mask, text in labelled(shared_data, "cxr_lung_shenzhen", 6):
         regions = torch.stack([mask, ~mask])
         boxes = batched_mask_to_box(regions)
-        (views,) = MaskViews("black")(encoder.prepare, image, regions, boxes, 2)
+        (views,) = MaskedImages("black")(encoder.prepare, image, regions, boxes, 2)
         with torch.no_grad():
             likeness = encoder.encode_prepared(views).embedding @ encoder.encode_text([text])[0]
         assert float(likeness[0]) > float(likeness[1])

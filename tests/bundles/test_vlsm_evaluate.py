@@ -11,13 +11,13 @@ from monai.bundle import ConfigWorkflow
 from PIL import Image
 
 from monai_ext.errors import InputError
-from monai_ext.networks.segmenter import PromptedSegmenter, Segmentation
+from monai_ext.networks.segmenter import Segmentation, TextPromptedSegmenter
 
 CONFIGS = Path(__file__).resolve().parents[2] / "bundles" / "vlsm" / "configs"
 PROMPT = "tumour in a breast ultrasound"
 
 
-class Bright(PromptedSegmenter):
+class Bright(TextPromptedSegmenter):
     """Finds what is bright, is sure of one prompt, and takes any other for true where the corner is grey."""
 
     def encode(self, image):

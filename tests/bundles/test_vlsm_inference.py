@@ -17,7 +17,7 @@ from pydicom import dcmread
 from torch import Tensor
 
 from monai_ext import __version__
-from monai_ext.networks.segmenter import Features, Prompt, PromptedSegmenter, Segmentation
+from monai_ext.networks.segmenter import Features, Prompt, Segmentation, TextPromptedSegmenter
 from tests.io.dicom.dicom_files import write_series
 from tests.orientations import ALL_48, IDS, affine_of, as_before, stored_as
 from tests.transforms.test_load import F
@@ -25,7 +25,7 @@ from tests.transforms.test_load import F
 CONFIGS = Path(__file__).resolve().parents[2] / "bundles" / "vlsm" / "configs"
 
 
-class TopLeft(PromptedSegmenter):
+class TopLeft(TextPromptedSegmenter):
     """Finds what is bright; of it "left" is the left half of the slice as shown, "nothing" is absent."""
 
     default_prompt = Prompt(("bright",))

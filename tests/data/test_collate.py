@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from monai.data import DataLoader, MetaTensor, decollate_batch, list_data_collate
 
-from monai_ext.data.collate import collate_one
+from monai_ext.data.collate import collate_single_case
 
 
 def item():
@@ -16,7 +16,7 @@ def item():
 
 def test_the_batch_is_that_of_monai():
     case = item()
-    ours, theirs = collate_one([case]), list_data_collate([case])
+    ours, theirs = collate_single_case([case]), list_data_collate([case])
     assert list(ours) == list(theirs)
     for key in ("image", "label"):
         assert torch.equal(ours[key].as_tensor(), theirs[key].as_tensor())
@@ -31,7 +31,7 @@ def test_the_batch_is_that_of_monai():
 
 def test_neither_the_batch_nor_taking_it_apart_copies_voxels():
     case = item()
-    (batch,) = DataLoader([case], batch_size=1, collate_fn=collate_one)
+    (batch,) = DataLoader([case], batch_size=1, collate_fn=collate_single_case)
     (again,) = decollate_batch(batch)
     for image in (batch["image"], again["image"]):
         assert image.data_ptr() == case["image"].data_ptr()

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from monai_ext.data.image_text_dataset import UNKNOWN, CaptionData
+from monai_ext.data.image_text_dataset import UNKNOWN, ImageTextDataset
 from monai_ext.prompts.library import PromptLibrary, names_side
 from tests.data.test_text_prompt_dataset import ITEM, chest
 
@@ -13,7 +13,7 @@ OWN = {t: set(LIBRARY.training(t, "xray")) for t in ("lungs", "left lung", "righ
 
 def data(**kwargs):
     settings = {"size": 40, "rewording": 0.0, "prompts": 3, "attributes": 0.0, "views": 0.0, **kwargs}
-    return CaptionData([ITEM], LIBRARY, lambda item: {**item, **chest()}, **settings)
+    return ImageTextDataset([ITEM], LIBRARY, lambda item: {**item, **chest()}, **settings)
 
 
 def drawn(items, number=120):
@@ -103,7 +103,7 @@ def test_pictures_without_targets_are_only_asked_for_what_is_not_there(views):
         "facts": {},
         "own": {},
     }
-    items = CaptionData([], LIBRARY, dict, size=40, extra=[nothing], prompts=2, views=views)
+    items = ImageTextDataset([], LIBRARY, dict, size=40, extra=[nothing], prompts=2, views=views)
     for item in drawn(items, 20):
         assert not item["truth"].any()
         assert not item["label"].any()

@@ -5,7 +5,7 @@ import pytest
 import torch
 from monai.transforms import RandGaussianNoised
 
-from monai_ext.data.text_prompt_dataset import PromptedTrainingData, load_slices, split_sides
+from monai_ext.data.text_prompt_dataset import TextPromptDataset, load_slices, split_sides
 from monai_ext.prompts.library import MODALITIES, PromptLibrary, names_side
 
 LIBRARY = PromptLibrary.load()
@@ -32,7 +32,7 @@ ITEM = {
 
 def data(**kwargs):
     settings = {"size": 40, "rewording": 0.0, **kwargs}
-    return PromptedTrainingData([ITEM], LIBRARY, lambda item: {**item, **chest()}, **settings)
+    return TextPromptDataset([ITEM], LIBRARY, lambda item: {**item, **chest()}, **settings)
 
 
 def test_paired_organs_are_also_given_by_side():
@@ -99,7 +99,7 @@ def test_a_picture_of_nothing_medical_is_asked_for_targets_of_every_modality():
         "masks": torch.zeros(0, 8, 8, dtype=torch.uint8),
     }
     other = {**picture, "targets": [], "set": "photographs", "modality": "other", "facts": {}}
-    items = PromptedTrainingData([], LIBRARY, dict, extra=[other], absent=0.0, rewording=0.0)
+    items = TextPromptDataset([], LIBRARY, dict, extra=[other], absent=0.0, rewording=0.0)
     asked = {items[0]["prompt"][0] for _ in range(4000)}
     for modality in MODALITIES:
         for target in LIBRARY.targets(modality):
@@ -132,7 +132,7 @@ def test_seeding_reaches_the_augmentation():
 
 def test_a_target_of_the_users_own_is_asked_for_by_the_sets_sentences():
     item = {**ITEM, "targets": {"widget": (1,)}, "prompts": {"widget": ["the widget", "a widget on film"]}}
-    items = PromptedTrainingData(
+    items = TextPromptDataset(
         [item], LIBRARY, lambda one: {**one, **chest()}, size=40, absent=0.0, rewording=0.0
     )
     assert {items[0]["prompt"][0] for _ in range(30)} == {"the widget", "a widget on film"}
@@ -156,7 +156,7 @@ def test_a_volume_becomes_slices_in_radiological_display():
 
 def test_weights_give_each_set_and_target_its_share():
     two = [ITEM, {**ITEM, "set": "t", "targets": {"lungs": (1,)}}]
-    items = PromptedTrainingData(two, LIBRARY, lambda item: {**item, **chest()}, size=40)
+    items = TextPromptDataset(two, LIBRARY, lambda item: {**item, **chest()}, size=40)
     weights = items.weights({"t": 3.0})
     assert float(weights[:3].sum()) == pytest.approx(1)
     assert float(weights[3:].sum()) == pytest.approx(3)

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from monai.transforms import Lambdad
 
-from monai_ext.data.visual_prompt_dataset import PromptableTrainingData
+from monai_ext.data.visual_prompt_dataset import VisualPromptDataset
 from monai_ext.prompts.library import PromptLibrary
 
 LIBRARY = PromptLibrary.load()
@@ -29,7 +29,7 @@ def chest(item):
 
 def data(items=(ITEM,), **kwargs):
     settings = {"size": 40, "objects": 3, "mask_size": 20, **kwargs}
-    return PromptableTrainingData(list(items), LIBRARY, chest, **settings)
+    return VisualPromptDataset(list(items), LIBRARY, chest, **settings)
 
 
 def areas(items, count=40):

@@ -11,25 +11,25 @@ import torch
 from ignite.engine import Events
 from monai.data import DataLoader, MetaTensor
 
-from monai_ext.data.fault_tolerant import FAILED, FINISHED, IsolatingDataset
+from monai_ext.data.fault_tolerant import FAILED, FINISHED, FaultTolerantDataset
 from monai_ext.data.records import CaseRecords
-from monai_ext.engines import PromptedEvaluator, PromptedTrainer
-from monai_ext.engines.prepare_batch import PreparePromptedCase
+from monai_ext.engines import FaultTolerantEvaluator, TextPromptTrainer
+from monai_ext.engines.prepare_batch import PrepareTextPrompts
 from monai_ext.errors import InputError
 from monai_ext.inferers import AutocastInferer, PromptInferer
 from monai_ext.io.case_names import input_hash
-from monai_ext.losses import PromptedLoss
+from monai_ext.losses import TextPromptLoss
 from tests.fakes import FeedForward
 from tests.training import items
 
 
 def evaluator(dataset, **kwargs):
-    return PromptedEvaluator(
+    return FaultTolerantEvaluator(
         device=torch.device("cpu"),
         val_data_loader=DataLoader(dataset, batch_size=1),
         network=FeedForward(),
         inferer=PromptInferer("lungs"),
-        prepare_batch=PreparePromptedCase(),
+        prepare_batch=PrepareTextPrompts(),
         **kwargs,
     )
 
@@ -51,7 +51,7 @@ class Images:
 
 def dataset(*cases, images=None, **more):
     """Items of these ids, which are all made from this file."""
-    return IsolatingDataset(
+    return FaultTolerantDataset(
         [{"case": case, "image": __file__} for case in cases], images or Images(), names="file", **more
     )
 
@@ -99,7 +99,7 @@ def test_a_finished_case_is_passed_on_with_its_rows_and_not_loaded(tmp_path, fin
     records = CaseRecords(tmp_path / "out", settings())
     images = Images()
     other = {"case": "b", "image": item["image"]}
-    engine = evaluator(IsolatingDataset([item, other], images, records, names="file"))
+    engine = evaluator(FaultTolerantDataset([item, other], images, records, names="file"))
     outputs = collected(engine)
     engine.run()
     assert records.finished(item) == rows
@@ -148,13 +148,13 @@ def test_the_bar_counts_cases_and_is_gone_afterwards(capsys):
 def test_the_trainer_needs_only_network_data_loss_and_optimizer():
     network = FeedForward()
     before = [p.clone() for p in network.parameters()]
-    trainer = PromptedTrainer(
+    trainer = TextPromptTrainer(
         device=torch.device("cpu"),
         max_epochs=2,
         train_data_loader=DataLoader(items(), batch_size=2),
         network=network,
         optimizer=torch.optim.SGD(network.parameters(), lr=0.1),
-        loss_function=PromptedLoss(),
+        loss_function=TextPromptLoss(),
         inferer=AutocastInferer(enabled=False),
         progress=True,
     )

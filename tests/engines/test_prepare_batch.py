@@ -6,7 +6,7 @@ from monai.data import DataLoader, MetaTensor
 from monai.engines import SupervisedEvaluator
 from monai.inferers import SimpleInferer
 
-from monai_ext.engines.prepare_batch import PreparePromptedCase, item_prompts, prepare_prompted_batch
+from monai_ext.engines.prepare_batch import PrepareTextPrompts, item_prompts, prepare_text_prompt_batch
 from monai_ext.errors import InputError
 from monai_ext.inferers import PromptInferer
 from monai_ext.networks.segmenter import Prompt
@@ -28,80 +28,80 @@ class TestTrainingBatch:
     )
     def test_one_prompt_per_image_and_the_whole_segmentation(self, prompts):
         batch = batch_of(prompts)
-        image, label, args, kwargs = prepare_prompted_batch(batch)
+        image, label, args, kwargs = prepare_text_prompt_batch(batch)
         assert torch.equal(image, batch["image"])
         assert torch.equal(label, batch["label"])
         assert args == ()
         assert kwargs == {"prompt": ["lungs", "heart"], "full": True}
 
     def test_moves_and_casts_as_asked(self):
-        image, label, *_ = prepare_prompted_batch(batch_of(["lungs"]), "cpu", dtype=torch.float64)
+        image, label, *_ = prepare_text_prompt_batch(batch_of(["lungs"]), "cpu", dtype=torch.float64)
         assert image.dtype == label.dtype == torch.float64
 
     def test_several_prompts_of_an_image_have_a_label_channel_each(self):
         batch = batch_of([["lungs", "heart"], ["liver", "spleen"], ["polyp", "left lung"]])
         batch["label"] = batch["label"].repeat(1, 2, 1, 1)
-        _, label, _, kwargs = prepare_prompted_batch(batch)
+        _, label, _, kwargs = prepare_text_prompt_batch(batch)
         assert label.shape == (3, 2, 4, 4)
         assert kwargs["prompt"] == [["lungs", "heart"], ["liver", "spleen"], ["polyp", "left lung"]]
 
     def test_what_is_known_of_the_pictures_goes_to_the_loss_with_the_labels(self):
         batch = batch_of(["lungs", "heart"]) | {"medical": torch.tensor([1.0, 0.0], dtype=torch.float64)}
-        _, target, *_ = prepare_prompted_batch(batch)
+        _, target, *_ = prepare_text_prompt_batch(batch)
         assert torch.equal(target["label"], batch["label"])
         assert torch.equal(target["medical"], torch.tensor([1.0, 0.0]))
 
     def test_a_prompt_without_a_label_of_its_own_is_refused(self):
         with pytest.raises(InputError, match=r"items with \[2\] prompts and 1 label channels"):
-            prepare_prompted_batch(batch_of([["lungs", "heart"]]))
+            prepare_text_prompt_batch(batch_of([["lungs", "heart"]]))
 
     def test_an_item_without_prompt_or_label_is_refused(self):
         batch = batch_of(["lungs"])
         with pytest.raises(InputError, match="key 'prompt'"):
-            prepare_prompted_batch({"image": batch["image"], "label": batch["label"]})
+            prepare_text_prompt_batch({"image": batch["image"], "label": batch["label"]})
         with pytest.raises(InputError, match="key 'label'"):
-            prepare_prompted_batch(batch_of(["lungs"], label=False))
+            prepare_text_prompt_batch(batch_of(["lungs"], label=False))
 
 
 class TestEvaluationBatch:
     def test_the_items_prompts_go_to_the_inferer(self):
-        *_, args, kwargs = PreparePromptedCase()(batch_of([["lungs", "left kidney", "heart"]]))
+        *_, args, kwargs = PrepareTextPrompts()(batch_of([["lungs", "left kidney", "heart"]]))
         assert args == ()
         assert kwargs == {"prompts": ["lungs", "left kidney", "heart"]}
 
     def test_equal_prompts_may_share_a_batch(self):
-        *_, kwargs = PreparePromptedCase()(batch_of([["lungs", "heart"]] * 2))
+        *_, kwargs = PrepareTextPrompts()(batch_of([["lungs", "heart"]] * 2))
         assert kwargs == {"prompts": ["lungs", "heart"]}
 
     def test_ensembles_of_texts_go_to_the_inferer_as_prompts(self):
         asked = {"texts": ["A.\nB.", "spoon"], "target": ["lungs", ""], "subtype": ["normal", ""]}
         item = {"image": torch.rand(3, 4, 4), "prompt": ["A. (and 1 more)", "spoon"], **asked}
         (batch,) = DataLoader([item], batch_size=1)
-        *_, kwargs = PreparePromptedCase()(batch)
+        *_, kwargs = PrepareTextPrompts()(batch)
         assert kwargs == {"prompts": [Prompt(("A.", "B."), "lungs", oracle=True), Prompt(("spoon",))]}
 
     def test_the_texts_of_several_levels_are_parts_of_one_prompt(self):
         asked = {"texts": ["lungs\n\nA.\nB."], "target": ["lungs"], "subtype": [""]}
         item = {"image": torch.rand(3, 4, 4), "prompt": ["lungs (and 2 more)"], **asked}
         (batch,) = DataLoader([item], batch_size=1)
-        *_, kwargs = PreparePromptedCase()(batch)
+        *_, kwargs = PrepareTextPrompts()(batch)
         assert kwargs == {"prompts": [Prompt(("lungs", "A.", "B."), "lungs", parts=(1, 2))]}
 
     def test_different_prompts_may_not(self):
         with pytest.raises(InputError, match="batch size of 1"):
-            PreparePromptedCase()(batch_of([["lungs", "heart"], ["lungs", "liver"]]))
+            PrepareTextPrompts()(batch_of([["lungs", "heart"], ["lungs", "liver"]]))
 
     def test_without_prompts_the_inferer_asks_its_own(self):
         image = torch.rand(1, 3, 4, 4)
-        assert PreparePromptedCase()({"image": image}) == (image, None, (), {})
+        assert PrepareTextPrompts()({"image": image}) == (image, None, (), {})
 
     def test_an_item_with_an_empty_list_is_refused(self):
         with pytest.raises(InputError, match="key 'prompt'"):
-            PreparePromptedCase()(batch_of([[]]))
+            PrepareTextPrompts()(batch_of([[]]))
 
     def test_volumes_are_left_where_they_are(self):
         image = torch.rand(1, 3, 4, 4, 4)
-        prepared, *_ = PreparePromptedCase()({"image": image}, device=torch.device("meta"))
+        prepared, *_ = PrepareTextPrompts()({"image": image}, device=torch.device("meta"))
         assert prepared is image
 
     def test_monais_evaluator_segments_every_item_by_its_own_prompts(self):
@@ -115,7 +115,7 @@ class TestEvaluationBatch:
             val_data_loader=DataLoader(data, batch_size=1),
             network=network,
             inferer=PromptInferer("never asked", gate=False),
-            prepare_batch=PreparePromptedCase(),
+            prepare_batch=PrepareTextPrompts(),
             postprocessing=lambda item: found.append(item["pred"]) or item,
         )
         evaluator.run()

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from monai_ext.engines.visual_prompts import KINDS, PreparePromptableBatch
+from monai_ext.engines.visual_prompts import KINDS, PrepareVisualPrompts
 
 BATCH = {
     "image": torch.rand(2, 3, 32, 32),
@@ -25,7 +25,7 @@ GIVEN = {
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_kind_gives_what_its_name_says(kind):
-    image, label, rest, asked = PreparePromptableBatch({kind: 1})(BATCH)
+    image, label, rest, asked = PrepareVisualPrompts({kind: 1})(BATCH)
     assert image is BATCH["image"] and label is BATCH["label"] and rest == ()
     assert set(asked) - {"multimask"} == GIVEN[kind]
     assert asked["multimask"] == (kind == "points")
@@ -33,7 +33,7 @@ def test_each_kind_gives_what_its_name_says(kind):
 
 def test_kinds_come_as_often_as_they_are_weighted():
     torch.manual_seed(0)
-    prepare = PreparePromptableBatch({"box": 3, "points": 1, "point": 0})
+    prepare = PrepareVisualPrompts({"box": 3, "points": 1, "point": 0})
     drawn = [prepare(BATCH)[3] for _ in range(400)]
     assert sum("boxes" in one for one in drawn) == pytest.approx(300, abs=35)
     assert all(one["multimask"] for one in drawn if "points" in one)
@@ -41,7 +41,7 @@ def test_kinds_come_as_often_as_they_are_weighted():
 
 def test_points_are_one_or_several_and_agree_with_their_labels():
     torch.manual_seed(0)
-    prepare = PreparePromptableBatch({"points": 1}, single=0.6)
+    prepare = PrepareVisualPrompts({"points": 1}, single=0.6)
     counts = []
     for _ in range(300):
         points, labels = prepare(BATCH)[3]["points"]
@@ -53,9 +53,9 @@ def test_points_are_one_or_several_and_agree_with_their_labels():
 
 @pytest.mark.parametrize("kind", ["point", "point+mask"])
 def test_a_point_is_one(kind):
-    assert PreparePromptableBatch({kind: 1}, single=0)(BATCH)[3]["points"][0].shape[2] == 1
+    assert PrepareVisualPrompts({kind: 1}, single=0)(BATCH)[3]["points"][0].shape[2] == 1
 
 
 def test_unknown_kinds_are_refused():
     with pytest.raises(ValueError, match=r"\['circle'\]; choose from box, box\+points"):
-        PreparePromptableBatch({"box": 1, "circle": 1})
+        PrepareVisualPrompts({"box": 1, "circle": 1})

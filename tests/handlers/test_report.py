@@ -11,7 +11,7 @@ from ignite.engine import Engine
 from monai.data import MetaTensor
 
 from monai_ext import __version__
-from monai_ext.data.fault_tolerant import IsolatingDataset
+from monai_ext.data.fault_tolerant import FaultTolerantDataset
 from monai_ext.errors import InputError, WeightsError
 from monai_ext.handlers.report import ReportWriter
 from monai_ext.io.case_names import input_hash
@@ -74,7 +74,7 @@ def test_only_bad_input_is_isolated():
 
     errors = {"a": InputError("a: damaged."), "b": WeightsError("w"), "c": ZeroDivisionError()}
     items = [{"case": case, "image": __file__, "error": error} for case, error in errors.items()]
-    data = IsolatingDataset(items, load, names="file")
+    data = FaultTolerantDataset(items, load, names="file")
     assert len(data) == 3
     assert data[0] == {"case": "a", "failed": "a: damaged."}
     for index, cause in ((1, WeightsError), (2, ZeroDivisionError)):

@@ -7,20 +7,20 @@ import pytest
 import torch
 from monai.data import MetaTensor
 
-from monai_ext.handlers.compressed_masks import PackedMasks
+from monai_ext.handlers.compressed_masks import CompressedMasks
 from monai_ext.handlers.metrics import score_case
 from monai_ext.handlers.stages import RecordedSlice, StageRecorder, shown_as, stage_scores
 from monai_ext.inferers import PromptInferer
 from monai_ext.io.slices import SliceView
 from monai_ext.masks import Candidates
-from monai_ext.networks.segmenter import Prompt, PromptedSegmenter, Segmentation
+from monai_ext.networks.segmenter import Prompt, Segmentation, TextPromptedSegmenter
 from tests.fakes import FeedForward
 
 PICTURE = SliceView(2, 0, 1)
 
 
 def packed(*masks):
-    return PackedMasks.of(np.array(masks))
+    return CompressedMasks.of(np.array(masks))
 
 
 def oracle_iou(candidates, reference, view):
@@ -29,9 +29,9 @@ def oracle_iou(candidates, reference, view):
 
 def test_masks_come_back_as_they_were():
     masks = np.random.default_rng(0).random((3, 7, 9)) > 0.5
-    kept = PackedMasks.of(masks)
+    kept = CompressedMasks.of(masks)
     assert np.array_equal(kept.masks(), masks) and kept.masks().dtype == bool
-    assert PackedMasks.of(masks[:0]).masks().shape == (0, 7, 9)
+    assert CompressedMasks.of(masks[:0]).masks().shape == (0, 7, 9)
 
 
 def test_the_candidate_most_like_the_reference_counts():
@@ -41,7 +41,7 @@ def test_the_candidate_most_like_the_reference_counts():
 
 
 def test_without_candidates_it_is_0_and_without_reference_undefined():
-    none = [PackedMasks.of(np.zeros((0, 1, 4), bool))]
+    none = [CompressedMasks.of(np.zeros((0, 1, 4), bool))]
     assert oracle_iou(none, torch.tensor([[1, 1, 1, 0]]), PICTURE) == 0
     assert math.isnan(oracle_iou([packed([[1, 1, 1, 1]])], torch.zeros(1, 4), PICTURE))
 
@@ -56,7 +56,7 @@ def test_a_volume_is_judged_over_its_slices():
     assert oracle_iou(candidates, truth, PICTURE) == pytest.approx(3 / 7)
 
 
-class Bright(PromptedSegmenter):
+class Bright(TextPromptedSegmenter):
     """One candidate for each slice: what is bright as it is shown."""
 
     def encode(self, image):

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from monai_ext.errors import InputError
 from monai_ext.inferers import PromptInferer
-from monai_ext.networks.segmenter import Prompt, PromptedSegmenter, Segmentation
+from monai_ext.networks.segmenter import Prompt, Segmentation, TextPromptedSegmenter
 from monai_ext.transforms import LabelMap, PromptMasks
 from tests.fakes import FAKES, DisplayProbe, FeedForward
 from tests.orientations import ALL_48, IDS, affine_of, as_before, rotation, stored_as
@@ -18,7 +18,7 @@ from tests.orientations import ALL_48, IDS, affine_of, as_before, rotation, stor
 OPEN = {"presence_threshold": 0.0}
 
 
-class Scripted(PromptedSegmenter):
+class Scripted(TextPromptedSegmenter):
     """Presence of a slice is its first pixel; the mask is sure everywhere."""
 
     def __init__(self) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from monai_ext.data.fault_tolerant import FAILED, IsolatingDataset
+from monai_ext.data.fault_tolerant import FAILED, FaultTolerantDataset
 from monai_ext.errors import InputError
 from monai_ext.io.case_names import case_id, input_hash, without_names
 from tests.damage import sound_file
@@ -85,7 +85,7 @@ def test_items_get_their_id_and_hash(tmp_path: Path, names: str) -> None:
     for name in ("good", "bad"):
         (tmp_path / name).write_text(name)
     data = [{"case": name, "image": str(tmp_path / name)} for name in ("good", "bad")]
-    good, bad = IsolatingDataset(data, load, names=names)
+    good, bad = FaultTolerantDataset(data, load, names=names)
     digest = hashlib.sha256(b"good").hexdigest()
     assert good["input_sha256"] == digest
     assert good["case"] == ("good" if names == "file" else f"case-{digest[:12]}")
@@ -95,4 +95,4 @@ def test_items_get_their_id_and_hash(tmp_path: Path, names: str) -> None:
 
 def test_other_ways_to_call_cases_are_refused() -> None:
     with pytest.raises(InputError, match="case names 'uid': choose hash or file"):
-        IsolatingDataset([], names="uid")
+        FaultTolerantDataset([], names="uid")

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from monai_ext.losses import PromptedLoss
+from monai_ext.losses import TextPromptLoss
 from monai_ext.networks.segmenter import Segmentation
 
 
@@ -15,20 +15,20 @@ def result(logit, presence, size=4):
 
 def test_a_present_target_costs_dice_and_cross_entropy():
     label = torch.ones(1, 1, 4, 4)
-    loss = PromptedLoss(dice=1, cross_entropy=1, presence=0)(result(0.0, 0.0), label)
+    loss = TextPromptLoss(dice=1, cross_entropy=1, presence=0)(result(0.0, 0.0), label)
     dice = 1 - (2 * 8 + 1) / (8 + 16 + 1)
     assert float(loss) == pytest.approx(dice + math.log(2), abs=1e-6)
 
 
 def test_an_absent_target_costs_weighted_cross_entropy_and_no_dice():
-    loss = PromptedLoss(dice=1, cross_entropy=1, presence=0, absent=0.5)(
+    loss = TextPromptLoss(dice=1, cross_entropy=1, presence=0, absent=0.5)(
         result(0.0, 0.0), torch.zeros(1, 1, 4, 4)
     )
     assert float(loss) == pytest.approx(0.5 * math.log(2), abs=1e-6)
 
 
 def test_presence_is_asked_of_every_image():
-    loss = PromptedLoss(dice=0, cross_entropy=0, presence=1)
+    loss = TextPromptLoss(dice=0, cross_entropy=0, presence=1)
     assert float(loss(result(0.0, 2.0), torch.ones(1, 1, 4, 4))) == pytest.approx(
         math.log1p(math.exp(-2)), abs=1e-6
     )
@@ -41,14 +41,14 @@ def test_deep_supervision_is_added():
     label = torch.ones(1, 1, 4, 4)
     plain, deep = result(0.0, 0.0), result(0.0, 0.0)
     deep.aux["coarse"] = deep.logits
-    loss = PromptedLoss(presence=0, coarse=0.5)
+    loss = TextPromptLoss(presence=0, coarse=0.5)
     assert float(loss(deep, label)) == pytest.approx(1.5 * float(loss(plain, label)), abs=1e-6)
 
 
 def test_whether_a_picture_is_medical_at_all_is_learnt_where_the_label_tells():
     one = result(0.0, 2.0)
     one.aux["medical"] = torch.tensor([1.0])
-    loss = PromptedLoss(dice=0, cross_entropy=0, presence=0, medical=0.5)
+    loss = TextPromptLoss(dice=0, cross_entropy=0, presence=0, medical=0.5)
     label = torch.zeros(1, 1, 4, 4)
     for told, expected in ((0.0, 0.5 * math.log1p(math.e)), (1.0, 0.5 * math.log1p(math.exp(-1)))):
         target = {"label": label, "medical": torch.tensor([told])}
@@ -72,6 +72,6 @@ def test_several_prompts_cost_what_they_would_as_images_of_their_own():
         torch.cat([one.presence for one in columns]),
         aux={"coarse": torch.cat([one.aux["coarse"] for one in columns])},
     )
-    loss = PromptedLoss()
+    loss = TextPromptLoss()
     together = loss(columns, label)
     assert torch.equal(together, loss(apart, torch.cat([label[:, :1], label[:, 1:]])))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from monai_ext.losses.visual_prompt import DecodedLoss, PromptableLoss
+from monai_ext.losses.visual_prompt import DecodedLoss, VisualPromptLoss
 
 FIXTURE = Path(__file__).resolve().parents[3] / "shared" / "fixtures" / "sam_med2d.npz"
 
@@ -17,7 +17,7 @@ FIXTURE = Path(__file__).resolve().parents[3] / "shared" / "fixtures" / "sam_med
 def test_as_published_it_is_the_authors():
     with np.load(FIXTURE) as content:
         case = {key[5:]: torch.from_numpy(content[key]) for key in content.files if key.startswith("loss_")}
-    loss = PromptableLoss(as_published=True)
+    loss = VisualPromptLoss(as_published=True)
     parts = loss.parts(case["pred"], case["iou"], case["y"])
     assert float(parts["focal"]) == pytest.approx(float(case["focal"]), abs=1e-5)
     assert float(parts["dice"]) == pytest.approx(float(case["dice"]), abs=1e-5)
@@ -32,23 +32,23 @@ def test_each_mask_has_its_own_iou():
     logits = torch.full((2, 1, 4, 4), -9.0)
     logits[0, :, :2] = 9.0  # the first is right, of the second half is found
     logits[1, :, 0] = 9.0
-    parts = PromptableLoss().parts(logits, torch.tensor([[1.0], [0.5]]), label)
+    parts = VisualPromptLoss().parts(logits, torch.tensor([[1.0], [0.5]]), label)
     assert float(parts["iou"]) == pytest.approx(0.0, abs=1e-6)
-    wrong = PromptableLoss().parts(logits, torch.tensor([[0.5], [0.5]]), label)
+    wrong = VisualPromptLoss().parts(logits, torch.tensor([[0.5], [0.5]]), label)
     assert float(wrong["iou"]) == pytest.approx(0.125, abs=1e-6)
 
 
 def test_the_iou_of_a_mask_is_no_gradient_for_the_mask():
     logits, iou = torch.randn(2, 1, 4, 4, requires_grad=True), torch.zeros(2, 1, requires_grad=True)
     label = torch.ones(2, 1, 4, 4)
-    PromptableLoss(focal=0, dice=0)(logits, iou, label).backward()
+    VisualPromptLoss(focal=0, dice=0)(logits, iou, label).backward()
     assert float(logits.grad.abs().max()) == 0.0
     assert float(iou.grad.abs().max()) > 0.0
 
 
 def test_other_shapes_are_refused():
     with pytest.raises(ValueError, match=r"\(R, M\)"):
-        PromptableLoss()(torch.zeros(2, 1, 4, 4), torch.zeros(2), torch.zeros(2, 1, 4, 4))
+        VisualPromptLoss()(torch.zeros(2, 1, 4, 4), torch.zeros(2), torch.zeros(2, 1, 4, 4))
 
 
 def several():
@@ -63,7 +63,7 @@ def several():
 
 def test_of_several_masks_only_the_best_is_trained():
     logits, label = several()
-    PromptableLoss(iou=0)(logits, torch.zeros(2, 3), label).backward()
+    VisualPromptLoss(iou=0)(logits, torch.zeros(2, 3), label).backward()
     changed = logits.grad.flatten(2).abs().amax(2) > 0
     assert changed.tolist() == [[False, True, False], [False, False, True]]
 
@@ -71,29 +71,29 @@ def test_of_several_masks_only_the_best_is_trained():
 def test_the_loss_of_the_best_is_that_of_a_single_mask():
     logits, label = several()
     best = torch.stack([logits[0, 1:2], logits[1, 2:3]])
-    loss = PromptableLoss(iou=0)
+    loss = VisualPromptLoss(iou=0)
     assert torch.equal(loss(logits, torch.zeros(2, 3), label), loss(best, torch.zeros(2, 1), label))
 
 
 def test_the_iou_is_learnt_for_every_mask():
     logits, label = several()
     true = torch.tensor([[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
-    assert float(PromptableLoss().parts(logits, true, label)["iou"]) == pytest.approx(0.0, abs=1e-6)
+    assert float(VisualPromptLoss().parts(logits, true, label)["iou"]) == pytest.approx(0.0, abs=1e-6)
     wrong = true.clone()
     wrong[0, 0] = 0.6
-    assert float(PromptableLoss().parts(logits, wrong, label)["iou"]) == pytest.approx(0.06, abs=1e-6)
+    assert float(VisualPromptLoss().parts(logits, wrong, label)["iou"]) == pytest.approx(0.06, abs=1e-6)
 
 
 def test_as_published_there_is_one_mask():
     logits, label = several()
     with pytest.raises(ValueError, match="3 masks for each prompt"):
-        PromptableLoss(as_published=True)(logits, torch.zeros(2, 3), label)
+        VisualPromptLoss(as_published=True)(logits, torch.zeros(2, 3), label)
 
 
 def test_without_gamma_and_alpha_the_focal_loss_is_the_cross_entropy():
     torch.manual_seed(0)
     logits, label = torch.randn(2, 1, 4, 4), (torch.rand(2, 1, 4, 4) > 0.5).float()
-    focal = PromptableLoss(gamma=0, alpha=None).parts(logits, torch.zeros(2, 1), label)["focal"]
+    focal = VisualPromptLoss(gamma=0, alpha=None).parts(logits, torch.zeros(2, 1), label)["focal"]
     wanted = torch.nn.functional.binary_cross_entropy_with_logits(logits, label)
     assert float(focal) == pytest.approx(float(wanted), abs=1e-6)
 
@@ -105,5 +105,5 @@ def test_what_a_decoder_returns_is_taken_prompt_by_prompt():
         torch.rand(2, 4, 3),
         (torch.rand(2, 4, 8, 8) > 0.5).float(),
     )
-    wanted = PromptableLoss()(logits.flatten(0, 1), iou.flatten(0, 1), label.flatten(0, 1)[:, None])
+    wanted = VisualPromptLoss()(logits.flatten(0, 1), iou.flatten(0, 1), label.flatten(0, 1)[:, None])
     assert torch.equal(DecodedLoss()((logits, iou), label), wanted)

@@ -5,7 +5,7 @@ import torch
 from segment_anything.utils.amg import batched_mask_to_box
 
 from monai_ext.errors import InputError
-from monai_ext.masks import MaskViews
+from monai_ext.masks import MaskedImages
 from monai_ext.networks.encoders.vision_language import VisionLanguageEncoder
 from tests.networks.encoders.small_clip import CONFIGS
 
@@ -25,7 +25,9 @@ def rectangle(height, width, rows, columns):
 
 def shown(encoder, image, *masks, batch_size=4, **settings):
     whole = torch.stack(masks).bool()
-    return list(MaskViews(**settings)(encoder.prepare, image, whole, batched_mask_to_box(whole), batch_size))
+    return list(
+        MaskedImages(**settings)(encoder.prepare, image, whole, batched_mask_to_box(whole), batch_size)
+    )
 
 
 def displayed(encoder, view):
@@ -60,8 +62,8 @@ def test_a_crop_is_what_the_encoder_makes_of_the_box(encoder):
 
 def test_the_margin_of_a_crop_ends_at_the_image():
     boxes = torch.tensor([[20, 10, 29, 49], [0, 0, 79, 59]])  # 10 wide, 40 high; the whole image
-    assert MaskViews("crop", 0.25).crops(boxes, 60, 80) == [(17, 0, 33, 60), (0, 0, 80, 60)]
-    assert MaskViews("crop", 0).crops(boxes, 60, 80) == [(20, 10, 30, 50), (0, 0, 80, 60)]
+    assert MaskedImages("crop", 0.25).crops(boxes, 60, 80) == [(17, 0, 33, 60), (0, 0, 80, 60)]
+    assert MaskedImages("crop", 0).crops(boxes, 60, 80) == [(20, 10, 30, 50), (0, 0, 80, 60)]
 
 
 def test_outside_of_the_mask_is_blurred(encoder):
@@ -89,4 +91,4 @@ def test_views_come_in_batches_and_do_not_depend_on_them(encoder, fill):
 @pytest.mark.parametrize("wrong", [{"fill": "white"}, {"crop_margin": -0.1}, {"blur": 0}, {"blur": 0.3}])
 def test_values_out_of_range_are_refused(wrong):
     with pytest.raises(InputError, match=str(next(iter(wrong.values())))):
-        MaskViews(**wrong)
+        MaskedImages(**wrong)

@@ -9,7 +9,7 @@ from segment_anything.utils.amg import batched_mask_to_box
 from torch import nn
 
 from monai_ext.errors import InputError
-from monai_ext.masks import Candidates, MaskGenerator, MaskViews
+from monai_ext.masks import Candidates, MaskedImages, MaskGenerator
 from monai_ext.networks.blocks.content_crop import OUTSIDE_LOGIT
 from monai_ext.networks.clip_sam import ClipSAM
 from monai_ext.networks.decoders.compact_sam import CompactSAM
@@ -83,7 +83,7 @@ def picture(*squares):
 
 
 def network(fill="black", **settings):
-    return ClipSAM(ColourEncoder(), ColourDecoder(), by_colour, MaskViews(fill, crop_margin=0), **settings)
+    return ClipSAM(ColourEncoder(), ColourDecoder(), by_colour, MaskedImages(fill, crop_margin=0), **settings)
 
 
 THREE = picture((0, 0, 8), (1, 8, 8), (2, 16, 8))
@@ -198,7 +198,7 @@ def real():
     decoder = CompactSAM(image_size=64, channels=(4, 4, 8, 8, 8), context=1, dim=16, decoder={"num_heads": 2})
     generator = MaskGenerator(6, -10.0, 0.0, nms_threshold=0.9)
     encoder = VisionLanguageEncoder(CONFIGS["ViT"])
-    return ClipSAM(encoder, decoder, generator, MaskViews("blur"), TextPresence(["liver", "background"]))
+    return ClipSAM(encoder, decoder, generator, MaskedImages("blur"), TextPresence(["liver", "background"]))
 
 
 def test_results_do_not_depend_on_batch_or_order(real):
@@ -246,7 +246,7 @@ class PlaceEncoder(ColourEncoder):
 
 def by_place(**settings):
     settings = {"compare": "places", **settings}
-    return ClipSAM(PlaceEncoder(), ColourDecoder(), by_colour, MaskViews(), **settings)
+    return ClipSAM(PlaceEncoder(), ColourDecoder(), by_colour, MaskedImages(), **settings)
 
 
 def test_by_places_the_candidate_that_overlaps_with_the_text_is_the_mask():
@@ -273,4 +273,4 @@ def test_by_places_asks_for_an_encoder_that_can():
         by_place(compare="nearest")
     plain = VisionLanguageEncoder(CONFIGS["ViT"])
     with pytest.raises(InputError, match="not trained with a sigmoid loss; use 'views'"):
-        ClipSAM(plain, ColourDecoder(), by_colour, MaskViews(), compare="places")
+        ClipSAM(plain, ColourDecoder(), by_colour, MaskedImages(), compare="places")

@@ -15,7 +15,7 @@ from PIL import Image
 
 from monai_ext.bundle import runner
 from monai_ext.cli.main import main
-from monai_ext.networks.segmenter import PromptedSegmenter, Segmentation
+from monai_ext.networks.segmenter import Segmentation, TextPromptedSegmenter
 from monai_ext.resources import resource_path
 from tests.bundles.small import contents
 
@@ -24,7 +24,7 @@ PROMPT = "tumour in a breast ultrasound"
 DICE = {0.3: 32 / 52, 0.42: 1.0, 0.5: 16 / 24, 1: 0.0}
 
 
-class Grey(PromptedSegmenter):
+class Grey(TextPromptedSegmenter):
     """A pixel's probability is its grey value; sure of one prompt, and of no other."""
 
     def __init__(self) -> None:

@@ -2,7 +2,7 @@
 
 import torch
 
-from monai_ext.data.text_prompt_dataset import PromptedTrainingData
+from monai_ext.data.text_prompt_dataset import TextPromptDataset
 from monai_ext.prompts.library import PromptLibrary
 from monai_ext.synthesis.phantoms import KINDS, phantom
 from monai_ext.synthesis.training_slices import PHOTOGRAPHS, phantom_slices, photograph_slices
@@ -29,7 +29,7 @@ def test_photographs_show_nothing_that_is_asked_for():
 
 def test_training_items_of_phantoms_pair_a_sentence_with_its_mask():
     library = PromptLibrary.load()
-    data = PromptedTrainingData(
+    data = TextPromptDataset(
         [], library, dict, extra=phantom_slices(2, 64), absent=0.0, rewording=0.0, seed=1
     )
     for item, pair in zip((data[i] for i in range(len(data))), data.data, strict=True):

@@ -17,7 +17,7 @@ from monai.data import MetaTensor
 from nibabel.orientations import apply_orientation, io_orientation
 
 from monai_ext.inferers import PromptInferer
-from monai_ext.networks.segmenter import PromptedSegmenter
+from monai_ext.networks.segmenter import TextPromptedSegmenter
 from monai_ext.networks.vlsm import VLSM
 from monai_ext.synthesis.phantoms import volume as phantom_volume
 from monai_ext.transforms import DisplayRange, MedicalLoadImage, PromptMasks
@@ -109,7 +109,7 @@ def reference(array: np.ndarray, affine: np.ndarray) -> np.ndarray:
     return wanted
 
 
-def masks(image: MetaTensor, prompts: str, network: PromptedSegmenter) -> MetaTensor:
+def masks(image: MetaTensor, prompts: str, network: TextPromptedSegmenter) -> MetaTensor:
     """(P, X, Y, Z) uint8 of a (3, X, Y, Z) image in [0, 1]."""
     return PromptMasks()(PromptInferer(prompts, batch_size=99, gate=False)(image[None], network)[0])
 
@@ -190,14 +190,14 @@ def test_a_dicom_file_without_a_place_is_shown_as_stored(tmp_path: Path) -> None
 
 
 @pytest.fixture(scope="module")
-def embedded() -> PromptedSegmenter:
+def embedded() -> TextPromptedSegmenter:
     network = VLSM()
     load_into(network, "vlsm")
     return network.eval()
 
 
 @pytest.fixture(scope="module")
-def one_kidney(embedded: PromptedSegmenter) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def one_kidney(embedded: TextPromptedSegmenter) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """HU, affine and mask of two slices of a phantom whose only kidney is the left one.
 
     The first that the weights know as such in its own order: they learnt from phantoms of other sizes.
@@ -223,7 +223,7 @@ def dice(mask: np.ndarray, reference: np.ndarray) -> float:
 
 @pytest.mark.parametrize("kind", WRITERS)
 def test_the_only_kidney_is_marked_on_the_patients_left(
-    tmp_path: Path, kind: str, embedded: PromptedSegmenter, one_kidney: tuple
+    tmp_path: Path, kind: str, embedded: TextPromptedSegmenter, one_kidney: tuple
 ) -> None:
     array, affine, kidney = one_kidney
     count = 0

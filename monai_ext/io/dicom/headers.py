@@ -131,7 +131,7 @@ def dicom_files(folder: Path, deep: bool = True) -> Iterator[Path]:
             f"{Path(error.filename).name}: cannot be opened ({error.strerror}); check its permissions."
         ) from error
 
-    for parent, _, files in walk_once(folder, deep, refuse):
+    for parent, _, files in walk_files(folder, deep, refuse):
         for name in files:
             file = Path(parent, name)
             named = file.suffix.lower() in ("", *SUFFIXES)
@@ -143,7 +143,7 @@ def dicom_files(folder: Path, deep: bool = True) -> Iterator[Path]:
                 yield file
 
 
-def walk_once(
+def walk_files(
     folder: Path, deep: bool = True, onerror: Callable[[OSError], None] | None = None
 ) -> Iterator[tuple[str, list[str], list[str]]]:
     """As os.walk, by name, without what begins with a dot; follows links, but enters no folder twice."""

@@ -44,7 +44,7 @@ def content_boxes(image: Tensor, level: float = 0.06, share: float = 0.01) -> li
     return boxes
 
 
-def frame(image: Tensor, boxes: Sequence[Box], size: int) -> Tensor:
+def crop_content(image: Tensor, boxes: Sequence[Box], size: int) -> Tensor:
     """Crop each of (B, C, H, W) to its box and resize, anti-aliased, to (B, C, size, size)."""
     crops = []
     for one, (y0, y1, x0, x1) in zip(image, boxes, strict=True):
@@ -55,7 +55,7 @@ def frame(image: Tensor, boxes: Sequence[Box], size: int) -> Tensor:
     return torch.cat(crops)
 
 
-def unframe(logits: Tensor, boxes: Sequence[Box], height: int, width: int) -> Tensor:
+def uncrop_content(logits: Tensor, boxes: Sequence[Box], height: int, width: int) -> Tensor:
     """Resize (B, 1, h, w) logits to their boxes inside (B, 1, height, width)."""
     if all(box == (0, height, 0, width) for box in boxes):
         return F.interpolate(logits, (height, width), mode="bilinear")

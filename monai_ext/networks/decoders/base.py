@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from monai_ext.networks.decoders.letterbox import Placement
+from monai_ext.networks.decoders.letterbox import Letterbox
 
 Points = tuple[Tensor, Tensor]
 """Coordinates (B, N, P, 2) and labels (B, N, P): 1 the structure, 0 not the structure, -1 no point at all."""
@@ -16,15 +16,15 @@ Points = tuple[Tensor, Tensor]
 
 @dataclass(frozen=True)
 class EncodedImages:
-    """What :meth:`PromptableDecoder.encode` finds in B images of one size.
+    """What :meth:`VisualPromptDecoder.encode` finds in B images of one size.
 
     Attributes:
         maps: (B, C, h, w) each, from the finest to the coarsest; the coarsest is what prompts attend to.
-        placement: where the images lie in the network's square.
+        letterbox: where the images lie in the network's square.
     """
 
     maps: tuple[Tensor, ...]
-    placement: Placement
+    letterbox: Letterbox
 
     def __len__(self) -> int:
         return self.maps[-1].shape[0]
@@ -49,7 +49,7 @@ class Rows:
     tokens: Tensor | None
 
 
-class PromptableDecoder(nn.Module):
+class VisualPromptDecoder(nn.Module):
     """A network that segments what boxes, points, a rough mask or tokens point at.
 
     All sizes and coordinates are those of the image as it is given; resizing, padding and normalisation are the
@@ -104,7 +104,7 @@ class PromptableDecoder(nn.Module):
 
     def upscale(self, low: Tensor, features: EncodedImages) -> Tensor:
         """Logits (B, N, M, h, h) over the network's square as (B, N, M, H, W) float32 logits of the image."""
-        large = features.placement.to_image(low.flatten(0, 1).float())
+        large = features.letterbox.to_image(low.flatten(0, 1).float())
         return large.unflatten(0, low.shape[:2])
 
     def decode(
@@ -124,7 +124,7 @@ class PromptableDecoder(nn.Module):
             points: coordinates (B, N, P, 2), (x, y) in pixels of the given image, and labels (B, N, P):
                 1 the structure, 0 not the structure, -1 no point (to fill up).
             masks: (B, N, mask_size, mask_size) logits over the network's square, as :meth:`predict` returns them;
-                masks at the size of the image come there by ``features.placement.to_square``.
+                masks at the size of the image come there by ``features.letterbox.to_square``.
             tokens: (B, N, C), one more sparse token for each prompt, or (B, N, K, C).
             multimask: return `masks` alternatives instead of one mask for each prompt.
 
@@ -182,7 +182,7 @@ class PromptableDecoder(nn.Module):
         def flat(one: Tensor | None) -> Tensor | None:
             return None if one is None else one.flatten(0, 1).to(features.maps[-1].device)
 
-        place = features.placement
+        place = features.letterbox
         rows = Rows(
             boxes=flat(None if boxes is None else place.boxes(boxes)),
             points=flat(None if coordinates is None else place.points(coordinates)),

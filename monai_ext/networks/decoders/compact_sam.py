@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from monai_ext.networks.blocks.convolutions import ContextBlock, ResidualBlock, conv
 from monai_ext.networks.decoders.base import Rows
-from monai_ext.networks.decoders.letterbox import Placement
+from monai_ext.networks.decoders.letterbox import Letterbox
 from monai_ext.networks.decoders.sam import SegmentAnything
 
 STRIDE = 8
@@ -80,13 +80,13 @@ class CompactSAM(SegmentAnything):
         sizes = {"num_heads": 4, "mlp_dim": 2 * dim, "iou_dim": dim, **(decoder or {})}
         super().__init__(CompactEncoder(channels, context, dim), image_size, STRIDE, dim, sizes)
 
-    def prepare(self, image: Tensor, place: Placement) -> Tensor:
+    def prepare(self, image: Tensor, place: Letterbox) -> Tensor:
         if image.shape[-2:] != (place.side, place.side):
             image = F.interpolate(image, (place.side, place.side), mode="bilinear", antialias=True)
         return 2 * image - 1
 
-    def place(self, height: int, width: int) -> Placement:
-        return Placement.squash(height, width, self.image_size)
+    def place(self, height: int, width: int) -> Letterbox:
+        return Letterbox.squash(height, width, self.image_size)
 
     def predict_rows(self, maps: tuple[Tensor, ...], rows: Rows, multimask: bool) -> tuple[Tensor, Tensor]:
         if rows.boxes is not None and rows.masks is None:

@@ -12,7 +12,7 @@ from monai_ext.networks.blocks.content_crop import OUTSIDE_LOGIT
 
 
 @dataclass(frozen=True)
-class Placement:
+class Letterbox:
     """An image of height x width, resized, at (top, left) in a square of `side` pixels; the rest is padding.
 
     Coordinates are (x, y) in pixels and are scaled as segment_anything scales them, without a shift by half a
@@ -34,18 +34,18 @@ class Placement:
     inner_width: int
 
     @classmethod
-    def squash(cls, height: int, width: int, side: int) -> Placement:
+    def squash(cls, height: int, width: int, side: int) -> Letterbox:
         """Stretched to fill the square (MedSAM, SAM 2)."""
         return cls(height, width, side, 0, 0, side, side)
 
     @classmethod
-    def longest_side(cls, height: int, width: int, side: int) -> Placement:
+    def longest_side(cls, height: int, width: int, side: int) -> Letterbox:
         """Longer side fits, shape is kept, padding below or on the right (SAM)."""
         scale = side / max(height, width)
         return cls(height, width, side, 0, 0, int(height * scale + 0.5), int(width * scale + 0.5))
 
     @classmethod
-    def centred(cls, height: int, width: int, side: int) -> Placement:
+    def centred(cls, height: int, width: int, side: int) -> Letterbox:
         """In the centre at its own size if both sides are shorter than the square's, else squashed (SAM-Med2D)."""
         if max(height, width) >= side:
             return cls.squash(height, width, side)

@@ -16,8 +16,8 @@ from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncode
 from torch import Tensor, nn
 from torchvision.transforms.v2.functional import pil_to_tensor, resize, to_pil_image
 
-from monai_ext.networks.decoders.base import EncodedImages, PromptableDecoder, Rows
-from monai_ext.networks.decoders.letterbox import Placement
+from monai_ext.networks.decoders.base import EncodedImages, Rows, VisualPromptDecoder
+from monai_ext.networks.decoders.letterbox import Letterbox
 
 MEAN = (123.675, 116.28, 103.53)  # of SAM's training images, RGB, in grey levels
 STD = (58.395, 57.12, 57.375)
@@ -53,7 +53,7 @@ def standardise(image: Tensor, mean: Sequence[float] = MEAN, std: Sequence[float
     return (image - image.new_tensor(mean)[:, None, None]) / image.new_tensor(std)[:, None, None]
 
 
-class SegmentAnything(PromptableDecoder):
+class SegmentAnything(VisualPromptDecoder):
     """The three modules of Segment Anything behind the interface; how images come in is the subclass's.
 
     Args:
@@ -100,11 +100,11 @@ class SegmentAnything(PromptableDecoder):
         self.image_size, self.mask_size, self.token_size = image_size, 4 * grid, dim
 
     @abstractmethod
-    def place(self, height: int, width: int) -> Placement:
+    def place(self, height: int, width: int) -> Letterbox:
         """Where an image of this size lies in the square."""
 
     @abstractmethod
-    def prepare(self, image: Tensor, place: Placement) -> Tensor:
+    def prepare(self, image: Tensor, place: Letterbox) -> Tensor:
         """(B, 3, H, W) images in [0, 1] as (B, 3, image_size, image_size) input of the encoder."""
 
     def encode(self, image: Tensor) -> EncodedImages:
@@ -155,10 +155,10 @@ class SAM(SegmentAnything):
             ImageEncoderViT(img_size=image_size, out_chans=dim, **sizes), image_size, PATCH, dim, decoder
         )
 
-    def place(self, height: int, width: int) -> Placement:
-        return Placement.longest_side(height, width, self.image_size)
+    def place(self, height: int, width: int) -> Letterbox:
+        return Letterbox.longest_side(height, width, self.image_size)
 
-    def prepare(self, image: Tensor, place: Placement) -> Tensor:
+    def prepare(self, image: Tensor, place: Letterbox) -> Tensor:
         small = shrunk(grey_levels(image), place.inner_height, place.inner_width)
         return place.pad(standardise(small))
 
@@ -169,10 +169,10 @@ class MedSAM(SAM):
     As published, probabilities instead of logits are enlarged to the image. The arguments are :class:`SAM`'s.
     """
 
-    def place(self, height: int, width: int) -> Placement:
-        return Placement.squash(height, width, self.image_size)
+    def place(self, height: int, width: int) -> Letterbox:
+        return Letterbox.squash(height, width, self.image_size)
 
-    def prepare(self, image: Tensor, place: Placement) -> Tensor:
+    def prepare(self, image: Tensor, place: Letterbox) -> Tensor:
         size = (place.side, place.side)
         if image.shape[-2:] != size:
             image = F.interpolate(image, size, mode="bicubic", antialias=True)
@@ -181,7 +181,7 @@ class MedSAM(SAM):
         return (image - low) / (high - low).clamp_min(1)  # whole grey levels: an image of one level becomes 0
 
     def upscale(self, low: Tensor, features: EncodedImages) -> Tensor:
-        place = features.placement
+        place = features.letterbox
         rows = low.flatten(0, 1).float().sigmoid()
         large = F.interpolate(rows, (place.height, place.width), mode="bilinear")
         return torch.logit(large, eps=1e-6).unflatten(0, low.shape[:2])

@@ -19,8 +19,8 @@ from transformers.models.sam2 import (
     Sam2VisionConfig,
 )
 
-from monai_ext.networks.decoders.base import EncodedImages, PromptableDecoder, Rows
-from monai_ext.networks.decoders.letterbox import Placement
+from monai_ext.networks.decoders.base import EncodedImages, Rows, VisualPromptDecoder
+from monai_ext.networks.decoders.letterbox import Letterbox
 from monai_ext.networks.decoders.sam import grey_levels, standardise
 from monai_ext.weights.convert import without_prefix
 from monai_ext.weights.registry import copy_into
@@ -53,7 +53,7 @@ HIERA: dict[str, dict[str, Any]] = {
 """Encoders of the public models: what differs from transformers' defaults."""
 
 
-class SAM2(PromptableDecoder):
+class SAM2(VisualPromptDecoder):
     """SAM 2.1: 1024 x 1024 squashed, ImageNet's mean and standard deviation, features at strides 4, 8 and 16.
 
     In evaluation mode a single mask that is unstable gives way to the best of the three alternatives, as
@@ -106,7 +106,7 @@ class SAM2(PromptableDecoder):
         copy_into(self, published_weights(without_prefix(state, PREFIX)), what)
 
     def encode(self, image: Tensor) -> EncodedImages:
-        place = Placement.squash(image.shape[-2], image.shape[-1], self.image_size)
+        place = Letterbox.squash(image.shape[-2], image.shape[-1], self.image_size)
         levels = resize(grey_levels(image), [place.side, place.side], antialias=True).float() / 255
         pixels = standardise(levels, MEAN, STD)
         maps = list(self.model.get_image_features(pixels, return_dict=True).fpn_hidden_states)
@@ -144,7 +144,7 @@ class SAM2(PromptableDecoder):
         return low[:, 0], iou[:, 0]
 
     def upscale(self, low: Tensor, features: EncodedImages) -> Tensor:
-        place = features.placement  # as published in one step
+        place = features.letterbox  # as published in one step
         large = F.interpolate(low.flatten(0, 1).float(), (place.height, place.width), mode="bilinear")
         return large.unflatten(0, low.shape[:2])
 

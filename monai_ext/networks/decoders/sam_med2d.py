@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torchvision.transforms.v2.functional import InterpolationMode, resize
 
 from monai_ext.networks.decoders.base import Rows
-from monai_ext.networks.decoders.letterbox import Placement
+from monai_ext.networks.decoders.letterbox import Letterbox
 from monai_ext.networks.decoders.sam import PATCH, SegmentAnything, grey_levels, standardise, vit_sizes
 
 
@@ -136,10 +136,10 @@ class SAMMed2D(SegmentAnything):
         super().__init__(vit, image_size, PATCH, dim, decoder)
         self.bgr = bgr
 
-    def place(self, height: int, width: int) -> Placement:
-        return Placement.centred(height, width, self.image_size)
+    def place(self, height: int, width: int) -> Letterbox:
+        return Letterbox.centred(height, width, self.image_size)
 
-    def prepare(self, image: Tensor, place: Placement) -> Tensor:
+    def prepare(self, image: Tensor, place: Letterbox) -> Tensor:
         image = grey_levels(image.flip(1) if self.bgr else image)
         # The authors resize without interpolation, in training too.
         small = resize(image, [place.inner_height, place.inner_width], InterpolationMode.NEAREST)

@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from monai_ext.losses.image_text import CaptionLogits
+from monai_ext.losses.image_text import ImageTextLogits
 from monai_ext.networks.encoders.clip_config import ClipConfig, build_clip, clip_config, is_file
 from monai_ext.networks.encoders.clip_text import Tokenizer, read_tokenizer
 from monai_ext.networks.encoders.clip_towers import ImageTower, image_tower, layer_indices
@@ -211,7 +211,7 @@ class VisionLanguageEncoder(nn.Module):
         logits = self.model.logit_scale.exp() * cosine
         return logits if bias is None else logits + bias
 
-    def forward(self, image: Tensor, captions: Sequence[Sequence[str]]) -> CaptionLogits:
+    def forward(self, image: Tensor, captions: Sequence[Sequence[str]]) -> ImageTextLogits:
         """The path that training takes: (B, 3, H, W) images in [0, 1] with P captions for each.
 
         Raises:
@@ -225,7 +225,7 @@ class VisionLanguageEncoder(nn.Module):
         text = self.encode_text([one for row in captions for one in row])
         pairs = self.similarity(features.embedding, text).unflatten(1, (len(captions), -1))
         own = text.unflatten(0, pairs.shape[1:])
-        return CaptionLogits(pairs, self._logits(torch.einsum("bdhw,bpd->bphw", features.tokens, own)))
+        return ImageTextLogits(pairs, self._logits(torch.einsum("bdhw,bpd->bphw", features.tokens, own)))
 
     def _text_weights(self) -> Iterator[nn.Parameter]:
         for name, weight in self.model.named_parameters():

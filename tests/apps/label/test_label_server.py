@@ -31,7 +31,7 @@ pytest.importorskip("monailabel", reason="needs an environment of its own; run m
 from monailabel.client import MONAILabelClient
 from monailabel.client.client import MONAILabelClientException
 
-from monai_ext.apps.label import PromptedInferTask, check_setting, find_bundles
+from monai_ext.apps.label import TextPromptInferTask, check_setting, find_bundles
 from monai_ext.errors import InputError, WeightsError
 from tests.served import ROOT, clip_sam_bundle, medclip_sam_bundle, probe_bundle, vlsm_bundle
 
@@ -177,7 +177,7 @@ def test_the_bundles_own_prompt_is_used_without_one(client, studies):
 
 
 def test_the_bundles_own_network_runs(studies, tmp_path):
-    task = PromptedInferTask(str(vlsm_bundle(tmp_path)), {})
+    task = TextPromptInferTask(str(vlsm_bundle(tmp_path)), {})
 
     def asked(prompt):
         image = str(studies / "rising.nii.gz")
@@ -195,7 +195,7 @@ def test_the_bundles_own_network_runs(studies, tmp_path):
 
 @pytest.mark.parametrize("make", [clip_sam_bundle, medclip_sam_bundle], ids=["clip_sam", "medclip_sam"])
 def test_a_network_of_two_parts_runs(make, studies, tmp_path):
-    task = PromptedInferTask(str(make(tmp_path)), {})
+    task = TextPromptInferTask(str(make(tmp_path)), {})
     image = str(studies / "rising.nii.gz")
     file, result = task({"image": image, "text_prompt": "lungs; liver", "device": "cpu", "description": ""})
     assert nib.load(file).shape == SHAPE
@@ -205,7 +205,7 @@ def test_a_network_of_two_parts_runs(make, studies, tmp_path):
 
 
 def test_inferences_at_the_same_time_keep_their_prompts(app, studies):
-    task = PromptedInferTask(str(app / "model" / "vlsm"), {})
+    task = TextPromptInferTask(str(app / "model" / "vlsm"), {})
 
     def voxels(prompt):
         image = str(studies / "rising.nii.gz")

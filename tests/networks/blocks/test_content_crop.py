@@ -2,7 +2,7 @@
 
 import torch
 
-from monai_ext.networks.blocks.content_crop import OUTSIDE_LOGIT, content_boxes, frame, unframe
+from monai_ext.networks.blocks.content_crop import OUTSIDE_LOGIT, content_boxes, crop_content, uncrop_content
 
 
 def bright(y0, y1, x0, x1, height=40, width=60):
@@ -32,9 +32,9 @@ def test_a_few_bright_pixels_in_a_row_are_noise():
 def test_unframe_undoes_frame():
     boxes = [(10, 26, 8, 24), (0, 40, 0, 60)]
     image = torch.cat([bright(10, 26, 8, 24), torch.full((1, 3, 40, 60), 0.7)])
-    framed = frame(image, boxes, 16)
-    assert torch.allclose(framed, torch.full((2, 3, 16, 16), 0.7))
-    back = unframe(framed[:, :1], boxes, 40, 60)
+    cropped = crop_content(image, boxes, 16)
+    assert torch.allclose(cropped, torch.full((2, 3, 16, 16), 0.7))
+    back = uncrop_content(cropped[:, :1], boxes, 40, 60)
     assert torch.allclose(back[0, 0, 10:26, 8:24], torch.tensor(0.7))
     assert float(back[0, 0, 9, 8]) == OUTSIDE_LOGIT
     assert torch.allclose(back[1], torch.tensor(0.7))

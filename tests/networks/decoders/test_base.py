@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from monai_ext.networks.decoders.base import EncodedImages, PromptableDecoder
-from monai_ext.networks.decoders.letterbox import Placement
+from monai_ext.networks.decoders.base import EncodedImages, VisualPromptDecoder
+from monai_ext.networks.decoders.letterbox import Letterbox
 
 
-class Painter(PromptableDecoder):
+class Painter(VisualPromptDecoder):
     """Logit 10 inside the box, -10 outside, plus the image's mean and what the tokens say; one pixel of the
     low resolution is two of the square."""
 
@@ -35,7 +35,7 @@ class Painter(PromptableDecoder):
         return low, low.mean((2, 3))
 
 
-WAYS = [Placement.squash, Placement.longest_side, Placement.centred]
+WAYS = [Letterbox.squash, Letterbox.longest_side, Letterbox.centred]
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -59,12 +59,12 @@ def test_a_box_is_painted_where_it_was_drawn(way, height, width):
 def test_every_prompt_reads_its_own_image():
     image = torch.stack([torch.full((3, 64, 64), level) for level in (0.0, 0.5, 1.0)])
     box = torch.zeros(3, 2, 4)
-    low, _ = Painter(Placement.squash).predict(Painter(Placement.squash).encode(image), boxes=box)
+    low, _ = Painter(Letterbox.squash).predict(Painter(Letterbox.squash).encode(image), boxes=box)
     assert low.mean((2, 3, 4)).tolist() == [[-10.0] * 2, [-9.5] * 2, [-9.0] * 2]
 
 
 def test_a_token_belongs_to_its_prompt():
-    network = Painter(Placement.squash)
+    network = Painter(Letterbox.squash)
     features = network.encode(torch.zeros(1, 3, 64, 64))
     tokens = torch.tensor([[[1.0, 2.0], [3.0, 4.0]]])
     one, _ = network.predict(features, boxes=torch.zeros(1, 2, 4), tokens=tokens)
@@ -77,7 +77,7 @@ def test_a_token_belongs_to_its_prompt():
 
 @pytest.mark.parametrize("multimask", [False, True])
 def test_no_boxes_give_no_masks(multimask):
-    logits, iou = Painter(Placement.squash)(
+    logits, iou = Painter(Letterbox.squash)(
         torch.zeros(2, 3, 50, 40), boxes=torch.zeros(2, 0, 4), multimask=multimask
     )
     assert logits.shape == (2, 0, 3 if multimask else 1, 50, 40)
@@ -100,4 +100,4 @@ def test_no_boxes_give_no_masks(multimask):
 )
 def test_prompts_of_another_shape_are_refused(prompts, message):
     with pytest.raises(ValueError, match=message):
-        Painter(Placement.squash)(torch.zeros(1, 3, 64, 64), **prompts)
+        Painter(Letterbox.squash)(torch.zeros(1, 3, 64, 64), **prompts)

@@ -4,13 +4,13 @@ import pytest
 import torch
 
 from monai_ext.networks.blocks.content_crop import OUTSIDE_LOGIT
-from monai_ext.networks.decoders.letterbox import Placement
+from monai_ext.networks.decoders.letterbox import Letterbox
 
 WAYS = {
-    "squash": Placement.squash(300, 500, 1024),
-    "longest side": Placement.longest_side(300, 500, 1024),
-    "padded around the centre": Placement.centred(150, 200, 256),
-    "squashed by SAM-Med2D": Placement.centred(300, 500, 256),
+    "squash": Letterbox.squash(300, 500, 1024),
+    "longest side": Letterbox.longest_side(300, 500, 1024),
+    "padded around the centre": Letterbox.centred(150, 200, 256),
+    "squashed by SAM-Med2D": Letterbox.centred(300, 500, 256),
 }
 
 
@@ -35,7 +35,7 @@ def test_a_small_image_is_shifted_to_the_centre_unscaled():
 
 @pytest.mark.parametrize(("height", "width"), [(300, 500), (256, 40), (255, 256)])
 def test_an_image_with_one_long_side_is_squashed_by_sam_med2d(height, width):
-    assert Placement.centred(height, width, 256) == Placement.squash(height, width, 256)
+    assert Letterbox.centred(height, width, 256) == Letterbox.squash(height, width, 256)
 
 
 def test_coordinates_are_those_of_segment_anything():
