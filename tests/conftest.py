@@ -37,3 +37,11 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip("needs the shared data folder ../shared/data beside the repository")
     return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of the small bundle of all tests that run one; they leave it as it is."""
+    from tests.bundles.small import small_bundle
+
+    return small_bundle(tmp_path_factory.mktemp("bundles"))

@@ -12,7 +12,8 @@ from monai_ext.bundle.runner import unwrapped
 from monai_ext.errors import InputError
 from monai_ext.files import whole_folder
 from monai_ext.resources import resource_path
-from monai_ext.weights.registry import MODEL, ORIGIN, load_into, read_registry, weights_names
+from monai_ext.weights.load import load_into
+from monai_ext.weights.registry import MODEL, ORIGIN, read_registry, weights_names
 
 LICENCE = "LICENSE-WEIGHTS"
 

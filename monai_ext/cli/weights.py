@@ -17,7 +17,8 @@ from monai_ext.cli.console import reporting, say
 from monai_ext.errors import WeightsError
 from monai_ext.weights import store
 from monai_ext.weights.groups import GROUPS, announced
-from monai_ext.weights.registry import CONVERTED, Entry, read_registry, registered, weights_file
+from monai_ext.weights.load import weights_file
+from monai_ext.weights.registry import CONVERTED, Entry, read_registry, registered
 
 weights_app = typer.Typer(
     help="List weights, and fetch or verify public ones. Exit code 3 when they cannot be had.",

@@ -13,7 +13,8 @@ from monai.engines.utils import IterationEvents
 
 from monai_ext.errors import WeightsError
 from monai_ext.files import whole_file
-from monai_ext.weights.registry import copy_into, load_weights, read_state_dict
+from monai_ext.weights.formats import read_state_dict
+from monai_ext.weights.load import copy_into, load_weights
 
 
 class ClipGradients:

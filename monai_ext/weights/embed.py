@@ -15,8 +15,8 @@ from pathlib import Path
 
 from monai_ext.errors import WeightsError
 from monai_ext.files import whole_file
-from monai_ext.weights.convert import as_float16
-from monai_ext.weights.registry import REGISTRY, embedded_file, read_state_dict, registered
+from monai_ext.weights.formats import as_float16, read_state_dict
+from monai_ext.weights.registry import REGISTRY, embedded_file, registered
 
 
 def embed(model: str | Path, name: str, registry: str | Path | None = None) -> Path:

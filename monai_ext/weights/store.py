@@ -12,13 +12,10 @@ import os
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from monai_ext.errors import WeightsError
 from monai_ext.files import whole_file
-
-if TYPE_CHECKING:
-    from monai_ext.weights.registry import Entry
+from monai_ext.weights.registry import Entry
 
 HOME = "MONAI_EXT_HOME"
 """Environment variable: the folder for what is fetched; the user's cache folder if it is not set."""

@@ -7,7 +7,7 @@ from ignite.engine import Events
 from monai.bundle import ConfigWorkflow
 
 from monai_ext.networks.encoders.vision_language import VisionLanguageEncoder
-from monai_ext.weights.registry import read_state_dict
+from monai_ext.weights.formats import read_state_dict
 from tests.bundles.films import write_films
 
 CONFIG = Path(__file__).resolve().parents[2] / "bundles" / "clip_sam" / "configs" / "train_encoder.json"

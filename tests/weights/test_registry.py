@@ -19,7 +19,7 @@ from torch import nn
 from monai_ext.errors import WeightsError
 from monai_ext.weights import load_into, load_weights, read_registry, registry
 from monai_ext.weights.embed import embed, main
-from monai_ext.weights.registry import copy_into
+from monai_ext.weights.load import copy_into
 
 
 def network() -> nn.Sequential:

@@ -22,8 +22,8 @@ from transformers.models.sam2 import (
 from monai_ext.networks.decoders.base import EncodedImages, Rows, VisualPromptDecoder
 from monai_ext.networks.decoders.letterbox import Letterbox
 from monai_ext.networks.decoders.sam import grey_levels, standardise
-from monai_ext.weights.convert import without_prefix
-from monai_ext.weights.registry import copy_into
+from monai_ext.weights.formats import without_prefix
+from monai_ext.weights.load import copy_into
 
 MEAN = (0.485, 0.456, 0.406)  # of ImageNet
 STD = (0.229, 0.224, 0.225)

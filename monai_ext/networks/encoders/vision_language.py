@@ -23,8 +23,8 @@ from monai_ext.networks.encoders.clip_config import ClipConfig, build_clip, clip
 from monai_ext.networks.encoders.clip_text import Tokenizer, read_tokenizer
 from monai_ext.networks.encoders.clip_towers import ImageTower, image_tower, layer_indices
 from monai_ext.networks.segmenter import Prompt, ensembled
-from monai_ext.weights.convert import SETTINGS, without_prefix
-from monai_ext.weights.registry import copy_into
+from monai_ext.weights.formats import SETTINGS, without_prefix
+from monai_ext.weights.load import copy_into
 
 REMEMBERED = 4096  # texts; 8 MB at 512 channels
 

@@ -12,8 +12,8 @@ from torch import nn
 
 from monai_ext.errors import WeightsError
 from monai_ext.weights import load_into, load_weights, registry
-from monai_ext.weights.convert import as_float16, without_prefix, without_settings
 from monai_ext.weights.fetch import fetch
+from monai_ext.weights.formats import as_float16, without_prefix, without_settings
 from tests.weights.bombs import Bomb
 from tests.weights.server import FILE, Behaviour, registry_of, serving
 

@@ -1,7 +1,8 @@
-"""Public files into what is loaded: small functions on state dicts, and the safetensors that are made once."""
+"""File formats of weights: state dicts of torch.save, and public files that are converted to safetensors once."""
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,15 +12,40 @@ from monai_ext.files import whole_file
 from monai_ext.weights import store
 from monai_ext.weights.biomedclip_layout import to_open_clip
 from monai_ext.weights.pickles import read_checkpoint, read_torchscript
-from monai_ext.weights.registry import read_state_dict
+from monai_ext.weights.registry import Entry
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from monai_ext.weights.registry import Entry
-
 SETTINGS = ("input_resolution", "context_length", "vocab_size")
 """Numbers that OpenAI's archives keep among the buffers; open_clip leaves them out too."""
+
+
+def read_state_dict(path: str | Path) -> dict[str, Tensor]:
+    """The tensors by name in a file that ``torch.save`` wrote, without running anything in it.
+
+    Raises:
+        WeightsError: when the file is missing, damaged, holds code, or is not a dict of tensors.
+    """
+    import torch
+
+    path = Path(path)
+    if not path.is_file():
+        raise WeightsError(f"{path.name}: no such file.")
+    try:
+        if zipfile.is_zipfile(path):  # torch does not compare the checksums
+            with zipfile.ZipFile(path) as archive:
+                if archive.testzip() is not None:
+                    raise zipfile.BadZipFile
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged pickle can raise anything
+        raise WeightsError(
+            f"{path.name}: damaged, or it holds code, which is not run ({type(error).__name__}); "
+            "save a state dict with torch.save."
+        ) from error
+    if not isinstance(state, Mapping) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+        raise WeightsError(f"{path.name}: no state dict; save network.state_dict() with torch.save.")
+    return dict(state)
 
 
 def without_prefix(state: Mapping[str, Tensor], prefix: str = "module.") -> dict[str, Tensor]:

@@ -1,0 +1,234 @@
+"""The only ways to load weights: safetensors, or a pickle that cannot run code, each compared with its hash first."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from monai_ext.errors import WeightsError
+from monai_ext.weights import store
+from monai_ext.weights.formats import converted, read_state_dict
+from monai_ext.weights.registry import (
+    CONVERTED,
+    MODEL,
+    ORIGIN,
+    Entry,
+    embedded_file,
+    registered,
+    weights_names,
+)
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+logger = logging.getLogger(__name__)
+
+
+def weights_file(name: str, registry: str | Path | None = None) -> Path:
+    """The file of registered weights that is loaded, verified; converted first where that has to be done.
+
+    Nothing is downloaded: that is what ``monai-ext weights fetch`` is for.
+
+    Raises:
+        WeightsError: unknown name, file missing, or of another hash than registered or recorded.
+    """
+    entry = registered(name, registry)
+    if entry.source == "embedded":
+        _embedded(name, entry, registry)
+        return embedded_file(entry, registry)
+    if entry.loader in CONVERTED:
+        return converted(name, entry)
+    store.verify(name, entry)
+    return store.fetched_file(name, entry)
+
+
+def load_weights(name: str, registry: str | Path | None = None) -> dict[str, Tensor]:
+    """The tensors of registered weights, on the CPU, as stored (embedded floating ones in float16).
+
+    The file's hash is compared with the registry's, or with what was recorded when it was fetched, before
+    anything in it is parsed.
+
+    Args:
+        name: in the registry.
+        registry: path of another registry.json; its folder ``embedded`` is read.
+
+    Raises:
+        WeightsError: unknown name, file missing, of another hash, or not what its entry says.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load, load_file
+
+    entry = registered(name, registry)
+    if entry.source != "embedded" and entry.loader == "state_dict":
+        return read_state_dict(weights_file(name, registry))
+    try:
+        if entry.source == "embedded":
+            return load(_embedded(name, entry, registry))
+        return load_file(weights_file(name, registry))
+    except (SafetensorError, ValueError) as error:
+        folder = "embedded" if entry.source == "embedded" else f"weights/{name}"
+        raise WeightsError(
+            f"weights {name!r}: {folder}/{entry.file} is not safetensors ({error})."
+        ) from error
+
+
+def _embedded(name: str, entry: Entry, registry: str | Path | None) -> bytes:
+    """Content of an embedded file, its hash compared."""
+    try:
+        content = embedded_file(entry, registry).read_bytes()
+    except OSError as error:
+        raise WeightsError(
+            f"weights {name!r}: embedded/{entry.file} is missing ({error.strerror}); install monai_ext again."
+        ) from error
+    found = hashlib.sha256(content).hexdigest()
+    if found != entry.sha256:
+        raise WeightsError(
+            f"weights {name!r}: embedded/{entry.file} has hash {found[:12]}…,"
+            f" {(entry.sha256 or 'none')[:12]}… is registered; the file is damaged or another one,"
+            " install monai_ext again."
+        )
+    return content
+
+
+def load_into(
+    network: nn.Module, weights: str | Mapping[str, str], bundle_root: str | Path | None = None
+) -> dict[str, str]:
+    """Load weights into a network, in place, and log their licence.
+
+    Args:
+        network: built; floating tensors are cast to the type of its own. One that has a method ``load(state, what)``
+            reads the layout of its public files by that.
+        weights: name in the registry; or a name for each part of the network, by the attribute that the part is:
+            ``{"encoder": "oa-vit-b", "decoder": "sam-vit-b"}``.
+        bundle_root: a bundle whose ``models/model.pt``, if it is there, goes before the registry and holds the whole
+            network.
+
+    Returns:
+        what a record says of them: ``name``, ``sha256`` of the file, ``source`` ("embedded/…" or
+        "models/model.pt"), ``note`` and ``licence``; of several parts joined by " + " in the order of the parts, and
+        once what all have in common.
+
+    Raises:
+        WeightsError: when the weights cannot be had (see :func:`load_weights`), are damaged or hold code, do not fit
+            the network in names or shapes, or parts are none of the network or not all of it.
+    """
+    model = None if bundle_root is None else Path(bundle_root) / MODEL
+    if model is not None and model.is_file():
+        name = " + ".join(weights_names(weights))
+        state = read_state_dict(model)
+        record = _describe_model(model, name)
+        copy_into(network, state, f"weights {name!r} ({record['source']})")
+    elif isinstance(weights, str):
+        record = _load_registered(network, weights)
+    else:
+        parts = _parts(network, list(weights))
+        record = _joined([_load_registered(parts[part], name) for part, name in weights.items()])
+    logger.info(
+        "weights %s (%s): %s; licence: %s",
+        record["name"],
+        record["source"],
+        record["note"],
+        record["licence"],
+    )
+    return record
+
+
+def _load_registered(network: nn.Module, name: str) -> dict[str, str]:
+    """Load what the registry has by this name; returns its record."""
+    entry = registered(name)
+    state = load_weights(name)
+    recorded = store.read_record(name) if entry.source != "embedded" else None
+    source = f"{entry.source}/{entry.file}"
+    what = f"weights {name!r} ({source})"
+    own = getattr(network, "load", None)
+    if own is None:
+        copy_into(network, state, what)
+    else:
+        own(state, what)
+    return {
+        "name": name,
+        "sha256": recorded.sha256 if recorded else entry.sha256 or "",
+        "source": source,
+        "note": entry.note,
+        "licence": entry.licence,
+    }
+
+
+def _parts(network: nn.Module, names: list[str]) -> dict[str, nn.Module]:
+    """The children of a network by name, which must be all that have weights."""
+    parts = dict(network.named_children())
+    wanted = sorted({key.split(".")[0] for key in network.state_dict()})
+    if sorted(names) != wanted:
+        raise WeightsError(
+            f"weights for {', '.join(names) or 'no part'}; {type(network).__name__} has the parts "
+            f"{', '.join(wanted) or 'none'}: name weights for each."
+        )
+    return parts
+
+
+def _joined(records: list[dict[str, str]]) -> dict[str, str]:
+    joined = {key: [record[key] for record in records] for key in records[0]}
+    return {
+        key: " + ".join(values if key in ("name", "sha256") else dict.fromkeys(values))
+        for key, values in joined.items()
+    }
+
+
+def copy_into(network: nn.Module, state: Mapping[str, Tensor], what: str) -> None:
+    """Copy tensors into a network whose names, shapes and kinds of numbers must all be theirs.
+
+    Only a module's extra state (words, for one) may be of any length.
+
+    Args:
+        network: changed in place, or not at all.
+        state: by name.
+        what: how the message calls them.
+
+    Raises:
+        WeightsError: naming the first keys that do not fit.
+    """
+    own = network.state_dict()
+    differences = {
+        "missing": [key for key in own if key not in state],
+        "unknown": [key for key in state if key not in own],
+        "of another shape": [
+            f"{key} {tuple(state[key].shape)} for {tuple(own[key].shape)}"
+            for key in own
+            if key in state and state[key].shape != own[key].shape and not key.endswith("_extra_state")
+        ],
+        "of another type": [
+            f"{key} {state[key].dtype}"
+            for key in own
+            if key in state and state[key].is_floating_point() != own[key].is_floating_point()
+        ],
+    }
+    found = [
+        f"{len(keys)} {kind}: {', '.join(keys[:3])}{', …' if len(keys) > 3 else ''}"
+        for kind, keys in differences.items()
+        if keys
+    ]
+    if found:
+        raise WeightsError(f"{what} do not fit {type(network).__name__}; {'; '.join(found)}.")
+    network.load_state_dict(state)
+
+
+def _describe_model(model: Path, name: str) -> dict[str, str]:
+    """Record of a bundle's model.pt; the registry's words while it is the file that was exported."""
+    sha256 = hashlib.sha256(model.read_bytes()).hexdigest()
+    origin: dict[str, Any] = {}
+    beside = model.with_name(ORIGIN.name)
+    if beside.is_file():
+        try:
+            origin = json.loads(beside.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise WeightsError(
+                f"models/{beside.name}: not JSON ({error}); export the bundle again."
+            ) from error
+    exported = origin.get("model_sha256") == sha256
+    note = origin["note"] if exported else "the bundle's own, not from the registry"
+    licence = origin["licence"] if exported else "see the bundle's LICENSE"
+    return {"name": name, "sha256": sha256, "source": MODEL.as_posix(), "note": note, "licence": licence}
