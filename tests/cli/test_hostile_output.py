@@ -18,7 +18,7 @@ from PIL import Image
 from safetensors.torch import save
 
 from monai_ext.cli.main import main
-from monai_ext.weights import registry
+from monai_ext.weights import load_weights, registry
 from tests.bundles.small import contents, picture
 from tests.cli.test_hostile import cut, flipped, folder
 from tests.cli.test_main import segment
@@ -151,7 +151,7 @@ def test_embedded_weights_that_cannot_be_used_are_exit_3(tmp_path, bundle, capsy
     elif damage == "missing":
         file.unlink()
     elif damage == "shape":
-        file.write_bytes(save(wrong_shape(registry.load_weights("vlsm"))))
+        file.write_bytes(save(wrong_shape(load_weights("vlsm"))))
     else:
         torch.save({"x": Bomb(tmp_path / "exploded")}, file)
     known = json.loads(registry.REGISTRY.read_text())
