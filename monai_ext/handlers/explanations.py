@@ -9,7 +9,7 @@ import numpy as np
 from ignite.engine import Engine, Events
 
 from monai_ext.errors import InputError
-from monai_ext.handlers.stages import RecordedSlice, StageRecorder, shown_as
+from monai_ext.handlers.stages import RecordedCase, StageRecorder
 from monai_ext.io.write_picture import write_picture
 from monai_ext.visualize.explanation import Explanation, explanation_picture
 from monai_ext.visualize.overlay import flat_view
@@ -23,7 +23,7 @@ class ExplanationWriter:
     Of a volume the slice with most of the results is drawn, or of the coarse masks where all results are empty.
 
     Args:
-        recorder: the network of the run, with ``explain=True``.
+        recorder: the inferer's observer, with ``explain=True``.
         output_dir: of the run.
     """
 
@@ -32,7 +32,7 @@ class ExplanationWriter:
         self.output_dir = Path(output_dir)
 
     def attach(self, engine: Engine) -> None:
-        engine.add_event_handler(Events.STARTED, lambda: self.recorder.kept.clear())
+        engine.add_event_handler(Events.STARTED, self.recorder.clear)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self)
 
     def __call__(self, engine: Engine) -> None:
@@ -49,21 +49,19 @@ class ExplanationWriter:
     def draw(self, data: dict[str, Any]) -> None:
         """One case: ``image`` (3, ...) in [0, 1], ``masks`` (P, ...), ``unknown`` and ``record``."""
         masks = data["masks"]
-        slices = masks.shape[1 + shown_as(masks).axis] if masks.ndim == 4 else 1
-        recorded = self.recorder.take(slices)
-        index = _fullest(masks, recorded)
+        case = self.recorder.take()
+        index = _fullest(masks, case)
         image, shown, size = flat_view(data["image"], masks, index)
-        asked = iter(zip(recorded[index].masks, recorded[index].prompts, strict=True))
         rows = []
-        for record, mask, unknown in zip(data["record"], shown, data["unknown"], strict=True):
-            if unknown:
+        for number, (record, mask) in enumerate(zip(data["record"], shown, strict=True)):
+            if not case.asked[number]:
                 continue
-            stages, prompts = next(asked)
+            stages, drawing = case.slices[index].masks[number], case.slices[index].drawings[number]
             coarse, refined = (stages[name].masks()[0] for name in ("coarse", "refined"))
             note = "" if mask.any() else "judged absent" if refined.any() else "nothing found"
             rows.append(
                 Explanation(
-                    record["prompt"], record["presence"], **prompts, coarse=coarse, mask=refined, note=note
+                    record["prompt"], record["presence"], **drawing, coarse=coarse, mask=refined, note=note
                 )
             )
         if not rows:
@@ -75,12 +73,12 @@ class ExplanationWriter:
             raise InputError(f"{folder.name}/{PICTURE}: cannot be written ({error.strerror}).") from error
 
 
-def _fullest(masks: Any, recorded: list[RecordedSlice]) -> int:
+def _fullest(masks: Any, case: RecordedCase) -> int:
     """The slice with most of the masks, or of the coarse ones where they are empty; 0 of a picture."""
     if masks.ndim == 3:
         return 0
-    axis = shown_as(masks).axis
-    amounts = (masks != 0).sum(dim=[d for d in range(4) if d != axis + 1]).numpy()
+    amounts = (masks != 0).sum(dim=[d for d in range(4) if d != case.view.axis + 1]).numpy()
     if not amounts.any():
-        amounts = np.array([sum(int(one["coarse"].masks().sum()) for one in each.masks) for each in recorded])
+        coarse = ([stages["coarse"] for stages in one.masks.values()] for one in case.slices)
+        amounts = np.array([sum(int(mask.masks().sum()) for mask in each) for each in coarse])
     return int(amounts.argmax())

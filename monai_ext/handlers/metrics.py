@@ -21,7 +21,7 @@ from torch import Tensor
 from monai_ext.errors import InputError
 from monai_ext.files import check_writable, whole_file
 from monai_ext.handlers.overlays import CaseOverlays
-from monai_ext.handlers.stages import StageRecorder, shown_as, stage_scores
+from monai_ext.handlers.stages import StageRecorder, stage_scores
 from monai_ext.metrics.agreement import mask_agreement, target_mask
 from monai_ext.metrics.summary import summarise
 
@@ -32,9 +32,8 @@ def score_case(data: Mapping[str, Any], tolerance: float = 2.0, surface: bool = 
     Args:
         data: ``masks`` (P, H, W) or (P, X, Y, Z) in {0, 1}, ``presence`` (P,), ``label`` (1, ...) with label
             values (may be missing where nothing has a target), and what
-            :func:`monai_ext.data.evaluation.evaluation_items` gives beside the image. With ``recorded``, what a
-            :class:`~monai_ext.handlers.stages.StageRecorder` kept of each slice, and ``unknown``, why the network
-            was not asked for a prompt, a row also has the scores of the stages. With ``subtype``, a row has it,
+            :func:`monai_ext.data.evaluation.evaluation_items` gives beside the image. With ``recorded``, the
+            :class:`~monai_ext.handlers.stages.RecordedCase`, a row also has the scores of the stages. With ``subtype``, a row has it,
             and ``oracle``: 1 where the words name the true subtype.
         tolerance: of the normalised surface Dice: mm for volumes, pixels for pictures.
         surface: False leaves out the surface metrics.
@@ -63,10 +62,7 @@ def score_case(data: Mapping[str, Any], tolerance: float = 2.0, surface: bool = 
         reference = torch.zeros_like(mask)
         if values and label is not None:
             reference = target_mask(label, values)
-        stages = {}
-        if "recorded" in data:
-            number = None if data["unknown"][len(rows)] else data["unknown"][: len(rows)].count("")
-            stages = stage_scores(data["recorded"], number, reference, shown_as(masks))
+        stages = stage_scores(data["recorded"], len(rows), reference) if "recorded" in data else {}
         rows.append(
             {
                 **{key: data[key] for key in ("set", "case", "group", "modality")},
@@ -114,7 +110,7 @@ class PooledDice(Metric):
 
     Args:
         tolerance, surface: see :func:`score_case`. Validation while training needs no surface metrics.
-        recorder: stands before the network and keeps its stages, which are scored, too.
+        recorder: the inferer's observer; the stages that it keeps are scored, too.
     """
 
     def __init__(
@@ -130,7 +126,7 @@ class PooledDice(Metric):
         """Forget all rows."""
         self.rows = []
         if self.recorder is not None:
-            self.recorder.kept.clear()
+            self.recorder.clear()
 
     def iteration_completed(self, engine: Engine) -> None:
         """Take the item with the batch and the output of one iteration, both lists of dicts."""
@@ -138,9 +134,7 @@ class PooledDice(Metric):
         for batch, output in zip(state.batch, state.output, strict=True):
             data = {**batch, **output}
             if self.recorder is not None:
-                masks = data["masks"]
-                slices = masks.shape[1 + shown_as(masks).axis] if masks.ndim == 4 else 1
-                data["recorded"] = self.recorder.take(slices)
+                data["recorded"] = self.recorder.take()
             self.update(data)
 
     def update(self, output: Mapping[str, Any]) -> None:

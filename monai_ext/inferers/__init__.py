@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from monai_ext.inferers.autocast import AutocastInferer
+from monai_ext.inferers.observer import StageObserver
 from monai_ext.inferers.prompt import PromptInferer
+from monai_ext.inferers.traversal import SliceTraversal, Traversal
 
-__all__ = ["AutocastInferer", "PromptInferer"]
+__all__ = ["AutocastInferer", "PromptInferer", "SliceTraversal", "StageObserver", "Traversal"]

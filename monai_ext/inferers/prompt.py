@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -14,21 +13,23 @@ from monai.inferers import Inferer
 from torch import Tensor, nn
 
 from monai_ext.errors import InputError
-from monai_ext.io.slices import SliceView, slice_view
+from monai_ext.inferers.observer import StageObserver
+from monai_ext.inferers.traversal import SliceResults, SliceTraversal, Traversal
+from monai_ext.io.slices import SliceView
 from monai_ext.networks.segmenter import Prompt
 from monai_ext.prompts.library import split_prompts
 from monai_ext.transforms.masks import mask_ranks
 
 
 class PromptInferer(Inferer):
-    """Probabilities of one or several prompts for a batch of pictures or volumes.
+    """Probabilities of one or several text prompts for a batch of pictures or volumes.
 
-    Each case is cut into slices in radiological display orientation (see
-    :func:`monai_ext.io.slices.slice_view`; a picture is one slice, shown as it is). A batch of slices
-    is encoded once and segmented by every prompt; batches never mix cases. Only one batch of slices at
-    a time is on the network's device; the result stays on the device of the input. No gradient flows
-    through the inferer (networks that need gradients at test time turn them on themselves): training
-    uses :class:`monai.inferers.SimpleInferer`.
+    A :class:`~monai_ext.inferers.traversal.Traversal` leads through each case: it cuts the case into slices in
+    radiological display orientation (a picture is one slice, shown as it is), and lets the network segment them. A
+    batch of slices is encoded once and segmented by every prompt; batches never mix cases. Only one batch of slices at
+    a time is on the network's device; the result stays on the device of the input. No gradient flows through the
+    inferer (networks that need gradients at test time turn them on themselves): a training runs the network's
+    `forward`, see :mod:`monai_ext.engines.tasks`.
 
     Probabilities of several prompts are many times as large as the volume. Where only masks and a label map are
     wanted, `mask_threshold` gives them as uint8 ranks, which hold both: see
@@ -37,17 +38,18 @@ class PromptInferer(Inferer):
     Presence gates the result: a slice is zero where its presence is below the threshold, a case where
     its presence is. Presence of a case of D slices is the mean of its ``ceil(case_fraction * D)``
     highest slice presences, since the highest of hundreds of slices would nearly always pass. A prompt whose
-    words the network does not know is not asked for: result and presence are 0.
+    words the network does not know is not asked: result and presence are 0.
 
     Args:
         prompt: prompts of every case; a string may hold several, separated by ";". The empty
             string is one prompt without words.
-        batch_size: slices per encoder call.
+        batch_size, slice_axis: of :class:`~monai_ext.inferers.traversal.SliceTraversal`, where `traversal` is None.
         presence_threshold: lowest presence, in [0, 1], that keeps a slice and a case.
         case_fraction: share of the slices, in (0, 1], that the presence of a case looks at.
-        slice_axis: spatial array axis (0, 1, 2) to cut volumes across; chosen by geometry if None.
         gate: False leaves absent structures in the result.
         mask_threshold: probability in [0, 1] that masks will be cut at: the result is then ranks.
+        traversal: the way through a volume; slice by slice if None.
+        observer: receives the stages of every case.
 
     Raises:
         InputError: when a value is out of its range or there is no prompt.
@@ -62,24 +64,22 @@ class PromptInferer(Inferer):
         slice_axis: int | None = None,
         gate: bool = True,
         mask_threshold: float | None = None,
+        traversal: Traversal | None = None,
+        observer: StageObserver | None = None,
     ) -> None:
-        if batch_size < 1:
-            raise InputError(f"batch_size is {batch_size}; at least one slice per encoder call is needed.")
         if not 0 <= presence_threshold <= 1:
             raise InputError(f"presence_threshold is {presence_threshold}; it lies in [0, 1].")
         if not 0 < case_fraction <= 1:
             raise InputError(f"case_fraction is {case_fraction}; it lies in (0, 1].")
         if mask_threshold is not None and not 0 <= mask_threshold <= 1:
             raise InputError(f"mask_threshold is {mask_threshold}; it lies in [0, 1].")
-        if slice_axis not in (None, 0, 1, 2):
-            raise InputError(f"slice_axis is {slice_axis}; it is 0, 1, 2 or null.")
         self.prompts = as_prompts(prompt)
-        self.batch_size = batch_size
         self.presence_threshold = presence_threshold
         self.case_fraction = case_fraction
-        self.slice_axis = slice_axis
         self.gate = gate
         self.mask_threshold = mask_threshold
+        self.traversal = SliceTraversal(batch_size, slice_axis) if traversal is None else traversal
+        self.observer = observer
 
     def __call__(
         self,
@@ -114,7 +114,7 @@ class PromptInferer(Inferer):
         segmenter = _unwrap(network)
         _check_images(inputs)
         reasons = [segmenter.why_unknown(prompt) for prompt in asked]
-        unknown = [bool(reason) for reason in reasons]
+        known = [(p, prompt) for p, prompt in enumerate(asked) if not reasons[p]]
         images = inputs.as_tensor() if isinstance(inputs, MetaTensor) else inputs
         picture = images.ndim == 4
         volumes = images[..., None] if picture else images
@@ -125,7 +125,9 @@ class PromptInferer(Inferer):
             presences = []
             for case in range(volumes.shape[0]):
                 view = SliceView(2, 0, 1) if picture else self._view(inputs, case)
-                presences.append(self._run_case(volumes[case], view, segmenter, asked, unknown, result[case]))
+                if self.observer is not None:
+                    self.observer.start_case(view, [not reason for reason in reasons])
+                presences.append(self._run_case(volumes[case], view, segmenter, known, result[case]))
             case_presence = torch.stack([self._case_presence(p) for p in presences])
             if self.gate:
                 absent = case_presence < self.presence_threshold
@@ -158,13 +160,13 @@ class PromptInferer(Inferer):
     def _view(self, inputs: Tensor, case: int) -> SliceView:
         shape = inputs.shape[2:]
         if not isinstance(inputs, MetaTensor):
-            return slice_view(shape, None, self.slice_axis)
+            return self.traversal.view(shape, None)
         affine = torch.as_tensor(inputs.affine).cpu()
         if affine.ndim == 3 and len(affine) != len(inputs):
             raise InputError(f"{len(affine)} affines for {len(inputs)} volumes; give one per volume.")
         try:
             one = affine[case] if affine.ndim == 3 else affine
-            return slice_view(shape, one.numpy(), self.slice_axis)
+            return self.traversal.view(shape, one.numpy())
         except InputError as error:
             raise InputError(f"volume {case + 1} of {len(inputs)}: {error}") from None
 
@@ -173,59 +175,35 @@ class PromptInferer(Inferer):
         volume: Tensor,
         view: SliceView,
         segmenter: Any,
-        prompts: Sequence[Prompt],
-        unknown: Sequence[bool],
+        prompts: Sequence[tuple[int, Prompt]],
         result: Tensor,
     ) -> Tensor:
         """Fill ``result`` (P, X, Y, Z), zeros, from ``volume`` (3, X, Y, Z); returns slice presences (P, D), CPU."""
-        device = _device_of(segmenter, volume.device)
-        depth = volume.shape[1 + view.axis]
-        presence = torch.zeros((len(prompts), depth), dtype=torch.float32)
-        for start in range(0, depth, self.batch_size):
-            stop = min(start + self.batch_size, depth)
-            # A copy: the network may write into it, and may need it in a graph of its own.
-            slices = view.show(volume, start, stop).to(
-                device, torch.float32, copy=True, memory_format=torch.contiguous_format
-            )
-            found = self._run_slices(slices, segmenter, prompts, unknown, presence[:, start:stop])
+        presence = torch.zeros((len(result), volume.shape[1 + view.axis]), dtype=torch.float32)
+        for batch in self.traversal(volume, view, segmenter, prompts, self.observer):
+            found = self._gated(batch, presence[:, batch.start : batch.stop])
             if self.mask_threshold is None:
                 # one by one: fresh memory for all prompts would take as long as the network
                 for p, scores in found:
-                    view.restore(scores, result[p : p + 1], start)
+                    view.restore(scores, result[p : p + 1], batch.start)
             else:
-                probabilities = torch.zeros((len(prompts), *slices[:, 0].shape), device=device)
+                shape = (len(result), batch.stop - batch.start, *batch.size)
+                probabilities = torch.zeros(shape, device=batch.device)
                 for p, scores in found:
                     probabilities[p] = scores[:, 0]
                 # slice by slice: ranking takes memory
                 for n, one in enumerate(probabilities.unbind(1)):
-                    view.restore(mask_ranks(one, self.mask_threshold)[None], result, start + n)
+                    view.restore(mask_ranks(one, self.mask_threshold)[None], result, batch.start + n)
                 del probabilities
-            del slices, found  # before the next are made
+            del batch, found  # before the next are made
         return presence
 
-    def _run_slices(
-        self,
-        slices: Tensor,
-        segmenter: Any,
-        prompts: Sequence[Prompt],
-        unknown: Sequence[bool],
-        presence: Tensor,
-    ) -> Iterator[tuple[int, Tensor]]:
-        """Numbers of prompts and their (N, 1, H, W) probabilities in ``slices`` (N, 3, H, W).
+    def _gated(self, batch: SliceResults, presence: Tensor) -> Iterator[tuple[int, Tensor]]:
+        """Numbers of prompts and their (N, 1, H, W) probabilities in N slices.
 
         Prompts that are absent from all slices are left out. Fills ``presence`` (P, N).
         """
-        if all(unknown):
-            return
-        features = segmenter.encode(slices)
-        known = [p for p in range(len(prompts)) if not unknown[p]]
-        asked = [prompts[p] for p in known]
-        for p, found in zip(known, segmenter.segment_all(features, asked, len(slices)), strict=True):
-            if found.logits.shape != (len(slices), 1, *slices.shape[2:]):
-                raise ValueError(
-                    f"{type(segmenter).__name__} returned logits {tuple(found.logits.shape)} "
-                    f"for slices {tuple(slices.shape)}; (slices, 1, H, W) is the contract."
-                )
+        for p, found in batch.results:
             presence[p] = found.presence.float().sigmoid().cpu()
             absent = (presence[p] < self.presence_threshold) & self.gate
             if not absent.all():
@@ -280,11 +258,6 @@ def _unwrap(network: Any) -> Any:
             f"network {type(network).__name__} has no encode and segment; use a TextPromptedSegmenter."
         )
     return inner
-
-
-def _device_of(network: nn.Module, default: torch.device) -> torch.device:
-    tensor = next(chain(network.parameters(), network.buffers()), None)
-    return default if tensor is None else tensor.device
 
 
 def _stack_padded(rows: Sequence[Tensor]) -> Tensor:

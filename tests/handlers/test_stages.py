@@ -7,24 +7,26 @@ import pytest
 import torch
 from monai.data import MetaTensor
 
+from monai_ext.errors import InputError
 from monai_ext.handlers.compressed_masks import CompressedMasks
 from monai_ext.handlers.metrics import score_case
-from monai_ext.handlers.stages import RecordedSlice, StageRecorder, shown_as, stage_scores
+from monai_ext.handlers.stages import RecordedCase, RecordedSlice, StageRecorder, stage_scores
 from monai_ext.inferers import PromptInferer
 from monai_ext.io.slices import SliceView
 from monai_ext.masks import Candidates
-from monai_ext.networks.segmenter import Prompt, Segmentation, TextPromptedSegmenter
+from monai_ext.networks.segmenter import Segmentation, TextPromptedSegmenter
 from tests.fakes import FeedForward
 
 PICTURE = SliceView(2, 0, 1)
 
 
-def packed(*masks):
+def compressed(*masks):
     return CompressedMasks.of(np.array(masks))
 
 
-def oracle_iou(candidates, reference, view):
-    return stage_scores([RecordedSlice(one) for one in candidates], 0, reference, view)["oracle_iou"]
+def oracle_iou(candidates, reference):
+    case = RecordedCase(PICTURE, [True], [RecordedSlice(one) for one in candidates])
+    return stage_scores(case, 0, reference)["oracle_iou"]
 
 
 def test_masks_come_back_as_they_were():
@@ -36,14 +38,14 @@ def test_masks_come_back_as_they_were():
 
 def test_the_candidate_most_like_the_reference_counts():
     truth = torch.tensor([[1, 1, 1, 0]])
-    candidates = [packed([[1, 0, 0, 0]], [[1, 1, 1, 1]], [[0, 0, 0, 1]])]
-    assert oracle_iou(candidates, truth, PICTURE) == 0.75
+    candidates = [compressed([[1, 0, 0, 0]], [[1, 1, 1, 1]], [[0, 0, 0, 1]])]
+    assert oracle_iou(candidates, truth) == 0.75
 
 
 def test_without_candidates_it_is_0_and_without_reference_undefined():
     none = [CompressedMasks.of(np.zeros((0, 1, 4), bool))]
-    assert oracle_iou(none, torch.tensor([[1, 1, 1, 0]]), PICTURE) == 0
-    assert math.isnan(oracle_iou([packed([[1, 1, 1, 1]])], torch.zeros(1, 4), PICTURE))
+    assert oracle_iou(none, torch.tensor([[1, 1, 1, 0]])) == 0
+    assert math.isnan(oracle_iou([compressed([[1, 1, 1, 1]])], torch.zeros(1, 4)))
 
 
 def test_a_volume_is_judged_over_its_slices():
@@ -51,9 +53,13 @@ def test_a_volume_is_judged_over_its_slices():
     truth[0, :3, 0] = truth[0, :1, 1] = (
         1  # three pixels in the first slice, one in the second, none in the third
     )
-    candidates = [packed([[1, 1, 1, 1]], [[1, 0, 0, 0]]), packed([[0, 0, 1, 1]]), packed([[1, 1, 1, 1]])]
+    candidates = [
+        compressed([[1, 1, 1, 1]], [[1, 0, 0, 0]]),
+        compressed([[0, 0, 1, 1]]),
+        compressed([[1, 1, 1, 1]]),
+    ]
     # 3 of 4, then 0 of 3; nothing is chosen where there is nothing
-    assert oracle_iou(candidates, truth, PICTURE) == pytest.approx(3 / 7)
+    assert oracle_iou(candidates, truth) == pytest.approx(3 / 7)
 
 
 class Bright(TextPromptedSegmenter):
@@ -79,9 +85,10 @@ def test_candidates_of_a_volume_are_compared_as_it_was_shown(flips):
     torch.manual_seed(0)
     affine = torch.diag(torch.tensor([*map(float, flips), 3.0, 1.0], dtype=torch.float64))
     volume = MetaTensor((torch.rand(1, 1, 6, 5, 4) > 0.6).float().expand(1, 3, 6, 5, 4), affine=affine)
-    recorder = StageRecorder(Bright())
-    masks = PromptInferer("bright; other", batch_size=3)(volume, recorder)[0] > 0.5
-    assert len(recorder.kept) == 4
+    recorder = StageRecorder()
+    masks = PromptInferer("bright; other", batch_size=3, observer=recorder)(volume, Bright())[0] > 0.5
+    (case,) = recorder.cases
+    assert len(case.slices) == 4 and case.view.axis == 2
     data = {
         **dict.fromkeys(("set", "case", "group", "modality"), "a"),
         "prompt": ["bright", "other"],
@@ -91,12 +98,10 @@ def test_candidates_of_a_volume_are_compared_as_it_was_shown(flips):
         "masks": masks.to(torch.uint8),
         "presence": torch.ones(2),
         "label": MetaTensor(volume[0, :1].as_tensor(), affine=affine),
-        "recorded": recorder.take(4),
-        "unknown": ["", ""],
+        "recorded": recorder.take(),
         "difficulty": "hard",
     }
     first, second = score_case(data, surface=False)
-    assert shown_as(masks).axis == 2
     assert first["oracle_iou"] == first["iou"] == 1.0
     assert math.isnan(second["oracle_iou"])
     assert first["difficulty"] == "hard"
@@ -117,10 +122,10 @@ class Refined(Bright):
 
 
 def test_masks_of_stages_are_scored_and_an_unknown_prompt_has_none():
-    recorder = StageRecorder(Refined())
+    recorder = StageRecorder()
     image = torch.zeros(1, 3, 4, 4)
     image[..., :2] = 1  # eight pixels of sixteen
-    PromptInferer("nothing; bright")(image, recorder)
+    PromptInferer("nothing; bright", observer=recorder)(image, Refined())
     data = {
         **dict.fromkeys(("set", "case", "group", "modality"), "a"),
         "prompt": ["nothing", "bright"],
@@ -130,8 +135,7 @@ def test_masks_of_stages_are_scored_and_an_unknown_prompt_has_none():
         "masks": MetaTensor(torch.zeros(2, 4, 4)),
         "presence": torch.ones(2),
         "label": image[0, :1],
-        "recorded": recorder.take(1),
-        "unknown": ["it is nothing", ""],
+        "recorded": recorder.take(),
     }
     nothing, bright = score_case(data, surface=False)
     assert (nothing["saliency_dice"], nothing["coarse_dice"]) == (0, 0)
@@ -139,15 +143,35 @@ def test_masks_of_stages_are_scored_and_an_unknown_prompt_has_none():
     assert "oracle_iou" not in bright
 
 
-def test_a_recorder_gives_what_it_kept_once_and_says_when_there_is_less():
-    recorder = StageRecorder(Bright())
-    recorder(torch.rand(3, 3, 4, 4), "bright")
-    assert len(recorder.take(2)) == 2 and len(recorder.kept) == 1
-    with pytest.raises(ValueError, match="stages of 2 slices asked for, and 1 were encoded"):
-        recorder.take(2)
-    assert recorder.why_unknown(Prompt(("nothing",))) == "it is nothing"
+def test_cases_are_taken_in_their_order_and_then_forgotten():
+    recorder = StageRecorder()
+    inferer = PromptInferer("bright", observer=recorder)
+    inferer(torch.zeros(2, 3, 4, 4), Bright())
+    inferer(torch.ones(1, 3, 4, 4), Bright())
+    found = [recorder.take().slices[0].candidates.masks().any() for _ in range(3)]
+    assert found == [False, False, True]
+    with pytest.raises(ValueError, match="none was segmented since"):
+        recorder.take()
+    inferer(torch.ones(1, 3, 4, 4), Bright())
+    recorder.clear()
+    assert recorder.cases == []
+
+
+def test_a_case_of_which_nothing_is_asked_has_no_slices():
+    recorder = StageRecorder()
+    PromptInferer("nothing", observer=recorder)(torch.ones(1, 3, 4, 4), Bright())
+    case = recorder.take()
+    assert case.slices == [] and case.asked == (False,)
+    assert stage_scores(case, 0, torch.ones(4, 4)) == {}
 
 
 def test_a_network_without_stages_is_refused():
-    with pytest.raises(ValueError, match="FeedForward has neither candidates nor masks"):
-        StageRecorder(FeedForward())(torch.rand(1, 3, 4, 4), "lungs")
+    with pytest.raises(
+        InputError, match="neither candidates nor masks of stages; leave the StageRecorder out"
+    ):
+        PromptInferer("lungs", observer=StageRecorder())(torch.rand(1, 3, 4, 4), FeedForward())
+
+
+def test_a_method_without_saliency_has_nothing_to_explain():
+    with pytest.raises(InputError, match="no saliency map and no coarse mask: there is nothing to explain"):
+        PromptInferer("bright", observer=StageRecorder(explain=True))(torch.ones(1, 3, 4, 4), Refined())

@@ -15,15 +15,12 @@ import numpy as np
 
 def decode(folder: Path) -> None:
     """Write (frames, rows, columns) float32, stored values of up to 16 bits, beside every file."""
-    import itk
+    import SimpleITK as sitk
 
     for file in sorted(folder.glob("*.dcm")):
         os.write(2, f"\n{file.name}\n".encode())
-        reader = itk.ImageFileReader[itk.Image[itk.F, 3]].New(
-            FileName=str(file), ImageIO=itk.GDCMImageIO.New()
-        )
-        reader.Update()
-        np.save(file.with_suffix(".npy"), itk.array_view_from_image(reader.GetOutput()))
+        image = sitk.ReadImage(str(file), sitk.sitkFloat32, "GDCMImageIO")
+        np.save(file.with_suffix(".npy"), sitk.GetArrayViewFromImage(image))
 
 
 if __name__ == "__main__":
