@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from monai_ext.networks.segmenter import Features, Prompt, Segmentation, TextPromptedSegmenter
+from monai_ext.networks.segmenter import Features, Segmentation, TextPromptedSegmenter
+from monai_ext.prompts.prompt import Prompt
 
 WIDTH = 8
 

@@ -18,7 +18,7 @@ from monai_ext.bundle.configs import inference
 from monai_ext.bundle.runner import AUTO, device_override, open_workflow, unwrapped
 from monai_ext.errors import InputError
 from monai_ext.inferers.prompt import as_prompts
-from monai_ext.networks.segmenter import Prompt
+from monai_ext.prompts.prompt import Prompt
 from monai_ext.transforms.masks import PromptMasks
 from monai_ext.transforms.save import why_empty
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from monai_ext.data.evaluation import joined_texts
 from monai_ext.errors import InputError
-from monai_ext.networks.segmenter import Prompt
+from monai_ext.prompts.prompt import GroupedPrompt, Prompt
 
 
 def prepare_text_prompt_batch(
@@ -91,10 +91,13 @@ def _ensembles(batchdata: Mapping[str, Any], items: int) -> list[Prompt]:
     texts, targets, subtypes = (
         item_prompts(batchdata, items, key)[0] for key in ("texts", "target", "subtype")
     )
-    prompts = []
+    prompts: list[Prompt] = []
     for text, target, subtype in zip(texts, targets, subtypes, strict=True):
-        one, parts = joined_texts(text)
-        prompts.append(Prompt(one, target or None, bool(subtype), parts))
+        one, groups = joined_texts(text)
+        if groups:
+            prompts.append(GroupedPrompt(one, target or None, bool(subtype), groups))
+        else:
+            prompts.append(Prompt(one, target or None, bool(subtype)))
     return prompts
 
 

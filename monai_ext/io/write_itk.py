@@ -14,28 +14,28 @@ from monai_ext.files import whole_file
 
 
 def write_itk(path: Path, array: np.ndarray, meta: Mapping[str, Any]) -> None:
-    """(X, Y, Z) uint8, packed, with the dimensions, spacing, origin and direction that ITK reads from the input.
+    """(X, Y, Z) uint8, compressed, with the dimensions, spacing, origin and direction that ITK reads from the input.
 
     Args:
         path: ``.mha`` or ``.nrrd``.
-        array: Z = 1 for an input of two dimensions.
+        array: the mask; Z = 1 for an input of two dimensions.
         meta: ``source`` as :func:`monai_ext.io.read_itk.load_itk` gives it.
 
     Raises:
-        OSError: when it cannot be written.
+        OSError: when the file cannot be written.
     """
-    import itk
+    import SimpleITK as sitk
 
     source = json.loads(meta["source"])
     dimensions = len(source["spacing"])
     stored = array.reshape(array.shape[:dimensions]).T  # (Z, Y, X) or (Y, X)
-    image = itk.image_from_array(np.ascontiguousarray(stored, dtype=np.uint8))
+    image = sitk.GetImageFromArray(np.ascontiguousarray(stored, dtype=np.uint8))
     image.SetSpacing(source["spacing"])
     image.SetOrigin(source["origin"])
-    image.SetDirection(itk.matrix_from_array(np.reshape(source["direction"], (dimensions, dimensions))))
+    image.SetDirection(source["direction"])
     with whole_file(path) as temporary:
         try:
-            itk.imwrite(image, str(temporary), compression=True)
+            sitk.WriteImage(image, str(temporary), useCompression=True)
         except RuntimeError as error:
             raise OSError(errno.EIO, "ITK cannot write the file") from error
         if source["lines"] and path.suffix == ".nrrd":

@@ -19,7 +19,8 @@ from monai_ext.networks.blocks.content_crop import OUTSIDE_LOGIT
 from monai_ext.networks.decoders.base import VisualPromptDecoder
 from monai_ext.networks.encoders.text_presence import TextPresence, cosines
 from monai_ext.networks.encoders.vision_language import VisionLanguageEncoder
-from monai_ext.networks.segmenter import Features, FrozenSegmenter, Prompt, Segmentation
+from monai_ext.networks.segmenter import Features, FrozenSegmenter, Segmentation
+from monai_ext.prompts.prompt import Prompt
 
 SELECTS = ("best", "union")
 COMPARES = ("views", "places")

@@ -27,7 +27,8 @@ from monai_ext.networks.blocks.content_crop import OUTSIDE_LOGIT
 from monai_ext.networks.decoders.base import EncodedImages, VisualPromptDecoder
 from monai_ext.networks.encoders.text_presence import TextPresence
 from monai_ext.networks.encoders.vision_language import VisionLanguageEncoder
-from monai_ext.networks.segmenter import Features, FrozenSegmenter, Prompt, Segmentation
+from monai_ext.networks.segmenter import Features, FrozenSegmenter, Segmentation
+from monai_ext.prompts.prompt import Prompt
 from monai_ext.saliency import SaliencyMethod
 
 ENSEMBLES = ("embeddings", "before", "after")
@@ -52,8 +53,8 @@ class MedCLIPSAM(FrozenSegmenter):
         decoder: refines the mask; None: it is left coarse.
         visual: which boxes or points the decoder is asked by.
         presence: tells whether the image shows what a text names; by the plain similarity if None.
-        ensemble: what is averaged over several texts of a prompt: "embeddings", or over its parts the coarse masks
-            "before" they are refined, or the masks "after" that (majority, as MedCLIP-SAMv2's Table 7).
+        ensemble: what is averaged over several texts of a prompt: "embeddings", or over its members (single texts, or the groups of a
+            :class:`~monai_ext.prompts.prompt.GroupedPrompt`) the coarse masks "before" they are refined, or the masks "after" that (majority, as MedCLIP-SAMv2's Table 7).
         runs: decoder calls with other random points, whose probabilities are averaged.
         components: which components of the decoder's mask are kept: "as_many" of the largest as the coarse mask has, as
             published; those "touching" the coarse mask; "all".
@@ -122,7 +123,7 @@ class MedCLIPSAM(FrozenSegmenter):
         """One image by one prompt."""
         image: Tensor = features["images"]
         size = image.shape[-2:]
-        asked = [prompt] if self.ensemble == "embeddings" else prompt.divided()
+        asked = [prompt] if self.ensemble == "embeddings" else prompt.members()
         maps = [
             self.saliency(self.encoder, features["seen"], self.encoder.encode_text([one])) for one in asked
         ]

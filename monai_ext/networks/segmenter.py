@@ -2,56 +2,18 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from itertools import islice
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from monai_ext.prompts.prompt import Prompt
+
 Features = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Prompt:
-    """What to segment, in words.
-
-    Args:
-        texts: one sentence, or an ensemble whose normalised embeddings are averaged.
-        target: the label this prompt stands for, where one is known.
-        oracle: True when the wording was made with ground truth (a size, a true subtype).
-        parts: how many of the texts belong together where masks of an ensemble are joined; each is by itself if empty.
-    """
-
-    texts: tuple[str, ...]
-    target: str | None = None
-    oracle: bool = False
-    parts: tuple[int, ...] = ()
-
-    def __post_init__(self) -> None:
-        if isinstance(self.texts, str) or not self.texts:
-            raise ValueError(f"Prompt.texts is a non-empty tuple of strings, got {self.texts!r}.")
-        if self.parts and (sum(self.parts) != len(self.texts) or min(self.parts) < 1):
-            raise ValueError(f"Prompt.parts {self.parts} do not divide {len(self.texts)} texts.")
-
-    @classmethod
-    def of(cls, value: Prompt | str) -> Prompt:
-        """A plain string is accepted wherever a prompt is."""
-        return value if isinstance(value, Prompt) else cls((value,))
-
-    def divided(self) -> list[Prompt]:
-        """One prompt for each part."""
-        texts = iter(self.texts)
-        numbers = self.parts or (1,) * len(self.texts)
-        return [replace(self, texts=tuple(islice(texts, number)), parts=()) for number in numbers]
-
-    @property
-    def name(self) -> str:
-        """The target if there is one, else the first text."""
-        return self.target or self.texts[0]
 
 
 def ensembled(prompts: Sequence[Prompt], vectors: Mapping[str, Tensor]) -> Tensor:
@@ -78,7 +40,7 @@ class Segmentation:
     aux: dict[str, Any] = field(default_factory=dict)
 
 
-class TextPromptedSegmenter(nn.Module):
+class TextPromptedSegmenter(nn.Module, ABC):
     """A network that segments what a text names.
 
     Images are (B, 3, H, W), float, display range [0, 1]. Normalisation, resizing and padding are
@@ -155,9 +117,9 @@ class TextPromptedSegmenter(nn.Module):
 
 
 class FrozenSegmenter(TextPromptedSegmenter):
-    """A method of which nothing learns: its parts stay in evaluation mode, and no weight takes a gradient.
+    """A method of which nothing learns: its modules stay in evaluation mode, and no weight takes a gradient.
 
-    A subclass calls :meth:`freeze` once it has its parts.
+    A subclass calls :meth:`freeze` once it has its modules.
     """
 
     def freeze(self) -> None:

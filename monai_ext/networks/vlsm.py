@@ -17,9 +17,10 @@ from monai_ext.networks.blocks.content_crop import content_boxes, crop_content, 
 from monai_ext.networks.blocks.convolutions import ContextBlock, ResidualBlock, conv, modulate
 from monai_ext.networks.language.text_tower import TextTower
 from monai_ext.networks.language.tokenizer import WordPieceTokenizer
-from monai_ext.networks.segmenter import Features, Prompt, Segmentation, TextPromptedSegmenter
+from monai_ext.networks.segmenter import Features, Segmentation, TextPromptedSegmenter
 from monai_ext.prompts.lexicon import Lexicon
 from monai_ext.prompts.library import names_side
+from monai_ext.prompts.prompt import Prompt
 
 ROWS = 5  # prompts times images of one call of the decoder: with less it waits for its threads, with more for memory
 

@@ -20,11 +20,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from monai_ext.errors import InputError
 from monai_ext.prompts.library import MODALITIES
+from monai_ext.prompts.prompt import Prompt
 from monai_ext.resources import resource_path
 
 LEVELS = tuple(f"medclipsam_p{number}" for number in range(10))
@@ -199,3 +201,30 @@ def _number(level: str) -> int:
     if level not in LEVELS:
         raise InputError(f"prompt level {level!r} is unknown; choose from {LEVELS[0]} to {LEVELS[-1]}.")
     return LEVELS.index(level)
+
+
+def prompt_at_level(
+    target: str, level: str, subtype: str | None = None, modality: str | None = None
+) -> Prompt:
+    """The prompt of a target at a level, in the words that come with the package.
+
+    Args:
+        target: as in the prompt library, for example "breast tumour".
+        level: one of :data:`LEVELS`, ``"medclipsam_p0"`` to ``"medclipsam_p9"``.
+        subtype: the true subtype of the image, for odd levels only, for example "malignant".
+        modality: one of ``monai_ext.prompts.library.MODALITIES``; may be left out for targets of a single one.
+
+    Returns:
+        a prompt of one text or an ensemble, `oracle` if it names the true subtype.
+
+    Raises:
+        InputError: see :meth:`PromptLevels.words`.
+    """
+    levels = _levels()
+    words = levels.words(target, modality or levels.modality(target), level, subtype)
+    return Prompt(words.texts, target, words.oracle)
+
+
+@cache
+def _levels() -> PromptLevels:
+    return PromptLevels.load()

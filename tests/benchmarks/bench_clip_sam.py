@@ -19,7 +19,7 @@ from monai_ext.networks.clip_sam import ClipSAM
 from monai_ext.networks.decoders.compact_sam import CompactSAM
 from monai_ext.networks.encoders.vision_language import VisionLanguageEncoder
 from monai_ext.networks.language.tokenizer import WordPieceTokenizer
-from monai_ext.networks.segmenter import Prompt
+from monai_ext.prompts.prompt import Prompt
 from tests.benchmarks.rounds import ratio, show
 
 SIDE, MASKS, PROMPTS = 512, 100, 10

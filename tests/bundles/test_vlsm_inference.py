@@ -17,7 +17,8 @@ from pydicom import dcmread
 from torch import Tensor
 
 from monai_ext import __version__
-from monai_ext.networks.segmenter import Features, Prompt, Segmentation, TextPromptedSegmenter
+from monai_ext.networks.segmenter import Features, Segmentation, TextPromptedSegmenter
+from monai_ext.prompts.prompt import Prompt
 from tests.io.dicom.dicom_files import write_series
 from tests.orientations import ALL_48, IDS, affine_of, as_before, stored_as
 from tests.transforms.test_load import F

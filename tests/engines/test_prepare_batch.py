@@ -9,7 +9,7 @@ from monai.inferers import SimpleInferer
 from monai_ext.engines.prepare_batch import PrepareTextPrompts, item_prompts, prepare_text_prompt_batch
 from monai_ext.errors import InputError
 from monai_ext.inferers import PromptInferer
-from monai_ext.networks.segmenter import Prompt
+from monai_ext.prompts.prompt import GroupedPrompt, Prompt
 from tests.fakes import FeedForward
 from tests.training import items
 
@@ -85,7 +85,7 @@ class TestEvaluationBatch:
         item = {"image": torch.rand(3, 4, 4), "prompt": ["lungs (and 2 more)"], **asked}
         (batch,) = DataLoader([item], batch_size=1)
         *_, kwargs = PrepareTextPrompts()(batch)
-        assert kwargs == {"prompts": [Prompt(("lungs", "A.", "B."), "lungs", parts=(1, 2))]}
+        assert kwargs == {"prompts": [GroupedPrompt(("lungs", "A.", "B."), "lungs", groups=(1, 2))]}
 
     def test_different_prompts_may_not(self):
         with pytest.raises(InputError, match="batch size of 1"):

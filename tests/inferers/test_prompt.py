@@ -10,7 +10,8 @@ from torch import Tensor
 
 from monai_ext.errors import InputError
 from monai_ext.inferers import PromptInferer
-from monai_ext.networks.segmenter import Prompt, Segmentation, TextPromptedSegmenter
+from monai_ext.networks.segmenter import Segmentation, TextPromptedSegmenter
+from monai_ext.prompts.prompt import Prompt
 from monai_ext.transforms import LabelMap, PromptMasks
 from tests.fakes import FAKES, DisplayProbe, FeedForward
 from tests.orientations import ALL_48, IDS, affine_of, as_before, rotation, stored_as

@@ -15,7 +15,8 @@ from monai_ext.networks.clip_sam import ClipSAM
 from monai_ext.networks.decoders.compact_sam import CompactSAM
 from monai_ext.networks.encoders.text_presence import NOTHING_LOGIT, TextPresence
 from monai_ext.networks.encoders.vision_language import ImageFeatures, VisionLanguageEncoder
-from monai_ext.networks.segmenter import Prompt, ensembled
+from monai_ext.networks.segmenter import ensembled
+from monai_ext.prompts.prompt import Prompt
 from tests.networks.encoders.small_clip import CONFIGS
 
 COLOURS = {

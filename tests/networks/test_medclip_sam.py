@@ -13,7 +13,8 @@ from monai_ext.masks import ThresholdMask, VisualPrompts, count_components
 from monai_ext.networks.blocks.content_crop import OUTSIDE_LOGIT
 from monai_ext.networks.encoders.text_presence import NOTHING_LOGIT, TextPresence
 from monai_ext.networks.medclip_sam import MedCLIPSAM
-from monai_ext.networks.segmenter import Prompt, ensembled
+from monai_ext.networks.segmenter import ensembled
+from monai_ext.prompts.prompt import GroupedPrompt, Prompt
 
 COLOURS = {"red": (1.0, 0.0, 0.0), "green": (0.0, 1.0, 0.0), "yellow": (1.0, 1.0, 0.0)}
 SIZE = 24
@@ -198,7 +199,7 @@ def test_several_texts_are_joined_before_the_encoder_before_or_after_the_decoder
 
 
 def test_the_parts_of_an_ensemble_have_one_mask_each():
-    prompt = Prompt(("red", "red", "green"), parts=(2, 1))
+    prompt = GroupedPrompt(("red", "red", "green"), groups=(2, 1))
     found = network(ensemble="after")(TWO, prompt, full=True)
     assert len(found.stages["boxes"][0]) == 3  # of three texts on their own it would be five
     assert len(network(ensemble="after")(TWO, Prompt(prompt.texts), full=True).stages["boxes"][0]) == 5

@@ -7,39 +7,12 @@ import torch
 import torch.multiprocessing as mp
 
 from monai_ext.inferers import PromptInferer
-from monai_ext.networks.segmenter import Prompt, Segmentation
+from monai_ext.networks.segmenter import Segmentation
+from monai_ext.prompts.prompt import Prompt
 from tests.fakes import FAKES, PreferenceTuned
 from tests.training import gradients, items, make, run_process, train_one_step, volume
 
 PROCESSES = 2
-
-
-class TestPrompt:
-    def test_a_string_is_a_prompt(self):
-        assert Prompt.of("lungs") == Prompt(("lungs",))
-        assert Prompt.of(Prompt(("a", "b"), target="lung")) == Prompt(("a", "b"), target="lung")
-
-    def test_the_name_is_the_target_else_the_first_text(self):
-        assert Prompt(("left lung", "lung on the left"), target="lung").name == "lung"
-        assert Prompt(("left lung", "lung on the left")).name == "left lung"
-
-    @pytest.mark.parametrize("texts", [(), "lungs"])
-    def test_texts_are_a_tuple_of_at_least_one(self, texts):
-        with pytest.raises(ValueError, match="non-empty tuple"):
-            Prompt(texts)
-
-    def test_an_ensemble_is_divided_into_its_parts_or_single_texts(self):
-        texts = ("a", "b", "c")
-        assert Prompt(texts, "lung", True, (1, 2)).divided() == [
-            Prompt(("a",), "lung", True),
-            Prompt(("b", "c"), "lung", True),
-        ]
-        assert Prompt(texts).divided() == [Prompt((text,)) for text in texts]
-
-    @pytest.mark.parametrize("parts", [(1, 1), (3, 0), (4, -1)])
-    def test_parts_hold_all_texts_and_none_is_empty(self, parts):
-        with pytest.raises(ValueError, match="do not divide 3 texts"):
-            Prompt(("a", "b", "c"), parts=parts)
 
 
 @pytest.mark.parametrize("name", FAKES)

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from monai_ext.networks.segmenter import Prompt
 from monai_ext.networks.vlsm import VLSM, blocks, both, mix
+from monai_ext.prompts.prompt import Prompt
 
 SMALL = {
     "image_size": 32,

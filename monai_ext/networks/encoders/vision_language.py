@@ -22,7 +22,8 @@ from monai_ext.losses.image_text import ImageTextLogits
 from monai_ext.networks.encoders.clip_config import ClipConfig, build_clip, clip_config, is_file
 from monai_ext.networks.encoders.clip_text import Tokenizer, read_tokenizer
 from monai_ext.networks.encoders.clip_towers import ImageTower, image_tower, layer_indices
-from monai_ext.networks.segmenter import Prompt, ensembled
+from monai_ext.networks.segmenter import ensembled
+from monai_ext.prompts.prompt import Prompt
 from monai_ext.weights.formats import SETTINGS, without_prefix
 from monai_ext.weights.load import copy_into
 

@@ -10,7 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from monai_ext.networks.language.tokenizer import WordPieceTokenizer
-from monai_ext.networks.segmenter import Prompt, ensembled
+from monai_ext.networks.segmenter import ensembled
+from monai_ext.prompts.prompt import Prompt
 
 
 class TextTower(nn.Module):

@@ -11,7 +11,7 @@ from torch.nn.functional import normalize
 
 from monai_ext.errors import WeightsError
 from monai_ext.networks.encoders.vision_language import REMEMBERED, VisionLanguageEncoder
-from monai_ext.networks.segmenter import Prompt
+from monai_ext.prompts.prompt import Prompt
 from tests.networks.encoders.small_clip import BYTE_PAIRS, CONFIGS, HF_TEXT, small
 
 pytestmark = pytest.mark.usefixtures("no_network")

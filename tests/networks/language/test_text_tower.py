@@ -6,7 +6,7 @@ from torch import nn
 
 from monai_ext.networks.language.text_tower import TextTower
 from monai_ext.networks.language.tokenizer import WordPieceTokenizer
-from monai_ext.networks.segmenter import Prompt
+from monai_ext.prompts.prompt import Prompt
 
 
 @pytest.fixture
