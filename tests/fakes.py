@@ -1,4 +1,4 @@
-"""Four tiny networks, one for each kind of method that the contract has to carry, and their losses.
+"""Four tiny networks, one for each kind of method that the contract has to carry, and the tasks that train them.
 
 They are small enough to train in milliseconds and random, so tests assert behaviour, not accuracy.
 Every loss is a mean over the images of a batch, so that gradients averaged over equal parts of a batch
@@ -8,12 +8,14 @@ are the gradients of the whole.
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from monai_ext.engines.tasks import SegmentationTask
 from monai_ext.networks.segmenter import Features, Segmentation, TextPromptedSegmenter
 from monai_ext.prompts.prompt import Prompt
 
@@ -115,27 +117,6 @@ class TestTimeGradient(CountedSegmenter):
         return gate.detach().sigmoid()
 
 
-class PreferenceTuned(CountedSegmenter):
-    """As a segmenter tuned by preference (DPO) against a frozen copy of itself."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.policy = FeedForward()
-        self.reference = copy.deepcopy(self.policy).requires_grad_(False)
-
-    def encode(self, image: Tensor) -> Features:
-        self.encode_calls.append(len(image))
-        return {"policy": self.policy.encode(image), "image": image}
-
-    def segment(self, features: Features, prompts: Sequence[Prompt]) -> Segmentation:
-        result = self.policy.segment(features["policy"], prompts)
-        if self.training:
-            with torch.no_grad():
-                frozen = self.reference.segment(self.reference.encode(features["image"]), prompts)
-            result.aux["reference_logits"] = frozen.logits
-        return result
-
-
 class SegToken(CountedSegmenter):
     """As a multimodal language model: the hidden state of a [SEG] token behind the prompt makes the mask."""
 
@@ -148,14 +129,15 @@ class SegToken(CountedSegmenter):
         self.transformer = nn.TransformerEncoderLayer(
             WIDTH, nhead=2, dim_feedforward=16, dropout=0.0, batch_first=True
         )
-        self.heads = nn.Linear(WIDTH, WIDTH + 1)
+        self.heads = nn.Linear(WIDTH, WIDTH + 2)
 
     def segment(self, features: Features, prompts: Sequence[Prompt]) -> Segmentation:
         grid = features["grid"]
         hidden = torch.stack([self._seg_state(image, p) for image, p in zip(pool(grid), prompts)])
-        mask, presence = self.heads(hidden).split((WIDTH, 1), dim=1)
+        mask, presence, answer = self.heads(hidden).split((WIDTH, 1, 1), dim=1)
         logits = torch.einsum("bc,bchw->bhw", mask, grid)[:, None]
-        return Segmentation(logits.float(), presence[:, 0], stages={"answer": ["[SEG]"] * len(prompts)})
+        stages = {"answer": ["[SEG]" if one > 0 else "no" for one in answer]}
+        return Segmentation(logits.float(), presence[:, 0], stages, {"answer": answer[:, 0]})
 
     def _seg_state(self, image: Tensor, prompt: Prompt) -> Tensor:
         """(WIDTH,) state of [SEG] behind the image token and the letters; the mean over the texts."""
@@ -176,27 +158,56 @@ def mask_loss(result: Segmentation, label: Tensor) -> Tensor:
     )
 
 
-def preference_loss(result: Segmentation, label: Tensor, beta: float = 0.1) -> Tensor:
-    """DPO: the label is preferred to its inverse, measured against the frozen reference."""
+class PreferenceTask(SegmentationTask):
+    """DPO: the label is preferred to its inverse, by how much more than a frozen copy of the network prefers it."""
 
-    def log_likelihood(logits: Tensor, mask: Tensor) -> Tensor:
-        return -F.binary_cross_entropy_with_logits(logits, mask, reduction="none").sum((1, 2, 3))
+    def __init__(self, network: TextPromptedSegmenter, beta: float = 0.1) -> None:
+        super().__init__(network, mask_loss)
+        self.reference = copy.deepcopy(network).requires_grad_(False).eval()
+        self.beta = beta
 
-    def margin(logits: Tensor) -> Tensor:
-        return log_likelihood(logits, label) - log_likelihood(logits, 1 - label)
+    def forward(self, batch: Mapping[str, Any]) -> dict[str, Tensor]:
+        image, prompt, label = batch["image"], batch["prompt"], batch["target"]
+        result = self.network(image, prompt, full=True)
+        with torch.no_grad():
+            frozen = self.reference(image, prompt)
+        gain = self._margin(result.logits, label) - self._margin(frozen, label)
+        present = F.binary_cross_entropy_with_logits(result.presence, label.flatten(1).amax(1))
+        preference = -F.logsigmoid(self.beta * gain).mean()
+        return {"loss": preference + present, "preference": preference}
 
-    gain = margin(result.logits) - margin(result.aux["reference_logits"])
-    present = F.binary_cross_entropy_with_logits(result.presence, label.flatten(1).amax(1))
-    return -F.logsigmoid(beta * gain).mean() + present
+    @staticmethod
+    def _margin(logits: Tensor, label: Tensor) -> Tensor:
+        """(B,) log-likelihood of the label over that of its inverse."""
+        wrong, right = (
+            F.binary_cross_entropy_with_logits(logits, mask, reduction="none").sum((1, 2, 3))
+            for mask in (1 - label, label)
+        )
+        return wrong - right
+
+
+class AnswerTask(SegmentationTask):
+    """A language model learns to answer [SEG] where the target is there, beside the mask."""
+
+    def forward(self, batch: Mapping[str, Any]) -> dict[str, Tensor]:
+        result = self.network(batch["image"], batch["prompt"], full=True)
+        mask = self.loss(result, batch["target"])
+        present = batch["target"].flatten(1).amax(1)
+        answer = F.binary_cross_entropy_with_logits(result.aux["answer"], present)
+        return {"loss": mask + answer, "answer": answer}
+
+
+def segmentation(network: TextPromptedSegmenter) -> SegmentationTask:
+    return SegmentationTask(network, mask_loss)
 
 
 FAKES = {
-    "feed-forward": (FeedForward, mask_loss),
-    "test-time gradient": (TestTimeGradient, mask_loss),
-    "preference against a frozen reference": (PreferenceTuned, preference_loss),
-    "language model with a [SEG] state": (SegToken, mask_loss),
+    "feed-forward": (FeedForward, segmentation),
+    "test-time gradient": (TestTimeGradient, segmentation),
+    "preference against a frozen reference": (FeedForward, PreferenceTask),
+    "language model with a [SEG] state": (SegToken, lambda network: AnswerTask(network, mask_loss)),
 }
-"""Name to (network class, loss of a Segmentation and a (B, 1, H, W) label)."""
+"""Name to (network class, what makes a training task of the network)."""
 
 
 class DisplayProbe(TextPromptedSegmenter):

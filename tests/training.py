@@ -11,19 +11,20 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from monai.data import DataLoader
-from monai.engines import SupervisedTrainer
 from monai.inferers import SimpleInferer
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from monai_ext.engines.prepare_batch import prepare_text_prompt_batch
+from monai_ext.engines import TaskTrainer
+from monai_ext.engines.tasks import TrainingTask
 from monai_ext.inferers import PromptInferer
+from monai_ext.networks.segmenter import TextPromptedSegmenter
 from tests.fakes import FAKES
 
 PROMPTS = ("lungs", "the left kidney", "", "a polyp, if there is one")
 
 
-def make(name: str) -> nn.Module:
+def make(name: str) -> TextPromptedSegmenter:
     """A fake with the same random weights every time."""
     torch.manual_seed(3)
     return FAKES[name][0]()
@@ -38,25 +39,36 @@ def items() -> list[dict[str, Any]]:
     return [{"image": i, "label": m, "prompt": p} for i, m, p in zip(images, labels, PROMPTS, strict=True)]
 
 
+def batch_of(prompts: list, label: bool = True) -> dict:
+    """A collated batch of 4 x 4 images, one for each entry of `prompts`."""
+    data = [{"image": torch.rand(3, 4, 4), "prompt": prompt} for prompt in prompts]
+    if label:
+        data = [{**item, "label": torch.ones(1, 4, 4)} for item in data]
+    (batch,) = DataLoader(data, batch_size=len(data))
+    return batch
+
+
 def volume() -> Tensor:
     return torch.rand(1, 3, 8, 6, 3, generator=torch.Generator().manual_seed(6))
 
 
-def train_one_step(network: nn.Module, name: str, data: list[dict[str, Any]]) -> float:
-    """One step on one batch of all ``data``; gradients stay on the parameters. Returns the loss."""
-    trainer = SupervisedTrainer(
+def train(task: TrainingTask, data: list[dict[str, Any]], epochs: int = 1) -> TaskTrainer:
+    """Steps on one batch of all ``data``, one for each epoch; gradients of the last stay on the parameters."""
+    trainer = TaskTrainer(
+        task=task,
         device=torch.device("cpu"),
-        max_epochs=1,
+        max_epochs=epochs,
         train_data_loader=DataLoader(data, batch_size=len(data)),
-        network=network,
-        optimizer=torch.optim.SGD([p for p in network.parameters() if p.requires_grad], lr=0.1),
-        loss_function=FAKES[name][1],
+        optimizer=torch.optim.SGD([p for p in task.parameters() if p.requires_grad], lr=0.1),
         inferer=SimpleInferer(),
-        prepare_batch=prepare_text_prompt_batch,
-        decollate=False,
     )
     trainer.run()
-    return trainer.state.output["loss"].item()
+    return trainer
+
+
+def train_one_step(network: TextPromptedSegmenter, name: str, data: list[dict[str, Any]]) -> float:
+    """One step by the task of a fake. Returns the loss."""
+    return train(FAKES[name][1](network), data).state.output["loss"].item()
 
 
 def gradients(network: nn.Module) -> dict[str, Tensor]:
@@ -69,9 +81,11 @@ def run_process(rank: int, processes: int, folder: str) -> None:
     dist.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=processes)
     results = {}
     for name in FAKES:
-        network = DistributedDataParallel(make(name))
-        found = PromptInferer("lungs; heart", slice_axis=2)(volume(), network.eval())
+        network = make(name)
+        wrapped = DistributedDataParallel(network).eval()
+        found = PromptInferer("lungs; heart", slice_axis=2)(volume(), wrapped)
+        del wrapped
         train_one_step(network, name, items()[rank::processes])
-        results[name] = {"found": found.as_tensor(), "gradients": gradients(network.module)}
+        results[name] = {"found": found.as_tensor(), "gradients": gradients(network)}
     torch.save(results, Path(folder) / f"rank{rank}.pt")
     dist.destroy_process_group()

@@ -9,19 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from monai.data import MetaTensor
 from monai.utils import ensure_tuple
 
 from monai_ext.errors import InputError
-from monai_ext.transforms.display import AIR
-from monai_ext.transforms.load import MedicalLoadImage
+from monai_ext.io.read_image import load_image
+from monai_ext.io.volumes import AIR
 
 PICTURE = "picture"
-# they are of something in the image, unless they say that none is
 TUMOUR_FACTS = ("pathology", "tumour_type")
+"""Facts of an item that describe something which its label must show, unless they hold a word of NOTHING."""
 NOTHING = ("", "normal", "none", "no tumour")
-# DICOM's codes that tell what is seen; OT, SC, XC and the like may be anything
 DICOM_MODALITIES = {
     "CT": "ct",
     "MR": "mri",
@@ -31,6 +28,7 @@ DICOM_MODALITIES = {
     **dict.fromkeys(("CR", "DX", "MG", "RF", "RG", "XA"), "xray"),
     **dict.fromkeys(("PT", "NM"), "nuclear medicine"),
 }
+"""Modality of a data set by DICOM's code, of the codes that say which it is; OT, SC, XC and the like may be any."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +40,9 @@ class Contents:
         channels: of the image; sequences count as channels.
         size: rows and columns of a picture; X, Y, Z of a volume.
         spacing: mm along each axis; empty for pictures, where it is not known.
-        lowest, highest: intensities, as the loader gives them (CT in HU).
-        shown: how much there is of every annotated target, 0 where it is empty: share of a picture in [0, 1],
-            ml of a volume. Empty without a label that can be used.
+        lowest, highest: intensities, as the reader gives them (CT in HU).
+        shown: how much there is of every annotated target, 0 where its mask is empty: share of a picture in
+            [0, 1], ml of a volume. It has no entries without a label that can be used.
     """
 
     kind: str
@@ -57,23 +55,23 @@ class Contents:
 
     @property
     def unit(self) -> str:
-        """Of the amounts in `shown`: "share" or "ml"."""
+        """Unit of the amounts in `shown`: "share" or "ml"."""
         return "ml" if self.spacing else "share"
 
 
 class ItemCheck:
-    """Open the files of one item, image before label, and look at each.
+    """Open the files of one item, image before label, and check each.
 
     Args:
-        item: of :func:`monai_ext.data.datasets.read_split`. Files that are missing were reported by it and are
-            passed over here.
+        item: of :func:`monai_ext.data.datasets.read_split`, which has reported missing files: they are passed over
+            here.
         classes: label values that the item itself says its label holds.
 
     Attributes:
-        contents: None where the image cannot be used.
-        pixels: equal for two images of equal pixels, "" without contents.
+        contents: what the files hold; None where the image cannot be used.
+        pixels: hash of the pixels, equal for two images of equal pixels; "" without contents.
         problems: what has to be corrected, sentences without a full stop.
-        notes: what is odd and may be right.
+        notes: what is odd and may be right, likewise.
     """
 
     def __init__(self, item: Mapping[str, Any], classes: Sequence[Any] = ()) -> None:
@@ -82,23 +80,22 @@ class ItemCheck:
         self.pixels = ""
         self.problems: list[str] = []
         self.notes: list[str] = []
-        self._grid: tuple[torch.Size, np.ndarray] | None = None  # shape and affine of the image
-        image = self._load("image")
-        if image is not None:
-            self._look_at_image(image)
+        self._grid: tuple[tuple[int, ...], np.ndarray] | None = None  # shape and affine of the image
+        if (image := self._load("image")) is not None:
+            self._check_image(*image)
         del image  # only one of the two is in memory
-        label = self._load("label")
-        if label is not None:
-            self._look_at_label(label, [str(value) for value in classes])
+        if (label := self._load("label")) is not None:
+            self._check_label(*label, [str(value) for value in classes])
 
-    def _load(self, key: str) -> MetaTensor | None:
+    def _load(self, key: str) -> tuple[np.ndarray, dict[str, Any]] | None:
+        """(C, ...) float32 and the ``meta`` of the image or the label; None where it cannot be had."""
         paths = [Path(path) for path in ensure_tuple(self.item.get(key, ()))]
         if not paths and key == "image":
             self.problems.append("an empty list of images")
         if not paths or not all(path.exists() for path in paths):
             return None
         try:
-            return MedicalLoadImage(label=key == "label")(paths)
+            return load_image(paths, label=key == "label")
         except InputError as error:
             self.problems.append(str(error).rstrip("."))
             return None
@@ -106,41 +103,41 @@ class ItemCheck:
     def _name(self, key: str) -> str:
         return Path(ensure_tuple(self.item[key])[0]).name
 
-    def _look_at_image(self, image: MetaTensor) -> None:
-        name, meta = self._name("image"), image.meta
-        self._grid = image.shape[1:], image.affine.numpy()
-        self.notes += [line for line in str(meta.get("warnings", "")).split("\n") if line]
-        seen = DICOM_MODALITIES.get(str(meta.get("modality", "")).upper())
-        asked = self.item["modality"]
-        if seen is not None and asked != "other" and seen != asked:
-            self.problems.append(f"{name}: its DICOM modality is {meta['modality']}, the set's is {asked}")
-        if not torch.isfinite(image).all():
+    def _check_image(self, image: np.ndarray, meta: Mapping[str, Any]) -> None:
+        name = self._name("image")
+        self._grid = image.shape[1:], meta["affine"]
+        self.notes += dict.fromkeys(meta["warnings"])
+        stated = DICOM_MODALITIES.get(meta["modality"].upper())
+        expected = self.item["modality"]
+        if stated is not None and expected != "other" and stated != expected:
+            self.problems.append(f"{name}: its DICOM modality is {meta['modality']}, the set's is {expected}")
+        if not np.isfinite(image).all():
             self.problems.append(f"{name}: holds NaN or infinite values; replace them")
             return
         lowest, highest = float(image.min()), float(image.max())
         if lowest == highest:
             self.notes.append(f"the image is {lowest:g} everywhere")
-        flat = meta["kind"] == PICTURE
-        if asked == "ct" and not flat and lowest >= AIR:
+        picture = meta["kind"] == PICTURE
+        if expected == "ct" and not picture and lowest >= AIR:
             self.notes.append(f"no value below {AIR:g}: perhaps not in Hounsfield units")
         self.contents = Contents(
             kind=f"{meta['kind']} {image.ndim - 1}D",
             channels=len(image),
-            size=tuple(image.shape[1:]),
-            spacing=() if flat else tuple(round(float(s), 4) for s in meta["spacing"]),
+            size=image.shape[1:],
+            spacing=() if picture else tuple(round(float(s), 4) for s in meta["spacing"]),
             lowest=lowest,
             highest=highest,
         )
-        values = np.ascontiguousarray(image.as_tensor().numpy())
+        values = np.ascontiguousarray(image)
         self.pixels = hashlib.blake2b(values.data, digest_size=16).hexdigest() + str(values.shape)
 
-    def _look_at_label(self, label: MetaTensor, classes: Sequence[str]) -> None:
+    def _check_label(self, label: np.ndarray, meta: Mapping[str, Any], classes: Sequence[str]) -> None:
         name = self._name("label")
-        fits = self._fits(label, name)
+        fits = self._fits(label.shape[1:], meta["affine"], name)
         if len(label) != 1:
             self.problems.append(f"{name}: {len(label)} channels; a label map has one number per pixel")
             return
-        values, counts = np.unique(label.as_tensor().numpy(), return_counts=True)
+        values, counts = np.unique(label, return_counts=True)
         broken = values[~np.isfinite(values)]
         fractions = values[np.isfinite(values) & (values != np.round(values))]
         if broken.size or fractions.size:
@@ -150,29 +147,31 @@ class ItemCheck:
         amounts = {str(int(value)): int(count) for value, count in zip(values, counts, strict=True)}
         unknown = [value for value in amounts if value not in self.item["table"].split("+")]
         if unknown:
-            shown = ", ".join(unknown[:8]) + (", …" if len(unknown) > 8 else "")
+            listed = ", ".join(unknown[:8]) + (", …" if len(unknown) > 8 else "")
             why = " (JPEG alters labels: use PNG)" if name.lower().endswith((".jpg", ".jpeg")) else ""
-            self.problems.append(f"{name}: label values {shown} are not in the label table{why}")
+            self.problems.append(f"{name}: label values {listed} are not in the label table{why}")
         self._compare_with_facts(name, amounts, classes)
         if self.contents is not None and fits:
-            volume = abs(float(np.linalg.det(label.affine[:3, :3].numpy()))) / 1000
-            one = volume if self.contents.spacing else 1 / label.numel()
-            shown_here = {
-                target: one * sum(amounts.get(str(value), 0) for value in parts)
-                for target, parts in self.item["targets"].items()
+            millilitres = abs(float(np.linalg.det(meta["affine"][:3, :3]))) / 1000
+            amount = (
+                millilitres if self.contents.spacing else 1 / label.size
+            )  # that one voxel or pixel stands for
+            shown = {
+                target: amount * sum(amounts.get(str(value), 0) for value in values)
+                for target, values in self.item["targets"].items()
             }
-            self.contents = replace(self.contents, shown=shown_here)
+            self.contents = replace(self.contents, shown=shown)
 
-    def _fits(self, label: MetaTensor, name: str) -> bool:
+    def _fits(self, label_shape: tuple[int, ...], label_affine: np.ndarray, name: str) -> bool:
         """Whether the label lies on the grid of the image, as far as that is known."""
         if self._grid is None:
             return True
         shape, affine = self._grid
-        if label.shape[1:] != shape:
-            its, other = ("×".join(map(str, size)) for size in (label.shape[1:], shape))
+        if label_shape != shape:
+            its, other = ("×".join(map(str, size)) for size in (label_shape, shape))
             self.problems.append(f"{name}: is {its} and {self._name('image')} {other}; draw it on this image")
             return False
-        off = label.affine.numpy() - affine
+        off = label_affine - affine
         if np.abs(off).max() <= 1e-3:
             return True
         corners = np.stack(np.meshgrid(*[(0, size - 1) for size in shape], (1,)), -1).reshape(-1, 4)
@@ -183,13 +182,13 @@ class ItemCheck:
     def _compare_with_facts(self, name: str, amounts: Mapping[str, int], classes: Sequence[str]) -> None:
         """Whether the label holds what the item says of it."""
         facts, filled = self.item["facts"], any(value != "0" for value in amounts)
-        said = [
+        claims = [
             f"{fact} is {facts[fact]}" for fact in TUMOUR_FACTS if str(facts.get(fact, "")) not in NOTHING
         ]
         if facts.get("empty_mask") is False:
-            said.insert(0, "empty_mask is false")
-        if said and not filled:
-            self.problems.append(f"{name}: all background, but the item says that {said[0]}")
+            claims.insert(0, "empty_mask is false")
+        if claims and not filled:
+            self.problems.append(f"{name}: all background, but the item says that {claims[0]}")
         if facts.get("empty_mask") is True and filled:
             self.problems.append(f"{name}: not all background, but the item says that empty_mask is true")
         lacking = [value for value in classes if value not in amounts]

@@ -6,52 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from monai.engines import PrepareBatch, default_prepare_batch
+from monai.engines import PrepareBatch
 from torch import Tensor
 
 from monai_ext.data.evaluation import joined_texts
 from monai_ext.errors import InputError
 from monai_ext.prompts.prompt import GroupedPrompt, Prompt
-
-
-def prepare_text_prompt_batch(
-    batchdata: Mapping[str, Any],
-    device: str | torch.device | None = None,
-    non_blocking: bool = False,
-    **kwargs: Any,
-) -> tuple[Tensor, Tensor | dict[str, Tensor], tuple, dict[str, Any]]:
-    """For training with :class:`monai.inferers.SimpleInferer`: a label for each prompt of an image.
-
-    Args:
-        batchdata: ``image`` (B, 3, H, W), ``label`` (B, P, H, W), and ``prompt``: a list of P strings, or
-            one string where P is 1, for each of the B items; maybe ``medical`` (B,), see the loss.
-        device: where image and label move.
-        non_blocking: see :meth:`torch.Tensor.to`.
-        kwargs: other arguments of :meth:`torch.Tensor.to`.
-
-    Returns:
-        image, label (``{"label", "medical"}`` where the batch holds both), () and
-        ``{"prompt": [B strings, or B lists of P], "full": True}``: the network returns
-        one :class:`~monai_ext.networks.segmenter.Segmentation`, or a list of P, which the loss reads. They
-        cannot be decollated: build the trainer with ``decollate=False``.
-
-    Raises:
-        InputError: when an item has no prompt, there is no label, or one is not for every prompt.
-    """
-    images, labels = default_prepare_batch(dict(batchdata), device, non_blocking, **kwargs)
-    if labels is None:
-        raise InputError("training batch without the key 'label'; every training item needs one.")
-    prompts = item_prompts(batchdata, len(images))
-    if any(len(one) != labels.shape[1] for one in prompts):
-        raise InputError(
-            f"training items with {sorted({len(one) for one in prompts})} prompts and {labels.shape[1]} label "
-            "channels; one channel per prompt is needed."
-        )
-    alone = labels.shape[1] == 1
-    target: Tensor | dict[str, Tensor] = labels
-    if "medical" in batchdata:
-        target = {"label": labels, "medical": batchdata["medical"].to(labels)}
-    return images, target, (), {"prompt": [one[0] for one in prompts] if alone else prompts, "full": True}
 
 
 class PrepareTextPrompts(PrepareBatch):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -25,7 +25,11 @@ class AutocastInferer(SimpleInferer):
         self.enabled = enabled
         self.dtype = getattr(torch, dtype)
 
-    def __call__(self, inputs: Tensor, network: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """The network's result for `inputs` (B, C, H, W)."""
-        with torch.autocast(inputs.device.type, self.dtype, enabled=self.enabled):
-            return super().__call__(inputs, network, *args, **kwargs)
+    def __call__(
+        self, inputs: Tensor | Mapping[str, Any], network: Callable[..., Any], *args: Any, **kwargs: Any
+    ) -> Any:
+        """The network's result for `inputs`, a tensor or the prepared batch of a training task."""
+        tensors = [inputs] if isinstance(inputs, Tensor) else inputs.values()
+        device = next(one.device for one in tensors if isinstance(one, Tensor))
+        with torch.autocast(device.type, self.dtype, enabled=self.enabled):
+            return super().__call__(inputs, network, *args, **kwargs)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""What every reader asks of a file before and after its voxels: their number, the affine, the channels."""
+"""What all readers check of a volume before and after its voxels: their number, the affine, the channels."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ LARGEST_SPACING = 1e3
 """Millimetres between voxels; a metre is no medical image, but a damaged header or another unit."""
 FARTHEST = 1e6
 """Millimetres from the origin of the patient's space."""
+AIR = -500.0
+"""HU. No MR scanner writes values below it; every CT holds some, of the air around the body or in it."""
 
 
 def check_size(name: str, shape: Sequence[int], max_voxels: int, max_side: int = MAX_SIDE) -> None:

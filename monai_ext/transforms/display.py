@@ -17,9 +17,9 @@ from monai.transforms.utils_pytorch_numpy_unification import percentile
 from monai.utils import TransformBackends, convert_to_tensor
 
 from monai_ext.errors import InputError
+from monai_ext.io.volumes import AIR
 
 AUTO = "auto"
-AIR = -500.0  # no MR scanner writes values below this, every CT with air around or in the body does (HU)
 
 
 class DisplayRange(Transform):

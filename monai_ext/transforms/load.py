@@ -16,28 +16,20 @@ from monai.transforms import LoadImage, LoadImaged, MapTransform
 from monai.utils import ensure_tuple, ensure_tuple_rep
 
 from monai_ext.errors import InputError
-from monai_ext.io.datalists import DICOM, ITK, NIFTI, PICTURES, READABLE, is_folder
-from monai_ext.io.dicom.read import load_dicom
-from monai_ext.io.read_itk import load_itk
-from monai_ext.io.read_nifti import load_nifti
-from monai_ext.io.read_picture import load_picture
-from monai_ext.io.volumes import MAX_SIDE, MAX_VOXELS, check_channels
+from monai_ext.io.read_image import load_image
+from monai_ext.io.volumes import MAX_SIDE, MAX_VOXELS
 
 
 class MedicalLoadImage(LoadImage):
     """Load one image, or several that are stacked as channels, into a float MetaTensor.
 
-    Pictures (PNG, JPEG, TIFF, BMP) come upright as (C, H, W), row 0 on top, with EXIF orientation applied,
-    C = 1 or 3 and the identity as affine. Volumes (NIfTI, MHA, MHD, NRRD, DICOM) come as (C, X, Y, Z) in the
-    order of the file with their affine in RAS, millimetres; a 2D volume has Z = 1. CT from DICOM is in HU.
-    Nothing is resampled or reoriented.
+    :func:`monai_ext.io.read_image.load_image` reads the files and says how the voxels come: pictures as (C, H, W),
+    upright; volumes as (C, X, Y, Z) in the order of the file, with their affine in RAS and millimetres.
 
-    ``meta`` holds only what later steps need, nothing that names a patient: ``affine``, ``original_affine``,
-    ``spatial_shape``, ``space``, ``original_channel_dim`` (0), ``filename_or_obj``, ``spacing`` (mm),
-    ``kind`` ("picture", "nifti", "itk", "dicom"), ``modality`` (DICOM's, such as "CT", or ""), ``bits``
-    (per channel of a picture, 8 of a volume in colour, else 0), ``nifti_header`` (uint8, the geometry of a
-    NIfTI file), ``source`` (what else the writer of a mask in kind needs, a text) and ``warnings`` (sentences,
-    one a line: a list would not survive collation).
+    ``meta`` holds only what later steps need, nothing that names a patient: what the reader gives, ``affine``,
+    ``kind``, ``modality``, ``bits``, ``spacing``, ``nifti_header``, ``source`` and ``warnings`` (here sentences,
+    one a line: a list would not survive collation), and what MONAI expects, ``original_affine``, ``spatial_shape``,
+    ``space``, ``original_channel_dim`` (0) and ``filename_or_obj``.
 
     Args:
         label: the files are label maps: one channel, palette indices instead of palette colours.
@@ -52,8 +44,7 @@ class MedicalLoadImage(LoadImage):
         series: of a DICOM folder that holds several, as :func:`monai_ext.io.dicom.read.load_dicom` takes it.
 
     Raises:
-        InputError: missing, damaged or too large file, another format, files that differ in shape, position
-            or bits, sequences that are not there, several DICOM series.
+        InputError: as :func:`monai_ext.io.read_image.load_image` does.
     """
 
     def __init__(
@@ -79,10 +70,9 @@ class MedicalLoadImage(LoadImage):
     def __call__(self, filename: Sequence[PathLike] | PathLike, reader: ImageReader | None = None) -> Any:
         """Load `filename`, one path or several of equal geometry; `reader` is not used, the format decides."""
         paths = [Path(os.fspath(name)).expanduser() for name in ensure_tuple(filename)]
-        if len(paths) == 1:
-            array, meta = self._load(paths[0], self.channels)
-        else:
-            array, meta = self._load_several(paths)
+        array, meta = load_image(
+            paths, self.label, self.dtype, self.channels, self.max_voxels, self.max_side, self.series
+        )
         meta.update(
             original_affine=meta["affine"].copy(),
             spatial_shape=np.asarray(array.shape[1:]),
@@ -91,51 +81,11 @@ class MedicalLoadImage(LoadImage):
             filename_or_obj=str(paths[0]),
             warnings="\n".join(dict.fromkeys(meta["warnings"])),
         )
-        with np.errstate(over="ignore"):  # beyond float32 lies infinity, which DisplayRange refuses
-            array = np.asarray(array, dtype=self.dtype)  # in the file's own order: turning it costs seconds
         # a file's own memory, mapped or a picture's, may be read-only; torch knows no negative steps
         if not array.flags.writeable or min(array.strides, default=0) < 0:
             array = array.copy(order="K")
         image = MetaTensor(torch.from_numpy(array), meta=meta)
         return image if self.image_only else (image, image.meta)
-
-    def _load_several(self, paths: Sequence[Path]) -> tuple[np.ndarray, dict[str, Any]]:
-        """The files of `paths` that `channels` choose, stacked, with the ``meta`` of the first of them."""
-        if self.channels is not None:
-            check_channels(paths[0].name, len(paths), self.channels)
-            paths = [paths[channel] for channel in self.channels]
-        loaded = [self._load(path) for path in paths]
-        array, meta = loaded[0]
-        for path, (other, other_meta) in zip(paths[1:], loaded[1:], strict=True):
-            if other.shape[1:] != array.shape[1:] or not np.allclose(
-                other_meta["affine"], meta["affine"], atol=1e-3
-            ):
-                raise InputError(
-                    f"{path.name}: not of the shape and position of {paths[0].name}; register them first."
-                )
-            if other_meta["bits"] != meta["bits"]:
-                raise InputError(f"{path.name}: not of as many bits as {paths[0].name}; save them alike.")
-        notes = [note for _, m in loaded for note in m["warnings"]]
-        return np.concatenate([a for a, _ in loaded]), {**meta, "warnings": notes}
-
-    def _load(self, path: Path, channels: Sequence[int] | None = None) -> tuple[np.ndarray, dict[str, Any]]:
-        """(C, ...) array and the ``meta`` of one file or DICOM folder."""
-        name = path.name.lower()
-        folder = is_folder(path)
-        try:
-            if name.endswith(NIFTI) and not folder:
-                return load_nifti(path, self.label, channels, self.max_voxels, self.max_side)
-            if channels is not None:
-                check_channels(path.name, 1, channels)
-            if folder or name.endswith(DICOM):
-                return load_dicom(path, self.series, self.max_voxels, self.max_side)
-            if name.endswith(PICTURES):
-                return load_picture(path, self.label, self.max_voxels, self.max_side)
-            if name.endswith(ITK):
-                return load_itk(path, self.label, self.max_voxels, self.max_side)
-        except MemoryError as error:
-            raise InputError(f"{path.name}: more than the memory holds; crop it.") from error
-        raise InputError(f"{path.name}: not a format that is read; give {READABLE}.")
 
 
 class MedicalLoadImaged(LoadImaged):

@@ -13,14 +13,12 @@ from monai.data import DataLoader, MetaTensor
 
 from monai_ext.data.fault_tolerant import FAILED, FINISHED, FaultTolerantDataset
 from monai_ext.data.records import CaseRecords
-from monai_ext.engines import FaultTolerantEvaluator, TextPromptTrainer
+from monai_ext.engines import FaultTolerantEvaluator
 from monai_ext.engines.prepare_batch import PrepareTextPrompts
 from monai_ext.errors import InputError
-from monai_ext.inferers import AutocastInferer, PromptInferer
+from monai_ext.inferers import PromptInferer
 from monai_ext.io.case_names import input_hash
-from monai_ext.losses import TextPromptLoss
 from tests.fakes import FeedForward
-from tests.training import items
 
 
 def evaluator(dataset, **kwargs):
@@ -143,21 +141,3 @@ def test_the_bar_counts_cases_and_is_gone_afterwards(capsys):
     evaluator(dataset("a"), progress=None).run()  # no terminal, no bar
     out, err = capsys.readouterr()
     assert out == "" and err.strip() == ""
-
-
-def test_the_trainer_needs_only_network_data_loss_and_optimizer():
-    network = FeedForward()
-    before = [p.clone() for p in network.parameters()]
-    trainer = TextPromptTrainer(
-        device=torch.device("cpu"),
-        max_epochs=2,
-        train_data_loader=DataLoader(items(), batch_size=2),
-        network=network,
-        optimizer=torch.optim.SGD(network.parameters(), lr=0.1),
-        loss_function=TextPromptLoss(),
-        inferer=AutocastInferer(enabled=False),
-        progress=True,
-    )
-    trainer.run()
-    assert trainer.state.iteration == 4
-    assert any(not torch.equal(a, b) for a, b in zip(before, network.parameters(), strict=True))

@@ -6,61 +6,12 @@ from monai.data import DataLoader, MetaTensor
 from monai.engines import SupervisedEvaluator
 from monai.inferers import SimpleInferer
 
-from monai_ext.engines.prepare_batch import PrepareTextPrompts, item_prompts, prepare_text_prompt_batch
+from monai_ext.engines.prepare_batch import PrepareTextPrompts, item_prompts
 from monai_ext.errors import InputError
 from monai_ext.inferers import PromptInferer
 from monai_ext.prompts.prompt import GroupedPrompt, Prompt
 from tests.fakes import FeedForward
-from tests.training import items
-
-
-def batch_of(prompts: list, label: bool = True) -> dict:
-    data = [{"image": torch.rand(3, 4, 4), "prompt": prompt} for prompt in prompts]
-    if label:
-        data = [{**item, "label": torch.ones(1, 4, 4)} for item in data]
-    (batch,) = DataLoader(data, batch_size=len(data))
-    return batch
-
-
-class TestTrainingBatch:
-    @pytest.mark.parametrize(
-        "prompts", [["lungs", "heart"], [["lungs"], ["heart"]]], ids=["strings", "lists"]
-    )
-    def test_one_prompt_per_image_and_the_whole_segmentation(self, prompts):
-        batch = batch_of(prompts)
-        image, label, args, kwargs = prepare_text_prompt_batch(batch)
-        assert torch.equal(image, batch["image"])
-        assert torch.equal(label, batch["label"])
-        assert args == ()
-        assert kwargs == {"prompt": ["lungs", "heart"], "full": True}
-
-    def test_moves_and_casts_as_asked(self):
-        image, label, *_ = prepare_text_prompt_batch(batch_of(["lungs"]), "cpu", dtype=torch.float64)
-        assert image.dtype == label.dtype == torch.float64
-
-    def test_several_prompts_of_an_image_have_a_label_channel_each(self):
-        batch = batch_of([["lungs", "heart"], ["liver", "spleen"], ["polyp", "left lung"]])
-        batch["label"] = batch["label"].repeat(1, 2, 1, 1)
-        _, label, _, kwargs = prepare_text_prompt_batch(batch)
-        assert label.shape == (3, 2, 4, 4)
-        assert kwargs["prompt"] == [["lungs", "heart"], ["liver", "spleen"], ["polyp", "left lung"]]
-
-    def test_what_is_known_of_the_pictures_goes_to_the_loss_with_the_labels(self):
-        batch = batch_of(["lungs", "heart"]) | {"medical": torch.tensor([1.0, 0.0], dtype=torch.float64)}
-        _, target, *_ = prepare_text_prompt_batch(batch)
-        assert torch.equal(target["label"], batch["label"])
-        assert torch.equal(target["medical"], torch.tensor([1.0, 0.0]))
-
-    def test_a_prompt_without_a_label_of_its_own_is_refused(self):
-        with pytest.raises(InputError, match=r"items with \[2\] prompts and 1 label channels"):
-            prepare_text_prompt_batch(batch_of([["lungs", "heart"]]))
-
-    def test_an_item_without_prompt_or_label_is_refused(self):
-        batch = batch_of(["lungs"])
-        with pytest.raises(InputError, match="key 'prompt'"):
-            prepare_text_prompt_batch({"image": batch["image"], "label": batch["label"]})
-        with pytest.raises(InputError, match="key 'label'"):
-            prepare_text_prompt_batch(batch_of(["lungs"], label=False))
+from tests.training import batch_of, items
 
 
 class TestEvaluationBatch:

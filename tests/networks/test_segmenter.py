@@ -7,10 +7,10 @@ import torch
 import torch.multiprocessing as mp
 
 from monai_ext.inferers import PromptInferer
-from monai_ext.networks.segmenter import Segmentation
+from monai_ext.networks.segmenter import Segmentation, TextPromptedSegmenter
 from monai_ext.prompts.prompt import Prompt
-from tests.fakes import FAKES, PreferenceTuned
-from tests.training import gradients, items, make, run_process, train_one_step, volume
+from tests.fakes import FAKES, PreferenceTask
+from tests.training import gradients, items, make, run_process, train, train_one_step, volume
 
 PROCESSES = 2
 
@@ -82,11 +82,25 @@ class TestTraining:
         assert last < first
 
 
-def test_the_frozen_reference_stays_and_the_policy_leaves_it():
-    network = PreferenceTuned()
-    train_one_step(network, "preference against a frozen reference", items())
-    assert all(p.grad is None for p in network.reference.parameters())
-    assert network.reference.mask.weight.ne(network.policy.mask.weight).all()
+def test_the_frozen_reference_stays_and_the_network_leaves_it():
+    network = make("feed-forward")
+    before = copy.deepcopy(network.state_dict())
+    task = PreferenceTask(network)
+    train(task, items())
+    assert not task.reference.training and task.network.training
+    assert all(p.grad is None for p in task.reference.parameters())
+    for key, value in task.reference.state_dict().items():
+        assert torch.equal(value, before[key]), key
+    assert network.mask.weight.ne(task.reference.mask.weight).all()
+
+
+def test_a_segmenter_without_encode_or_segment_cannot_be_built():
+    class Half(TextPromptedSegmenter):
+        def encode(self, image):
+            return {}
+
+    with pytest.raises(TypeError, match="abstract method '?segment"):
+        Half()
 
 
 def test_test_time_gradients_change_the_result_under_no_grad():

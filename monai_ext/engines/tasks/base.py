@@ -1,0 +1,84 @@
+"""The interface of a training task, which :class:`monai_ext.engines.TaskTrainer` trains."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+
+
+class TrainingTask(nn.Module, ABC):
+    """What one training step is: which network learns, from what of a batch, by which loss.
+
+    The step from batch to loss is the `forward` of one module, as in open_clip's tasks: DistributedDataParallel hooks
+    `forward` and nothing else, so that any number of calls of the network, a frozen reference and a loss with weights of
+    its own train on several processes as on one. A kind of learning is a subclass: segmentation by text, masks by boxes,
+    images and captions, preferences against a reference, a language model.
+
+    Args:
+        network: learns.
+        reference: stays as it is and in evaluation mode, for losses that compare the network with it; None: there is
+            none. ``copy.deepcopy(network)`` starts a preference training.
+
+    Attributes:
+        find_unused_parameters: True where some weights take no part in some steps; DistributedDataParallel then looks for
+            them, which costs a walk through the graph.
+    """
+
+    find_unused_parameters = False
+
+    def __init__(self, network: nn.Module, reference: nn.Module | None = None) -> None:
+        super().__init__()
+        self.network = network
+        self.reference = None if reference is None else reference.requires_grad_(False).eval()
+
+    @abstractmethod
+    def prepare_batch(
+        self,
+        batchdata: Mapping[str, Any],
+        device: str | torch.device | None = None,
+        non_blocking: bool = False,
+        **kwargs: Any,
+    ) -> dict[str, Any]:
+        """What :meth:`forward` takes of a collated batch.
+
+        Args:
+            batchdata: of the data loader.
+            device: where tensors move.
+            non_blocking: see :meth:`torch.Tensor.to`.
+            kwargs: other arguments of :meth:`torch.Tensor.to`.
+
+        Raises:
+            InputError: when the batch lacks what the task needs.
+        """
+
+    @abstractmethod
+    def forward(self, batch: Mapping[str, Any]) -> dict[str, Tensor]:
+        """Scalars by name of a prepared batch; the one called ``loss`` is minimised, a mean over the batch.
+
+        The network runs in the precision of the trainer's inferer, the loss in full precision (:func:`full_precision`).
+        """
+
+    def train(self, mode: bool = True) -> Self:
+        """Switch the network to training or evaluation mode; the reference stays in evaluation mode."""
+        super().train(mode)
+        if self.reference is not None:
+            self.reference.eval()
+        return self
+
+    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]
+        """The network's: what has been learnt."""
+        return self.network.state_dict(*args, **kwargs)
+
+    def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:
+        """Into the network."""
+        return self.network.load_state_dict(*args, **kwargs)
+
+
+def full_precision(device: torch.device) -> AbstractContextManager:
+    """Switch autocast off on a device, as losses need it."""
+    return torch.autocast(device.type, enabled=False)

@@ -1,0 +1,49 @@
+"""Images and captions: a vision-language encoder learns which belong together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from monai_ext.engines.prepare_batch import item_prompts
+from monai_ext.engines.tasks.base import TrainingTask, full_precision
+
+LABELS = ("label", "truth", "located", "asks", "shows")
+
+
+class ImageTextTask(TrainingTask):
+    """A vision-language encoder learns from images with P captions each, true or not.
+
+    Args:
+        network: a :class:`~monai_ext.networks.encoders.vision_language.VisionLanguageEncoder`.
+        loss: takes its :class:`~monai_ext.losses.image_text.ImageTextLogits` and the labels of the batch, such as
+            :class:`~monai_ext.losses.image_text.ImageTextLoss`.
+    """
+
+    def __init__(self, network: nn.Module, loss: Callable[..., Tensor]) -> None:
+        super().__init__(network)
+        self.loss = loss
+
+    def prepare_batch(
+        self,
+        batchdata: Mapping[str, Any],
+        device: str | torch.device | None = None,
+        non_blocking: bool = False,
+        **kwargs: Any,
+    ) -> dict[str, Any]:
+        """``image``, ``captions`` (B lists of P) and ``labels``; arguments as in :meth:`TrainingTask.prepare_batch`.
+
+        Args:
+            batchdata: collated items of :class:`monai_ext.data.image_text_dataset.ImageTextDataset`.
+        """
+        image = batchdata["image"].to(device, non_blocking=non_blocking, **kwargs)
+        labels = {key: batchdata[key].to(device, non_blocking=non_blocking) for key in LABELS}
+        return {"image": image, "captions": item_prompts(batchdata, len(image)), "labels": labels}
+
+    def forward(self, batch: Mapping[str, Any]) -> dict[str, Tensor]:
+        logits = self.network(batch["image"], captions=batch["captions"])
+        with full_precision(batch["image"].device):
+            return {"loss": self.loss(logits, batch["labels"])}

@@ -1,0 +1,73 @@
+"""Segmentation by text: images with text prompts and a label for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from monai.engines import default_prepare_batch
+from torch import Tensor
+
+from monai_ext.engines.prepare_batch import item_prompts
+from monai_ext.engines.tasks.base import TrainingTask, full_precision
+from monai_ext.errors import InputError
+from monai_ext.networks.segmenter import TextPromptedSegmenter
+
+
+class SegmentationTask(TrainingTask):
+    """A text-prompted segmenter learns masks, and whether what the prompt names is there.
+
+    Args:
+        network: segments.
+        loss: takes one :class:`~monai_ext.networks.segmenter.Segmentation`, or a list of P, and the target of
+            :meth:`prepare_batch`, such as :class:`monai_ext.losses.TextPromptLoss`.
+    """
+
+    def __init__(self, network: TextPromptedSegmenter, loss: Callable[..., Tensor]) -> None:
+        super().__init__(network)
+        self.loss = loss
+
+    def prepare_batch(
+        self,
+        batchdata: Mapping[str, Any],
+        device: str | torch.device | None = None,
+        non_blocking: bool = False,
+        **kwargs: Any,
+    ) -> dict[str, Any]:
+        """``image``, ``prompt`` and ``target``; arguments as in :meth:`TrainingTask.prepare_batch`.
+
+        Args:
+            batchdata: ``image`` (B, 3, H, W), ``label`` (B, P, H, W), and ``prompt``: a list of P strings, or
+                one string where P is 1, for each of the B items; maybe ``medical`` (B,), see the loss.
+
+        Returns:
+            ``image``; ``prompt``, B strings, or B lists of P; ``target``, the label, or ``{"label", "medical"}`` where
+            the batch holds both.
+
+        Raises:
+            InputError: when an item has no prompt, there is no label, or one is not for every prompt.
+        """
+        images, labels = default_prepare_batch(dict(batchdata), device, non_blocking, **kwargs)
+        if labels is None:
+            raise InputError("training batch without the key 'label'; every training item needs one.")
+        prompts = item_prompts(batchdata, len(images))
+        if any(len(one) != labels.shape[1] for one in prompts):
+            raise InputError(
+                f"training items with {sorted({len(one) for one in prompts})} prompts and {labels.shape[1]} label "
+                "channels; one channel per prompt is needed."
+            )
+        target: Tensor | dict[str, Tensor] = labels
+        if "medical" in batchdata:
+            target = {"label": labels, "medical": batchdata["medical"].to(labels)}
+        alone = labels.shape[1] == 1
+        return {
+            "image": images,
+            "prompt": [one[0] for one in prompts] if alone else prompts,
+            "target": target,
+        }
+
+    def forward(self, batch: Mapping[str, Any]) -> dict[str, Tensor]:
+        result = self.network(batch["image"], batch["prompt"], full=True)
+        with full_precision(batch["image"].device):
+            return {"loss": self.loss(result, batch["target"])}

@@ -1,0 +1,94 @@
+"""Masks by visual prompts: a decoder learns from boxes, points and rough masks of objects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from monai_ext.engines.tasks.base import TrainingTask, full_precision
+from monai_ext.networks.decoders.base import VisualPromptDecoder
+
+KINDS = ("box", "box+points", "points", "point", "box+mask", "point+mask")
+
+
+class VisualPromptTask(TrainingTask):
+    """A decoder learns masks from one kind of visual prompt at a time, which is drawn for each batch.
+
+    - "box", "box+points", "box+mask", "point+mask": one mask is asked for.
+    - "points": several masks, of which the best counts, since a point alone is ambiguous; "point": one mask.
+
+    The number of points is drawn, too, up to all that there are (one for "point" and "point+mask"). The draws are
+    torch's, whose state the checkpoint holds.
+
+    Args:
+        network: segments by visual prompts.
+        loss: takes logits (R, M, H, W), predicted IoU (R, M) and label (R, 1, H, W) of R prompts, such as
+            :class:`monai_ext.losses.visual_prompt.VisualPromptLoss`.
+        kinds: relative probability of each kind; those that are not named are never drawn.
+        single: probability that "points" are a single one, as segment-everything asks.
+
+    Raises:
+        ValueError: when a kind is unknown.
+    """
+
+    find_unused_parameters = True  # a box leaves the weights for points and for rough masks alone
+
+    def __init__(
+        self,
+        network: VisualPromptDecoder,
+        loss: Callable[..., Tensor],
+        kinds: Mapping[str, float],
+        single: float = 0.6,
+    ) -> None:
+        super().__init__(network)
+        unknown = sorted(set(kinds) - set(KINDS))
+        if unknown or not kinds:
+            raise ValueError(f"kinds of prompts {unknown}; choose from {', '.join(KINDS)}.")
+        self.loss, self.kinds, self.single = loss, dict(kinds), single
+
+    def prepare_batch(
+        self,
+        batchdata: Mapping[str, Any],
+        device: str | torch.device | None = None,
+        non_blocking: bool = False,
+        **kwargs: Any,
+    ) -> dict[str, Any]:
+        """``image``, ``label`` and ``prompts``; arguments as in :meth:`TrainingTask.prepare_batch`.
+
+        Args:
+            batchdata: collated items of :class:`monai_ext.data.visual_prompt_dataset.VisualPromptDataset`, which hold
+                every kind of prompt.
+
+        Returns:
+            ``image`` (B, 3, H, W), ``label`` (B, N, H, W) and ``prompts``, the keywords of the decoder's `forward`.
+        """
+        image, label = (
+            batchdata[key].to(device, non_blocking=non_blocking, **kwargs) for key in ("image", "label")
+        )
+        names = list(self.kinds)
+        kind = names[int(torch.multinomial(torch.tensor([float(self.kinds[name]) for name in names]), 1))]
+        asked: dict[str, Any] = {"multimask": kind == "points"}
+        if "box" in kind:
+            asked["boxes"] = batchdata["boxes"].to(image.device)
+        if "mask" in kind:
+            asked["masks"] = batchdata["masks"].to(image.device)
+        if "point" in kind:
+            count = self._count(kind, batchdata["points"].shape[2])
+            points, labels = batchdata["points"][:, :, :count], batchdata["point_labels"][:, :, :count]
+            asked["points"] = points.to(image.device), labels.to(image.device)
+        return {"image": image, "label": label, "prompts": asked}
+
+    def forward(self, batch: Mapping[str, Any]) -> dict[str, Tensor]:
+        logits, iou = self.network(batch["image"], **batch["prompts"])
+        label = batch["label"].flatten(0, 1)[:, None]
+        with full_precision(label.device):
+            return {"loss": self.loss(logits.flatten(0, 1), iou.flatten(0, 1).float(), label)}
+
+    def _count(self, kind: str, most: int) -> int:
+        """How many of the points are given."""
+        if kind in ("point", "point+mask") or (kind == "points" and float(torch.rand(())) < self.single):
+            return 1
+        return int(torch.randint(1, most + 1, ()))

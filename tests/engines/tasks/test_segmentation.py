@@ -1,0 +1,85 @@
+"""What the segmentation task takes of a batch, and that its loss is that of the network's results."""
+
+import pytest
+import torch
+
+from monai_ext.engines.tasks import SegmentationTask
+from monai_ext.errors import InputError
+from monai_ext.losses import TextPromptLoss
+from tests.fakes import FeedForward
+from tests.training import batch_of
+
+TASK = SegmentationTask(FeedForward(), TextPromptLoss())
+
+
+@pytest.mark.parametrize("prompts", [["lungs", "heart"], [["lungs"], ["heart"]]], ids=["strings", "lists"])
+def test_one_prompt_per_image_and_a_label(prompts):
+    batch = batch_of(prompts)
+    prepared = TASK.prepare_batch(batch)
+    assert torch.equal(prepared["image"], batch["image"])
+    assert torch.equal(prepared["target"], batch["label"])
+    assert prepared["prompt"] == ["lungs", "heart"]
+
+
+def test_moves_and_casts_as_asked():
+    prepared = TASK.prepare_batch(batch_of(["lungs"]), "cpu", dtype=torch.float64)
+    assert prepared["image"].dtype == prepared["target"].dtype == torch.float64
+
+
+def test_several_prompts_of_an_image_have_a_label_channel_each():
+    batch = batch_of([["lungs", "heart"], ["liver", "spleen"], ["polyp", "left lung"]])
+    batch["label"] = batch["label"].repeat(1, 2, 1, 1)
+    prepared = TASK.prepare_batch(batch)
+    assert prepared["target"].shape == (3, 2, 4, 4)
+    assert prepared["prompt"] == [["lungs", "heart"], ["liver", "spleen"], ["polyp", "left lung"]]
+
+
+def test_what_is_known_of_the_pictures_goes_to_the_loss_with_the_labels():
+    batch = batch_of(["lungs", "heart"]) | {"medical": torch.tensor([1.0, 0.0], dtype=torch.float64)}
+    target = TASK.prepare_batch(batch)["target"]
+    assert torch.equal(target["label"], batch["label"])
+    assert torch.equal(target["medical"], torch.tensor([1.0, 0.0]))
+
+
+def test_a_prompt_without_a_label_of_its_own_is_refused():
+    with pytest.raises(InputError, match=r"items with \[2\] prompts and 1 label channels"):
+        TASK.prepare_batch(batch_of([["lungs", "heart"]]))
+
+
+def test_an_item_without_prompt_or_label_is_refused():
+    batch = batch_of(["lungs"])
+    with pytest.raises(InputError, match="key 'prompt'"):
+        TASK.prepare_batch({"image": batch["image"], "label": batch["label"]})
+    with pytest.raises(InputError, match="key 'label'"):
+        TASK.prepare_batch(batch_of(["lungs"], label=False))
+
+
+def test_the_loss_is_that_of_the_results_and_reaches_the_network():
+    batch = TASK.prepare_batch(batch_of(["lungs", "heart"]))
+    ((name, loss),) = TASK(batch).items()
+    results = TASK.network(batch["image"], ["lungs", "heart"], full=True)
+    assert name == "loss" and torch.equal(loss, TextPromptLoss()(results, batch["target"]))
+    loss.backward()
+    assert all(p.grad is not None for p in TASK.network.parameters())
+
+
+def test_the_loss_is_of_full_precision_under_autocast():
+    seen = []
+
+    def loss(result, target):
+        seen.append(torch.is_autocast_enabled("cpu"))
+        return result.logits.mean()
+
+    task = SegmentationTask(FeedForward(), loss)
+    with torch.autocast("cpu", torch.bfloat16):
+        task(task.prepare_batch(batch_of(["lungs"])))
+    assert seen == [False]
+
+
+def test_the_state_of_a_task_is_that_of_its_network():
+    network = FeedForward()
+    state = SegmentationTask(network, TextPromptLoss()).state_dict()
+    assert state.keys() == network.state_dict().keys()
+    other = SegmentationTask(FeedForward(), TextPromptLoss())
+    other.load_state_dict(state)
+    assert torch.equal(other.network.mask.weight, network.mask.weight)
