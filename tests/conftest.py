@@ -42,6 +42,6 @@ def shared_data() -> Path:
 @pytest.fixture(scope="session")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of the small bundle of all tests that run one; they leave it as it is."""
-    from tests.bundles.small import small_bundle
+    from tests.bundles.small import small_vlsm
 
-    return small_bundle(tmp_path_factory.mktemp("bundles"))
+    return small_vlsm(tmp_path_factory.mktemp("bundles"))

@@ -122,14 +122,14 @@ def run_segment(
     Raises:
         InputError, WeightsError: what the user can act on, as raised.
     """
-    from monai_ext.io.datalists import list_cases, part_of
+    from monai_ext.io.datalists import list_cases
 
     asked = parse_prompts(prompts)
     if explain and "explain" not in read_configs(bundle, inference(variants)):
         raise InputError(
             f"--explain: bundle {bundle.name} makes no saliency map; choose one that does, such as medclip_sam."
         )
-    part_of(list_cases(source), part, parts)  # says what is wrong with the input before MONAI and torch load
+    list_cases(source, part, parts)  # says what is wrong with the input before MONAI and torch load
     overrides: dict[str, Any] = {
         "dataset_dir": literal(source.expanduser().absolute()),
         "displayable_configs#text_prompt": literal("; ".join(asked)),

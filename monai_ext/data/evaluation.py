@@ -47,7 +47,7 @@ def absent_targets(modality: str) -> list[tuple[str, str]]:
 def evaluation_items(
     folder: str | Path,
     split: str,
-    library: PromptLibrary,
+    library: PromptLibrary | None = None,
     absent: int = 2,
     wording: str = "canonical",
     sets: str | Sequence[str] | None = None,
@@ -64,7 +64,8 @@ def evaluation_items(
 
     Args:
         folder, split, sets: as in :func:`monai_ext.data.datasets.read_split`.
-        library: the sentences. A target that it does not know is asked for by the set's own first prompt.
+        library: the sentences; those of the package if None. A target that it does not know is asked for by the
+            set's own first prompt.
         absent: number of further absent prompts per image.
         wording: "canonical": the one sentence of each target; "heldout": every paraphrase kept out of
             training (none of which states a fact of the image); "nonsense": texts that mean nothing medical,
@@ -113,6 +114,7 @@ def evaluation_items(
                     f"sequence is {sequence}; {case['set']}/{case['case']} has {len(case['image'])}, from 0."
                 )
             case["image"] = case["image"][sequence]
+    library = library or PromptLibrary.load()
     words = _Wording(library, wording)
     if asked_levels:
         words = _Levels(library, levels or PromptLevels.load(), asked_levels)

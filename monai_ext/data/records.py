@@ -16,23 +16,39 @@ RECORD = "record.json"
 class CaseRecords:
     """The records of the cases in an output folder, ``<case>/record.json``.
 
-    A case is finished when its record tells of the same input and the same settings, and its masks are there.
+    A case is finished when its record states the same input and the same settings, and its masks are there.
     A record is written last of a case's files, so that a run that was stopped leaves none of a half-done case.
 
     Args:
         output_dir: folder for all cases.
-        settings: what a result depends on beside its input: bundle, weights, prompts, thresholds, …; parts of a method,
-            such as a mask generator, are told by class and attributes.
+        settings: what a result depends on beside its input: prompts, thresholds, …; a module of the method, such as a
+            mask generator, is recorded by its class and its attributes.
+        bundle: name and version, which go into the settings.
+        weights: what :func:`monai_ext.weights.load_into` returned, whose hash goes into the settings.
+        resume: False finds no case finished.
+
+    Attributes:
+        settings: as JSON gives them back.
     """
 
-    def __init__(self, output_dir: str | Path, settings: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        output_dir: str | Path,
+        settings: Mapping[str, Any],
+        bundle: tuple[str, str] | None = None,
+        weights: Mapping[str, str] | None = None,
+        resume: bool = True,
+    ) -> None:
         self.output_dir = Path(output_dir)
-        self.settings = json.loads(json.dumps(settings, default=_told))  # as they will be read again
+        self.bundle, self.weights, self.resume = bundle, weights, resume
+        origin = {} if bundle is None else {"bundle": bundle[0], "version": bundle[1]}
+        origin |= {} if weights is None else {"weights": weights["sha256"]}
+        self.settings = json.loads(json.dumps({**origin, **settings}, default=_described))
 
     def finished(self, item: Mapping[str, Any]) -> list[dict[str, Any]] | None:
         """The rows, one per prompt, of an item with ``case`` and ``input_sha256``; None if it is to be done."""
         path = self.output_dir / item["case"] / RECORD
-        if not path.is_file():
+        if not (self.resume and path.is_file()):
             return None
         try:
             record = json.loads(path.read_text(encoding="utf-8"))
@@ -62,6 +78,6 @@ class CaseRecords:
             raise InputError(f"{case}: the record cannot be written ({error.strerror}).") from error
 
 
-def _told(part: Any) -> dict[str, Any]:
-    """A part of a method for a record: the name of its class and its settings."""
-    return {"method": type(part).__name__, **vars(part)}
+def _described(module: Any) -> dict[str, Any]:
+    """A module of a method for a record: the name of its class and its settings."""
+    return {"method": type(module).__name__, **vars(module)}

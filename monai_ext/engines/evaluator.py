@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+import torch
 from ignite.engine import Engine, Events
 from monai.engines import SupervisedEvaluator
+from torch import nn
 
 from monai_ext.data.fault_tolerant import FAILED, FINISHED
+from monai_ext.engines.devices import mixed_precision
+from monai_ext.engines.prepare_batch import PrepareTextPrompts
 from monai_ext.engines.progress import progress_bar
 from monai_ext.engines.signals import stoppable
 
@@ -21,12 +26,32 @@ class FaultTolerantEvaluator(SupervisedEvaluator):
     - SIGTERM stops it as Ctrl-C does; files that were being written are removed.
 
     Args:
+        device: of the network, which moves there.
+        val_data_loader: of batches of one case.
+        network: a text-prompted segmenter, or what `prepare_batch` suits.
+        prepare_batch: :class:`~monai_ext.engines.prepare_batch.PrepareTextPrompts` if None.
+        amp: run in mixed precision; None: on CUDA, see :func:`monai_ext.engines.devices.mixed_precision`.
         progress: show a bar; None: where standard error is a terminal.
-        args, kwargs: of SupervisedEvaluator.
+        kwargs: of SupervisedEvaluator.
     """
 
-    def __init__(self, *args: Any, progress: bool | None = False, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(
+        self,
+        device: torch.device | str,
+        val_data_loader: Any,
+        network: nn.Module,
+        prepare_batch: Callable | None = None,
+        amp: bool | None = None,
+        progress: bool | None = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            device=torch.device(device),
+            val_data_loader=val_data_loader,
+            network=network.to(device),
+            prepare_batch=prepare_batch or PrepareTextPrompts(),
+            **{**mixed_precision(device, amp), **kwargs},
+        )
         self.progress = progress
         self.add_event_handler(Events.GET_BATCH_STARTED, _let_go)
 

@@ -1,9 +1,9 @@
-"""Handlers of the training loop: gradient clipping, image size, checkpoints to go on from, a log of the loss."""
+"""Handlers of the training loop: gradient clipping, image size, checkpoints to resume from, a log of the loss."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,11 @@ import torch
 from ignite.engine import Engine, Events
 from monai.engines.utils import IterationEvents
 
+from monai_ext.engines.distributed import rank
 from monai_ext.errors import WeightsError
 from monai_ext.files import whole_file
-from monai_ext.weights.formats import read_state_dict
-from monai_ext.weights.load import copy_into, load_weights
+
+CHECKPOINT, MODEL, LOG = "checkpoint.pt", "model.pt", "training.csv"
 
 
 class ClipGradients:
@@ -40,35 +41,40 @@ class ImageSizeSchedule:
 
     Args:
         networks: those whose `image_size` is set: the one in training, and its moving average.
-        sizes: pairs of a first epoch, from 1, and the side in pixels from then on.
+        sizes: pairs of a share of all epochs, in [0, 1), and the side in pixels once that share is done.
+
+    Raises:
+        ValueError: when there is no size for the first epoch, or a share is out of its range.
     """
 
-    def __init__(self, networks: Sequence[torch.nn.Module], sizes: Sequence[tuple[int, int]]) -> None:
+    def __init__(self, networks: Sequence[torch.nn.Module], sizes: Sequence[tuple[float, int]]) -> None:
         self.networks, self.sizes = list(networks), sorted(tuple(pair) for pair in sizes)
-        if not self.sizes or self.sizes[0][0] != 1:
-            raise ValueError(f"sizes {sizes}: the first pair is for epoch 1.")
+        if not self.sizes or self.sizes[0][0] != 0 or self.sizes[-1][0] >= 1:
+            raise ValueError(f"sizes {sizes}: the first pair is for share 0, and no share is 1 or more.")
 
     def attach(self, engine: Engine) -> None:
         engine.add_event_handler(Events.EPOCH_STARTED, self)
 
     def __call__(self, engine: Engine) -> None:
-        size = [size for first, size in self.sizes if first <= engine.state.epoch][-1]
+        done, epochs = engine.state.epoch - 1, engine.state.max_epochs or 1
+        # 0.8 * 120 is 96.00000000000001, and means 96 epochs
+        size = [size for share, size in self.sizes if int(share * epochs + 1e-9) <= done][-1]
         for network in self.networks:
             network.image_size = size  # type: ignore[assignment]
 
 
 class ResumableCheckpoint:
-    """Write the whole training state after each epoch, and go on from it when training starts again.
+    """Write the whole training state after each epoch, and resume from it when training starts again.
 
-    MONAI's CheckpointSaver does not write atomically: a process killed while it writes leaves a broken file.
-    This one writes beside the file and renames.
+    The state is ``checkpoint.pt``, the weights of `objects["model"]` alone are ``model.pt``. MONAI's CheckpointSaver does
+    not write atomically: a process killed while it writes leaves a broken file. This handler writes beside the file and
+    renames. Of several processes the first one writes, and all resume.
 
     Args:
-        path: of the checkpoint.
-        objects: by name, all with `state_dict` and `load_state_dict`: network, optimizer, scheduler, …; the
+        output_dir: folder of both files.
+        objects: by name, all with `state_dict` and `load_state_dict`: model, network, optimizer, scheduler, …; the
             engine itself, with its epoch, is added.
-        model_path: where the weights of `objects["model"]` alone go.
-        resume: False starts anew and overwrites.
+        resume: False starts from the beginning and overwrites.
         interval: epochs between writes; the last epoch is always written.
 
     Raises:
@@ -77,15 +83,14 @@ class ResumableCheckpoint:
 
     def __init__(
         self,
-        path: str,
+        output_dir: str | Path,
         objects: Mapping[str, Any],
-        model_path: str,
         resume: bool = True,
         interval: int = 1,
     ) -> None:
         if "model" not in objects:
             raise ValueError("ResumableCheckpoint needs the network to keep under the name 'model'.")
-        self.path, self.model_path = Path(path), Path(model_path)
+        self.path, self.model_path = Path(output_dir) / CHECKPOINT, Path(output_dir) / MODEL
         self.objects, self.resume, self.interval = dict(objects), resume, interval
 
     def attach(self, engine: Engine) -> None:
@@ -108,11 +113,13 @@ class ResumableCheckpoint:
         engine.state.epoch = state["epoch"]
         engine.state.iteration = state["iteration"]
         torch.set_rng_state(state["random"])
+        if rank():  # the state is the first process's, whose draws the others do not repeat
+            torch.manual_seed(int(torch.randint(2**31, ())) + rank())
 
     def save(self, engine: Engine) -> None:
         """Write the state of all objects."""
         epoch, last = engine.state.epoch, engine.state.max_epochs
-        if epoch % self.interval and epoch != last:
+        if rank() or (epoch % self.interval and epoch != last):
             return
         state = {name: one.state_dict() for name, one in self.objects.items()}
         progress = {"epoch": epoch, "iteration": engine.state.iteration, "random": torch.get_rng_state()}
@@ -126,14 +133,15 @@ def _write(state: Any, path: Path) -> None:
 
 
 class LossLog:
-    """A CSV row per epoch: epoch, seconds since the start of this run, mean loss.
+    """A row of ``training.csv`` per epoch: epoch, seconds since the start of this run, mean loss.
 
     Args:
-        path: of the file; rows are appended when training goes on.
+        output_dir: folder of the file; rows are appended when a training is resumed. Of several processes the first one
+            writes its own loss.
     """
 
-    def __init__(self, path: str) -> None:
-        self.path = Path(path)
+    def __init__(self, output_dir: str | Path) -> None:
+        self.path = Path(output_dir) / LOG
         self.total, self.steps, self.started = 0.0, 0, 0.0
 
     def attach(self, engine: Engine) -> None:
@@ -150,6 +158,8 @@ class LossLog:
         self.steps += 1
 
     def _write(self, engine: Engine) -> None:
+        if rank():
+            return
         self.path.parent.mkdir(parents=True, exist_ok=True)
         new = not self.path.exists()
         with self.path.open("a") as file:
@@ -158,46 +168,3 @@ class LossLog:
             seconds = time.monotonic() - self.started
             file.write(f"{engine.state.epoch},{seconds:.0f},{self.total / self.steps:.4f}\n")
         self.total, self.steps = 0.0, 0
-
-
-def begun_with(network: torch.nn.Module, weights: str, names: Mapping[str, str]) -> torch.nn.Module:
-    """The network with some tensors of other weights, to learn on from what another network knows.
-
-    Args:
-        network: changed in place.
-        weights: name in the registry.
-        names: how names of tensors begin in the weights, and in the network instead.
-
-    Raises:
-        WeightsError: when the weights hold no tensor of such a name, or one does not fit.
-    """
-    own = network.state_dict()
-    state = load_weights(weights)
-    for old, new in names.items():
-        found = {new + key.removeprefix(old): value for key, value in state.items() if key.startswith(old)}
-        if not found:
-            raise WeightsError(f"weights {weights!r} hold no tensor {old}*; see the network they are of.")
-        own.update({key: value.to(own[key].dtype) if key in own else value for key, value in found.items()})
-    copy_into(network, own, f"weights {weights!r}")
-    return network
-
-
-def new_or_loaded(
-    network: torch.nn.Module, initial: str | None, texts: Iterable[str] = ()
-) -> torch.nn.Module:
-    """The network as built, or with weights to go on from, and with the words that it is to learn.
-
-    Args:
-        network: changed in place.
-        initial: name in the registry of weights, such as "vlsm", or a state dict file (.pt); None for none.
-        texts: sentences of the training, for a network that keeps their words with its weights.
-
-    Raises:
-        WeightsError: when there are no such weights, or they are of another network.
-    """
-    if initial:
-        state = read_state_dict(initial) if initial.endswith(".pt") else load_weights(initial)
-        copy_into(network, state, initial)
-    if texts:
-        network.learn_words(texts)  # type: ignore[operator]
-    return network

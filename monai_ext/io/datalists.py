@@ -6,7 +6,6 @@ import os
 import stat
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from monai_ext.errors import InputError
 from monai_ext.files import LONGEST_NAME, cut_name
@@ -22,12 +21,13 @@ DICOM = (".dcm", ".zip")
 READABLE = "PNG, JPEG, TIFF, BMP, NIfTI (.nii, .nii.gz), MHA, MHD, NRRD or DICOM (a folder, .zip, .dcm)"
 
 
-def list_cases(path: str | Path) -> list[dict[str, str]]:
-    """The cases at `path`, ordered by name.
+def list_cases(path: str | Path, part: int = 1, parts: int = 1) -> list[dict[str, str]]:
+    """The cases at `path`, ordered by name, or those of one part.
 
     Args:
         path: a picture, a volume, a DICOM folder, or a folder of such files and of DICOM folders, nested or
             not (other files in it are passed over).
+        part, parts: of the cases every `parts`-th from the `part`-th on, for the jobs of an array.
 
     Returns:
         one ``{"image": path, "case": id, "group": id}`` per case. The id is the file's or folder's name
@@ -35,7 +35,7 @@ def list_cases(path: str | Path) -> list[dict[str, str]]:
         (also on file systems that do not tell upper from lower case).
 
     Raises:
-        InputError: when the path is missing or holds nothing that can be read.
+        InputError: when the path is missing or holds nothing that can be read, or there is no such part.
     """
     path = Path(path).expanduser()
     if is_folder(path):
@@ -45,9 +45,16 @@ def list_cases(path: str | Path) -> list[dict[str, str]]:
     else:
         raise InputError(f"{path.name}: not a format that is read; give {READABLE}.")
     names = unique_names([_printable(stem(file)) for file in found])
-    return [
+    cases = [
         {"image": str(file), "case": case, "group": case} for file, case in zip(found, names, strict=True)
     ]
+    if not 1 <= part <= parts:
+        raise InputError(f"part {part} of {parts}: parts are counted from 1 to their number.")
+    if part > len(cases):
+        raise InputError(
+            f"part {part} of {parts}: nothing to do, there are {len(cases)} cases; use fewer parts."
+        )
+    return cases[part - 1 :: parts]
 
 
 def _printable(name: str) -> str:
@@ -89,21 +96,6 @@ def _in_folder(folder: Path) -> list[Path]:
             read_series(folder)  # says that there are only objects, such as SEG, and no images
         raise InputError(f"{folder.name}: nothing to read in this folder; give {READABLE}.")
     return sorted(files + series)
-
-
-def part_of(cases: Sequence[Any], part: int = 1, parts: int = 1) -> list[Any]:
-    """Every `parts`-th case from the `part`-th on, for the jobs of an array.
-
-    Raises:
-        InputError: when there is no such part, or nothing in it.
-    """
-    if not 1 <= part <= parts:
-        raise InputError(f"part {part} of {parts}: parts are counted from 1 to their number.")
-    if part > len(cases):
-        raise InputError(
-            f"part {part} of {parts}: nothing to do, there are {len(cases)} cases; use fewer parts."
-        )
-    return list(cases[part - 1 :: parts])
 
 
 def report_name(part: int, parts: int) -> str:

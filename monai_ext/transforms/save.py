@@ -49,8 +49,8 @@ class MaskSaveImaged(SaveImaged):
         presence_threshold: presence below which the inferer emptied a mask, for the warning.
         preview: also write ``overlay.png``, the masks drawn on the image.
         output_format: "auto", in kind with the input, or "nifti" for all volumes.
-        algorithm: name of the bundle, for a DICOM SEG.
-        version: of the bundle; that of this package if empty.
+        algorithm: name and version of the bundle, for a DICOM SEG.
+        enabled: False writes nothing and adds no record.
         label_key, presence_key, image_key, record_key, unknown_key: data keys of the (1, ...) label map, of the
             (P,) presence, of the (3, ...) displayed image, for the record, and of P sentences, why the network
             does not know a prompt's words, which may be missing.
@@ -71,8 +71,8 @@ class MaskSaveImaged(SaveImaged):
         presence_threshold: float = 0.5,
         preview: bool = False,
         output_format: MaskFormat = "auto",
-        algorithm: str = "monai_ext",
-        version: str = "",
+        algorithm: tuple[str, str] = ("monai_ext", __version__),
+        enabled: bool = True,
         label_key: str = "pred",
         presence_key: str = "presence",
         image_key: str = "image",
@@ -91,7 +91,8 @@ class MaskSaveImaged(SaveImaged):
         if output_format not in get_args(MaskFormat):
             raise InputError(f"format {output_format!r}: choose {' or '.join(get_args(MaskFormat))}.")
         self.output_format = output_format
-        self.algorithm = (algorithm, version or __version__)
+        self.algorithm = algorithm
+        self.enabled = enabled
         self.label_key = label_key
         self.presence_key = presence_key
         self.image_key = image_key
@@ -101,7 +102,7 @@ class MaskSaveImaged(SaveImaged):
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Write the files of one case and add its record to `data`."""
         d = dict(data)
-        for key in self.key_iterator(d):
+        for key in self.key_iterator(d) if self.enabled else ():
             masks = d[key]
             prompts = _as_list(d["prompt"]) if "prompt" in d else self.prompts
             if len(prompts) != len(masks):

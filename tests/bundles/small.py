@@ -1,12 +1,14 @@
-"""The project's bundle with a network of few parameters and random weights that finds something."""
+"""Copies of the project's bundles whose networks have few parameters and random weights, and find something."""
 
 from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import nibabel as nib
 import numpy as np
 import torch
 from PIL import Image
@@ -46,11 +48,11 @@ SAM: dict[str, Any] = {
 }
 
 
-def small_bundle(folder: Path) -> Path:
-    """``folder/small``: about half of a picture is in each mask, and everything is present."""
+def small_vlsm(folder: Path) -> Path:
+    """``folder/vlsm``: about half of a picture is in each mask, and everything is present."""
     from monai_ext.networks.vlsm import VLSM
 
-    bundle = folder / "small"
+    bundle = folder / "vlsm"
     shutil.copytree(resource_path("vlsm", "bundles"), bundle, ignore=shutil.ignore_patterns("models"))
     config = bundle / "configs" / "inference.json"
     content = json.loads(config.read_text())
@@ -61,7 +63,7 @@ def small_bundle(folder: Path) -> Path:
     with torch.no_grad():
         network.encoder.medical[-1].bias.fill_(6.0)
         network.decoder.presence[-1].bias.fill_(3.0)
-        network.sharpen[0].weight.mul_(0.02)  # prompts differ, but less than places in a picture do
+        network.sharpen[0].weight.mul_(0.02)  # prompts differ, but less than pixels of a picture do
         network.decoder.coefficients.weight.mul_(50)
         image = torch.from_numpy(np.asarray(noise()) / 255).float().expand(1, 3, -1, -1)
         network.decoder.coefficients.bias[-1] -= network.eval()(image, "lungs").median()
@@ -71,7 +73,7 @@ def small_bundle(folder: Path) -> Path:
 
 
 def small_clip_sam(folder: Path) -> Path:
-    """``folder/clip_sam``: the bundle with parts of few parameters and random weights, and everything present."""
+    """``folder/clip_sam``: the bundle with modules of few parameters and random weights, and everything present."""
     changes = {
         "compare": "views",
         "background": ["background"],
@@ -80,16 +82,16 @@ def small_clip_sam(folder: Path) -> Path:
         "generator#iou_threshold": -10.0,
         "generator#stability_threshold": 0.0,
     }
-    return _of_small_parts("clip_sam", folder, changes)
+    return _of_small_modules("clip_sam", folder, changes)
 
 
 def small_medclip_sam(folder: Path) -> Path:
     """``folder/medclip_sam``: likewise, with a transformer, so that every saliency method can be used."""
     two = {**CLIP, "vision_cfg": {**CLIP["vision_cfg"], "layers": 2}}
-    return _of_small_parts("medclip_sam", folder, {"encoder#model": two, "coarse#confidence": 0.0})
+    return _of_small_modules("medclip_sam", folder, {"encoder#model": two, "coarse#confidence": 0.0})
 
 
-def _of_small_parts(name: str, folder: Path, changes: dict[str, Any]) -> Path:
+def _of_small_modules(name: str, folder: Path, changes: dict[str, Any]) -> Path:
     from monai.bundle import ConfigParser
 
     bundle = folder / name
@@ -108,21 +110,12 @@ def _of_small_parts(name: str, folder: Path, changes: dict[str, Any]) -> Path:
     return bundle
 
 
-def opened(bundle: Path, folder: Path) -> Any:
-    """The bundle's workflow on a picture in `folder`, initialised, as MONAI's runner opens it."""
-    from monai.bundle import ConfigWorkflow
-
-    flow = ConfigWorkflow(
-        str(bundle / "configs" / "inference.json"),
-        workflow_type="infer",
-        logging_file=False,
-        bundle_root=str(bundle),
-        dataset_dir=str(picture(folder / "a.png")),
-        output_dir=str(folder / "out"),
-        device="cpu",
-    )
-    flow.initialize()
-    return flow
+SMALL_BUNDLES: dict[str, Callable[[Path], Path]] = {
+    "vlsm": small_vlsm,
+    "clip_sam": small_clip_sam,
+    "medclip_sam": small_medclip_sam,
+}
+"""By the bundle's name: writes a small copy of the bundle into a folder, and returns where it lies."""
 
 
 def noise(seed: int = 0) -> Image.Image:
@@ -134,6 +127,14 @@ def noise(seed: int = 0) -> Image.Image:
 def picture(path: Path, seed: int = 0) -> Path:
     """The same noise, written to `path`."""
     noise(seed).save(path)
+    return path
+
+
+def volume(path: Path) -> Path:
+    """A volume of (20, 16, 5) voxels of noise in HU, with the air that a CT shows, written to `path` as NIfTI."""
+    voxels = np.random.default_rng(0).integers(-300, 300, (20, 16, 5), dtype=np.int16)
+    voxels[0, 0] = -1000
+    nib.save(nib.Nifti1Image(voxels, np.diag([1.0, 1.0, 4.0, 1.0])), path)
     return path
 
 

@@ -11,7 +11,6 @@ from monai_ext.handlers.training import (
     ImageSizeSchedule,
     LossLog,
     ResumableCheckpoint,
-    new_or_loaded,
 )
 
 
@@ -30,9 +29,8 @@ def training(folder, stop_after=None, resume=True):
 
     engine = Engine(step)
     objects = {"model": network, "optimizer": optimizer}
-    path, model = str(folder / "run" / "checkpoint.pt"), str(folder / "run" / "model.pt")
-    ResumableCheckpoint(path, objects, model, resume=resume).attach(engine)
-    LossLog(str(folder / "run" / "training.csv")).attach(engine)
+    ResumableCheckpoint(folder / "run", objects, resume=resume).attach(engine)
+    LossLog(folder / "run").attach(engine)
     if stop_after:
         engine.add_event_handler(
             Events.EPOCH_COMPLETED, lambda e: e.terminate() if e.state.epoch == stop_after else None
@@ -73,14 +71,6 @@ def test_gradients_are_clipped_to_the_norm():
     assert torch.allclose(network.weight.grad, torch.tensor([[3.0, 4.0]]), atol=1e-5)
 
 
-def test_initial_weights_of_another_network_are_refused(tmp_path):
-    torch.save(nn.Linear(2, 1).state_dict(), tmp_path / "model.pt")
-    with pytest.raises(WeightsError, match="model.pt"):
-        new_or_loaded(nn.Linear(3, 1), str(tmp_path / "model.pt"))
-    loaded = new_or_loaded(nn.Linear(2, 1), str(tmp_path / "model.pt"))
-    assert torch.equal(loaded.weight, torch.load(tmp_path / "model.pt", weights_only=True)["weight"])
-
-
 class TestImageSize:
     def run(self, sizes, start=0):
         network, seen = nn.Linear(1, 1), []
@@ -91,12 +81,25 @@ class TestImageSize:
         engine.run([0], max_epochs=5)
         return seen
 
-    def test_changes_at_the_given_epochs(self):
-        assert self.run([[4, 160], [1, 96], [2, 128]]) == [96, 128, 128, 160, 160]
+    def test_changes_when_the_given_share_of_the_epochs_is_done(self):
+        assert self.run([[0.6, 160], [0, 96], [0.2, 128]]) == [96, 128, 128, 160, 160]
 
     def test_a_resumed_run_has_the_size_of_its_epoch(self):
-        assert self.run([[1, 96], [4, 160]], start=3) == [160, 160]
+        assert self.run([[0, 96], [0.6, 160]], start=3) == [160, 160]
 
-    def test_the_first_epoch_must_have_a_size(self):
-        with pytest.raises(ValueError, match="the first pair is for epoch 1"):
-            ImageSizeSchedule([nn.Linear(1, 1)], [[2, 96]])
+    def test_a_share_that_floats_miss_by_a_hair_is_its_epoch(self):
+        network, seen = nn.Linear(1, 1), []
+        engine = Engine(lambda *_: seen.append(network.image_size))
+        ImageSizeSchedule([network], [[0, 96], [0.7, 160]]).attach(engine)
+        engine.run([0], max_epochs=10)  # 0.7 * 10 is 7.0, 0.29 * 100 is 28.999999999999996
+        assert seen == [96] * 7 + [160] * 3
+        del seen[:]
+        engine = Engine(lambda *_: seen.append(network.image_size))
+        ImageSizeSchedule([network], [[0, 96], [0.29, 160]]).attach(engine)
+        engine.run([0], max_epochs=100)
+        assert seen.count(96) == 29
+
+    @pytest.mark.parametrize("sizes", [[[0.2, 96]], [[0, 96], [1, 128]], []])
+    def test_the_first_epoch_must_have_a_size_and_no_share_be_the_whole(self, sizes):
+        with pytest.raises(ValueError, match="the first pair is for share 0"):
+            ImageSizeSchedule([nn.Linear(1, 1)], sizes)

@@ -106,7 +106,7 @@ def test_masks_of_a_nifti_have_its_shape_and_geometry_to_the_last_bit(
 def test_masks_of_a_dicom_folder_are_one_dicom_seg(tmp_path: Path) -> None:
     write_series(tmp_path / "ct", np.zeros((4, 3, 4)), StudyInstanceUID="1.2.3", FrameOfReferenceUID="1.2.4")
     item = segmented(tmp_path / "ct", torch.ones(2, 4, 3, 4))
-    save = MaskSaveImaged(output_dir=tmp_path / "out", prompt="x; labels", algorithm="model", version="7")
+    save = MaskSaveImaged(output_dir=tmp_path / "out", prompt="x; labels", algorithm=("model", "7"))
     first, second = save(item)["record"]
     assert [path.name for path in (tmp_path / "out/ct").iterdir()] == ["segmentation.dcm"]
     assert (first["mask"], first["segment"], second["segment"]) == ("ct/segmentation.dcm", 1, 2)

@@ -1,4 +1,4 @@
-"""Convolution blocks that the compact networks share, and the modulation of maps by a vector."""
+"""Convolution blocks of the compact networks, and the modulation of feature maps by a vector (FiLM)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 
 def conv(in_channels: int, out_channels: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
+    """Convolution without bias, batch norm and SiLU; `kernel` is odd, and the size is kept but for `stride`."""
     return nn.Sequential(
         nn.Conv2d(in_channels, out_channels, kernel, stride, kernel // 2, bias=False),
         nn.BatchNorm2d(out_channels),
@@ -14,7 +15,7 @@ def conv(in_channels: int, out_channels: int, kernel: int = 3, stride: int = 1) 
 
 
 class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions and a skip; (B, C, H, W) in and out."""
+    """Two 3x3 convolutions and a skip; input and output are (B, C, H, W)."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -34,9 +35,9 @@ class ContextBlock(nn.Module):
 
     Args:
         channels: of input and output.
-        condition: length of the vector that scales and shifts the mixed features; 0 for none.
+        condition: length of the vector that scales and shifts the convolved features; 0 for none.
         kernel: side of the depthwise convolution.
-        expansion: width of the hidden layer of the MLP, in `channels`.
+        expansion: width of the hidden layer of the MLP, as a multiple of `channels`.
     """
 
     def __init__(self, channels: int, condition: int = 0, kernel: int = 7, expansion: int = 2) -> None:
@@ -57,6 +58,6 @@ class ContextBlock(nn.Module):
 
 
 def modulate(x: Tensor, scale_and_shift: Tensor) -> Tensor:
-    """FiLM: (B, C, H, W) times one plus scale, plus shift, both from (B, 2C)."""
+    """FiLM (Perez et al. 2018): (B, C, H, W) times one plus scale, plus shift, both from (B, 2C)."""
     scale, shift = scale_and_shift[..., None, None].chunk(2, dim=1)
     return x * (1 + scale) + shift

@@ -1,4 +1,4 @@
-"""A promptable decoder small enough to be embedded: a convolutional encoder before segment_anything's decoder."""
+"""A visual-prompt decoder small enough to be embedded: a convolutional encoder before segment_anything's decoder."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from segment_anything.modeling.common import LayerNorm2d
 from torch import Tensor, nn
 
 from monai_ext.networks.blocks.convolutions import ContextBlock, ResidualBlock, conv
-from monai_ext.networks.decoders.base import Rows
+from monai_ext.networks.decoders.base import FlatPrompts
 from monai_ext.networks.decoders.letterbox import Letterbox
 from monai_ext.networks.decoders.sam import SegmentAnything
 
 STRIDE = 8
-STEEP = 10.0  # logit per cell that a drawn box has at its edges, and at most
+EDGE_SLOPE = 10.0  # of a drawn box: logits per cell of the mask at its edges, and the largest logit
 
 
 class CompactEncoder(nn.Module):
-    """(B, 3, S, S) to (B, dim, S / 8, S / 8), which has seen the whole image at strides 16 and 32.
+    """(B, 3, S, S) images to (B, dim, S / 8, S / 8) features, with context from strides 16 and 32.
 
     Args:
         channels: at strides 2, 4, 8, 16 and 32.
@@ -53,11 +53,11 @@ class CompactEncoder(nn.Module):
 
 
 class CompactSAM(SegmentAnything):
-    """Boxes, points and masks to masks on a plain CPU; the image is squashed to a small square.
+    """Segment Anything small enough for a plain CPU; the image is squashed to a small square.
 
-    Features lie at stride 8 instead of SAM's 16, so that masks come at half of `image_size`. A box is not only given
-    as two corners but also drawn, filled, as a mask prompt, unless there is one: where it lies need not be learnt
-    then, which took hundreds of images more than there are.
+    Features lie at stride 8 instead of SAM's 16, so that low-resolution masks have half of `image_size`. A box is not
+    only given as two corners but also drawn, filled, as a mask prompt, unless there is one: the network then need not
+    learn where a box lies, for which the training images were hundreds too few.
 
     Args:
         image_size: side of the square in pixels, a multiple of 32.
@@ -80,25 +80,28 @@ class CompactSAM(SegmentAnything):
         sizes = {"num_heads": 4, "mlp_dim": 2 * dim, "iou_dim": dim, **(decoder or {})}
         super().__init__(CompactEncoder(channels, context, dim), image_size, STRIDE, dim, sizes)
 
-    def prepare(self, image: Tensor, place: Letterbox) -> Tensor:
-        if image.shape[-2:] != (place.side, place.side):
-            image = F.interpolate(image, (place.side, place.side), mode="bilinear", antialias=True)
+    def prepare(self, image: Tensor, letterbox: Letterbox) -> Tensor:
+        size = (letterbox.side, letterbox.side)
+        if image.shape[-2:] != size:
+            image = F.interpolate(image, size, mode="bilinear", antialias=True)
         return 2 * image - 1
 
-    def place(self, height: int, width: int) -> Letterbox:
+    def letterbox(self, height: int, width: int) -> Letterbox:
         return Letterbox.squash(height, width, self.image_size)
 
-    def predict_rows(self, maps: tuple[Tensor, ...], rows: Rows, multimask: bool) -> tuple[Tensor, Tensor]:
-        if rows.boxes is not None and rows.masks is None:
-            rows = replace(rows, masks=self.drawn(rows.boxes))
-        return super().predict_rows(maps, rows, multimask)
+    def predict_flat(
+        self, maps: tuple[Tensor, ...], prompts: FlatPrompts, multimask: bool
+    ) -> tuple[Tensor, Tensor]:
+        if prompts.boxes is not None and prompts.masks is None:
+            prompts = replace(prompts, masks=self.draw_boxes(prompts.boxes))
+        return super().predict_flat(maps, prompts, multimask)
 
-    def drawn(self, boxes: Tensor) -> Tensor:
-        """(R, 4) boxes in pixels of the square as (R, 1, mask_size, mask_size) logits, steep at the edges."""
+    def draw_boxes(self, boxes: Tensor) -> Tensor:
+        """(R, 4) boxes in pixels of the square as filled masks: (R, 1, mask_size, mask_size) logits."""
         cell = self.image_size / self.mask_size
         centres = torch.arange(self.mask_size, device=boxes.device, dtype=torch.float32) + 0.5
         low, high = ((boxes.float() + shift) / cell for shift in (0.0, 1.0))  # of the first and last pixel
         x = torch.minimum(centres - low[:, :1], high[:, 2:3] - centres)
         y = torch.minimum(centres - low[:, 1:2], high[:, 3:] - centres)
         depth = torch.minimum(x[:, None, None, :], y[:, None, :, None])
-        return (STEEP * depth).clamp(-STEEP, STEEP)
+        return (EDGE_SLOPE * depth).clamp(-EDGE_SLOPE, EDGE_SLOPE)

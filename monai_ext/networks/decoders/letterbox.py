@@ -1,4 +1,4 @@
-"""Where an image lies in the square that a promptable network reads: prompts there, masks back."""
+"""Where an image lies in the square input of a network: coordinates and masks into the square, logits back."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from monai_ext.networks.blocks.content_crop import OUTSIDE_LOGIT
 
 @dataclass(frozen=True)
 class Letterbox:
-    """An image of height x width, resized, at (top, left) in a square of `side` pixels; the rest is padding.
+    """An image of height x width pixels, resized, at (top, left) in a square of `side` pixels; the rest is padding.
 
     Coordinates are (x, y) in pixels and are scaled as segment_anything scales them, without a shift by half a
     pixel: its prompt encoder adds that half itself.
@@ -35,18 +35,21 @@ class Letterbox:
 
     @classmethod
     def squash(cls, height: int, width: int, side: int) -> Letterbox:
-        """Stretched to fill the square (MedSAM, SAM 2)."""
+        """The image is stretched to fill the square (MedSAM, SAM 2)."""
         return cls(height, width, side, 0, 0, side, side)
 
     @classmethod
     def longest_side(cls, height: int, width: int, side: int) -> Letterbox:
-        """Longer side fits, shape is kept, padding below or on the right (SAM)."""
+        """The longer side fills the square, proportions are kept, padding lies below or on the right (SAM)."""
         scale = side / max(height, width)
         return cls(height, width, side, 0, 0, int(height * scale + 0.5), int(width * scale + 0.5))
 
     @classmethod
     def centred(cls, height: int, width: int, side: int) -> Letterbox:
-        """In the centre at its own size if both sides are shorter than the square's, else squashed (SAM-Med2D)."""
+        """In the centre at its own size if both sides are shorter than the square's, else as :meth:`squash`.
+
+        This is how SAM-Med2D takes images.
+        """
         if max(height, width) >= side:
             return cls.squash(height, width, side)
         return cls(height, width, side, (side - height) // 2, (side - width) // 2, height, width)
@@ -71,7 +74,7 @@ class Letterbox:
     def to_square(self, logits: Tensor, side: int) -> Tensor:
         """(B, N, height, width) logits of masks as (B, N, side, side) logits over the whole square.
 
-        What a network takes as a mask prompt, with `side` its `mask_size`; padding is outside every mask.
+        With the network's `mask_size` as `side` these are its mask prompts; the padding lies outside every mask.
         """
         inner = _resize(logits, self.inner_height, self.inner_width, antialias=True)
         return _resize(self.pad(inner, OUTSIDE_LOGIT), side, side, antialias=True)

@@ -1,6 +1,6 @@
 """Segment Anything (Kirillov et al. 2023) and MedSAM (Ma et al. 2024), built of segment_anything's own modules.
 
-Names and shapes of the weights are those of the public files, which load as they are. Nothing is downloaded here.
+Names and shapes of the weights are those of the public files, which load without conversion. Nothing is downloaded.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncode
 from torch import Tensor, nn
 from torchvision.transforms.v2.functional import pil_to_tensor, resize, to_pil_image
 
-from monai_ext.networks.decoders.base import EncodedImages, Rows, VisualPromptDecoder
+from monai_ext.networks.decoders.base import EncodedImages, FlatPrompts, VisualPromptDecoder
 from monai_ext.networks.decoders.letterbox import Letterbox
 
 MEAN = (123.675, 116.28, 103.53)  # of SAM's training images, RGB, in grey levels
@@ -35,7 +35,7 @@ def grey_levels(image: Tensor) -> Tensor:
     return (image.clamp(0, 1) * 255).round().to(torch.uint8)
 
 
-def shrunk(levels: Tensor, height: int, width: int) -> Tensor:
+def resize_by_pillow(levels: Tensor, height: int, width: int) -> Tensor:
     """(B, 3, H, W) grey levels resized by Pillow, as SAM's own predictor does, to the last bit on every device.
 
     torch's kernels are a grey level off in one pixel of a thousand on a CPU, and in one of five elsewhere.
@@ -49,20 +49,23 @@ def shrunk(levels: Tensor, height: int, width: int) -> Tensor:
 def standardise(image: Tensor, mean: Sequence[float] = MEAN, std: Sequence[float] = STD) -> Tensor:
     """(B, 3, H, W) less a mean, by a standard deviation of its channels, in float32; SAM's are of grey levels."""
     image = image.float()
-    # Made anew rather than kept as buffers: no public file holds them, and on `meta` they would be lost.
+    # Made at each call instead of kept as buffers: no public file holds them, and on `meta` they would be lost.
     return (image - image.new_tensor(mean)[:, None, None]) / image.new_tensor(std)[:, None, None]
 
 
 class SegmentAnything(VisualPromptDecoder):
-    """The three modules of Segment Anything behind the interface; how images come in is the subclass's.
+    """The three modules of Segment Anything behind the interface; subclasses say how an image becomes the input.
 
     Args:
         image_encoder: (B, 3, image_size, image_size) to (B, dim, image_size / stride, image_size / stride).
-        image_size: side of the square in pixels.
+        image_size: side of the square in pixels, a multiple of `stride`.
         stride: of the features.
-        dim: channels of the features, length of a token.
+        dim: channels of the features, and length of a token.
         decoder: `depth`, `num_heads` and `mlp_dim` of the two-way transformer, and `iou_dim`, the width of the
             head that predicts the IoU.
+
+    Raises:
+        ValueError: when `image_size` is no multiple of `stride`.
     """
 
     def __init__(
@@ -86,7 +89,7 @@ class SegmentAnything(VisualPromptDecoder):
             mask_in_chans=16,
         )
         self.mask_decoder = MaskDecoder(
-            num_multimask_outputs=self.masks,
+            num_multimask_outputs=self.num_multimask_outputs,
             transformer=TwoWayTransformer(
                 depth=sizes["depth"],
                 embedding_dim=dim,
@@ -100,27 +103,29 @@ class SegmentAnything(VisualPromptDecoder):
         self.image_size, self.mask_size, self.token_size = image_size, 4 * grid, dim
 
     @abstractmethod
-    def place(self, height: int, width: int) -> Letterbox:
+    def letterbox(self, height: int, width: int) -> Letterbox:
         """Where an image of this size lies in the square."""
 
     @abstractmethod
-    def prepare(self, image: Tensor, place: Letterbox) -> Tensor:
-        """(B, 3, H, W) images in [0, 1] as (B, 3, image_size, image_size) input of the encoder."""
+    def prepare(self, image: Tensor, letterbox: Letterbox) -> Tensor:
+        """(B, 3, H, W) images in [0, 1] as (B, 3, image_size, image_size) input of the image encoder."""
 
     def encode(self, image: Tensor) -> EncodedImages:
-        place = self.place(image.shape[-2], image.shape[-1])
-        return EncodedImages((self.image_encoder(self.prepare(image, place)),), place)
+        letterbox = self.letterbox(image.shape[-2], image.shape[-1])
+        return EncodedImages((self.image_encoder(self.prepare(image, letterbox)),), letterbox)
 
-    def predict_rows(self, maps: tuple[Tensor, ...], rows: Rows, multimask: bool) -> tuple[Tensor, Tensor]:
+    def predict_flat(
+        self, maps: tuple[Tensor, ...], prompts: FlatPrompts, multimask: bool
+    ) -> tuple[Tensor, Tensor]:
         (features,) = maps
-        points = None if rows.points is None else (rows.points, rows.labels)
-        with torch.autocast(features.device.type, enabled=False):  # places in half precision are other places
-            sparse, dense = self.prompt_encoder(points=points, boxes=rows.boxes, masks=rows.masks)
-        sparse = sparse.expand(len(features), -1, -1)  # one row where there are tokens at most
-        if rows.tokens is not None:
-            sparse = torch.cat([sparse, rows.tokens.to(sparse.dtype)], dim=1)
-        # The decoder repeats one image for all prompts and adds what is dense. Each row has its own image here,
-        # so that images come in by the sum.
+        points = None if prompts.points is None else (prompts.points, prompts.labels)
+        with torch.autocast(features.device.type, enabled=False):  # half precision would move coordinates
+            sparse, dense = self.prompt_encoder(points=points, boxes=prompts.boxes, masks=prompts.masks)
+        sparse = sparse.expand(len(features), -1, -1)  # without boxes and points the encoder returns one row
+        if prompts.tokens is not None:
+            sparse = torch.cat([sparse, prompts.tokens.to(sparse.dtype)], dim=1)
+        # segment_anything's decoder repeats one image for all prompts and adds the dense embedding to it. Here each
+        # row has an image of its own, so the image is zero and its features are part of the dense embedding.
         return self.mask_decoder(
             image_embeddings=features.new_zeros(1, features.shape[1], 1, 1),
             image_pe=self.prompt_encoder.get_dense_pe(),
@@ -155,25 +160,25 @@ class SAM(SegmentAnything):
             ImageEncoderViT(img_size=image_size, out_chans=dim, **sizes), image_size, PATCH, dim, decoder
         )
 
-    def place(self, height: int, width: int) -> Letterbox:
+    def letterbox(self, height: int, width: int) -> Letterbox:
         return Letterbox.longest_side(height, width, self.image_size)
 
-    def prepare(self, image: Tensor, place: Letterbox) -> Tensor:
-        small = shrunk(grey_levels(image), place.inner_height, place.inner_width)
-        return place.pad(standardise(small))
+    def prepare(self, image: Tensor, letterbox: Letterbox) -> Tensor:
+        small = resize_by_pillow(grey_levels(image), letterbox.inner_height, letterbox.inner_width)
+        return letterbox.pad(standardise(small))
 
 
 class MedSAM(SAM):
-    """MedSAM: SAM ViT-B whose images are squashed to 1024 x 1024 and stretched to [0, 1] each, nothing else.
+    """MedSAM: SAM ViT-B whose images are squashed to 1024 x 1024 and each scaled to [0, 1], without mean and std.
 
     As published, probabilities instead of logits are enlarged to the image. The arguments are :class:`SAM`'s.
     """
 
-    def place(self, height: int, width: int) -> Letterbox:
+    def letterbox(self, height: int, width: int) -> Letterbox:
         return Letterbox.squash(height, width, self.image_size)
 
-    def prepare(self, image: Tensor, place: Letterbox) -> Tensor:
-        size = (place.side, place.side)
+    def prepare(self, image: Tensor, letterbox: Letterbox) -> Tensor:
+        size = (letterbox.side, letterbox.side)
         if image.shape[-2:] != size:
             image = F.interpolate(image, size, mode="bicubic", antialias=True)
         image = grey_levels(image).float()
@@ -181,14 +186,17 @@ class MedSAM(SAM):
         return (image - low) / (high - low).clamp_min(1)  # whole grey levels: an image of one level becomes 0
 
     def upscale(self, low: Tensor, features: EncodedImages) -> Tensor:
-        place = features.letterbox
-        rows = low.flatten(0, 1).float().sigmoid()
-        large = F.interpolate(rows, (place.height, place.width), mode="bilinear")
+        size = (features.letterbox.height, features.letterbox.width)
+        large = F.interpolate(low.flatten(0, 1).float().sigmoid(), size, mode="bilinear")
         return torch.logit(large, eps=1e-6).unflatten(0, low.shape[:2])
 
 
 def vit_sizes(encoder: str | Mapping[str, Any]) -> dict[str, Any]:
-    """Arguments of segment_anything's image encoder: those of a name, or the given ones, completed."""
+    """Arguments of segment_anything's image encoder: those of a name, or the given ones, with defaults filled in.
+
+    Raises:
+        ValueError: when there is no encoder of this name.
+    """
     if isinstance(encoder, str):
         if encoder not in ENCODERS:
             raise ValueError(f"no image encoder {encoder!r}; known are {', '.join(ENCODERS)}.")

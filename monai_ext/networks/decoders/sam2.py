@@ -1,4 +1,4 @@
-"""SAM 2.1 (Ravi et al. 2024) for single images, through transformers. Built from sizes; nothing is downloaded."""
+"""SAM 2.1 (Ravi et al. 2024) for single images, built of transformers' modules. Nothing is downloaded."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from transformers.models.sam2 import (
     Sam2VisionConfig,
 )
 
-from monai_ext.networks.decoders.base import EncodedImages, Rows, VisualPromptDecoder
+from monai_ext.networks.decoders.base import EncodedImages, FlatPrompts, VisualPromptDecoder
 from monai_ext.networks.decoders.letterbox import Letterbox
 from monai_ext.networks.decoders.sam import grey_levels, standardise
 from monai_ext.weights.formats import without_prefix
@@ -57,8 +57,8 @@ class SAM2(VisualPromptDecoder):
     """SAM 2.1: 1024 x 1024 squashed, ImageNet's mean and standard deviation, features at strides 4, 8 and 16.
 
     In evaluation mode a single mask that is unstable gives way to the best of the three alternatives, as
-    published. Weights have transformers' names behind "model."; :func:`published_weights` makes them of the
-    public files.
+    published. Names of weights are transformers' with the prefix "model."; :func:`published_weights` gives those of
+    the public files this prefix.
 
     Args:
         encoder: "tiny", "small", "base-plus", "large", or what differs from transformers' ``Sam2HieraDetConfig``.
@@ -88,17 +88,19 @@ class SAM2(VisualPromptDecoder):
             fpn_hidden_size=dim,
         )
         prompts = Sam2PromptEncoderConfig(hidden_size=dim, image_size=image_size, patch_size=STRIDES[-1])
-        masks = Sam2MaskDecoderConfig(hidden_size=dim, num_multimask_outputs=self.masks, **(decoder or {}))
+        masks = Sam2MaskDecoderConfig(
+            hidden_size=dim, num_multimask_outputs=self.num_multimask_outputs, **(decoder or {})
+        )
         config = Sam2Config(vision_config=vision, prompt_encoder_config=prompts, mask_decoder_config=masks)
         self.model = Sam2Model(config)
         self.image_size, self.mask_size, self.token_size = image_size, image_size // STRIDES[0], dim
 
     def load(self, state: Mapping[str, Tensor], what: str) -> None:
-        """Copy weights of a public file, or this module's own, into it; all must fit.
+        """Copy the weights of a public file, or this module's own, into it; all must fit.
 
         Args:
-            state: by name.
-            what: how messages call them.
+            state: tensors by name.
+            what: what messages call the weights.
 
         Raises:
             WeightsError: naming the keys that do not fit.
@@ -106,31 +108,33 @@ class SAM2(VisualPromptDecoder):
         copy_into(self, published_weights(without_prefix(state, PREFIX)), what)
 
     def encode(self, image: Tensor) -> EncodedImages:
-        place = Letterbox.squash(image.shape[-2], image.shape[-1], self.image_size)
-        levels = resize(grey_levels(image), [place.side, place.side], antialias=True).float() / 255
+        letterbox = Letterbox.squash(image.shape[-2], image.shape[-1], self.image_size)
+        levels = resize(grey_levels(image), [letterbox.side, letterbox.side], antialias=True).float() / 255
         pixels = standardise(levels, MEAN, STD)
         maps = list(self.model.get_image_features(pixels, return_dict=True).fpn_hidden_states)
         maps[-1] = maps[-1] + self.model.no_memory_embedding
         sides = [self.image_size // stride for stride in STRIDES]
-        # transformers gives (places, B, C)
+        # transformers returns (h * w, B, C)
         grids = tuple(one.permute(1, 2, 0).unflatten(2, (side, side)) for one, side in zip(maps, sides))
-        return EncodedImages(grids, place)
+        return EncodedImages(grids, letterbox)
 
-    def predict_rows(self, maps: tuple[Tensor, ...], rows: Rows, multimask: bool) -> tuple[Tensor, Tensor]:
+    def predict_flat(
+        self, maps: tuple[Tensor, ...], prompts: FlatPrompts, multimask: bool
+    ) -> tuple[Tensor, Tensor]:
         number = len(maps[-1])
-        points, labels = rows.points, rows.labels
-        if points is None and rows.boxes is None:  # as transformers does: a point that is none
+        points, labels = prompts.points, prompts.labels
+        if points is None and prompts.boxes is None:  # as transformers does: one padding point
             points = maps[-1].new_zeros(number, 1, 2)
             labels = -torch.ones(number, 1, dtype=torch.int32, device=points.device)
-        with torch.autocast(maps[-1].device.type, enabled=False):  # places in half precision are other places
+        with torch.autocast(maps[-1].device.type, enabled=False):  # half precision would move coordinates
             sparse, dense = self.model.prompt_encoder(
                 input_points=None if points is None else points[:, None],
                 input_labels=None if labels is None else labels[:, None],
-                input_boxes=None if rows.boxes is None else rows.boxes[:, None],
-                input_masks=rows.masks,
+                input_boxes=None if prompts.boxes is None else prompts.boxes[:, None],
+                input_masks=prompts.masks,
             )
-        if rows.tokens is not None:
-            sparse = torch.cat([sparse, rows.tokens[:, None].to(sparse.dtype)], dim=2)
+        if prompts.tokens is not None:
+            sparse = torch.cat([sparse, prompts.tokens[:, None].to(sparse.dtype)], dim=2)
         low, iou, _, _ = self.model.mask_decoder(
             image_embeddings=maps[-1],
             image_positional_embeddings=self.model.get_image_wide_positional_embeddings().repeat(
@@ -144,12 +148,12 @@ class SAM2(VisualPromptDecoder):
         return low[:, 0], iou[:, 0]
 
     def upscale(self, low: Tensor, features: EncodedImages) -> Tensor:
-        place = features.letterbox  # as published in one step
-        large = F.interpolate(low.flatten(0, 1).float(), (place.height, place.width), mode="bilinear")
+        size = (features.letterbox.height, features.letterbox.width)  # as published in one step
+        large = F.interpolate(low.flatten(0, 1).float(), size, mode="bilinear")
         return large.unflatten(0, low.shape[:2])
 
 
 def published_weights(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Weights of the public SAM 2.1 files (images and videos) as :class:`SAM2` calls them, the videos' left out."""
+    """Weights of a public SAM 2.1 file as :class:`SAM2` names them, without those that only videos need."""
     video = [re.compile(pattern) for pattern in Sam2Model._keys_to_ignore_on_load_unexpected]
     return {PREFIX + key: value for key, value in state.items() if not any(one.search(key) for one in video)}

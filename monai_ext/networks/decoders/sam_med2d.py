@@ -1,12 +1,13 @@
 """SAM-Med2D (Cheng et al. 2023): Segment Anything at 256 pixels with an adapter in every block of its encoder.
 
 Prompt encoder and mask decoder are segment_anything's; only the adapters are built here. Names and shapes of the
-weights are those of the public ``sam-med2d_b.pth`` (its "model").
+weights are those below "model" in the public ``sam-med2d_b.pth``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from segment_anything.modeling import ImageEncoderViT
@@ -14,7 +15,7 @@ from segment_anything.modeling.image_encoder import Block, window_partition, win
 from torch import Tensor, nn
 from torchvision.transforms.v2.functional import InterpolationMode, resize
 
-from monai_ext.networks.decoders.base import Rows
+from monai_ext.networks.decoders.base import FlatPrompts
 from monai_ext.networks.decoders.letterbox import Letterbox
 from monai_ext.networks.decoders.sam import PATCH, SegmentAnything, grey_levels, standardise, vit_sizes
 
@@ -22,11 +23,11 @@ from monai_ext.networks.decoders.sam import PATCH, SegmentAnything, grey_levels,
 class Adapter(nn.Module):
     """Channels weighted by squeeze and excitation, then a convolution down and one up, a skip and a norm.
 
-    (B, H, W, C) in and out, H and W even.
+    Input and output are (B, H, W, C), H and W even.
 
     Args:
         dim: channels C.
-        ratio: width of the squeeze in C.
+        ratio: width of the squeeze layer, as a share of C.
     """
 
     def __init__(self, dim: int, ratio: float = 0.25) -> None:
@@ -50,7 +51,7 @@ class Adapter(nn.Module):
 
 
 class AdapterBlock(Block):
-    """segment_anything's block with an :class:`Adapter` beside the MLP; (B, H, W, C) in and out."""
+    """segment_anything's block with an :class:`Adapter` beside the MLP; input and output are (B, H, W, C)."""
 
     def __init__(self, dim: int, **block: Any) -> None:
         super().__init__(dim=dim, **block)
@@ -70,7 +71,7 @@ class AdapterBlock(Block):
 
 
 class AdapterViT(ImageEncoderViT):
-    """segment_anything's image encoder of blocks with adapters: (B, 3, S, S) to (B, out_chans, S / 16, S / 16).
+    """segment_anything's image encoder with adapters: (B, 3, S, S) to (B, out_chans, S / 16, S / 16).
 
     The arguments are ``ImageEncoderViT``'s.
     """
@@ -91,7 +92,7 @@ class AdapterViT(ImageEncoderViT):
             img_size=img_size,
             out_chans=out_chans,
             embed_dim=embed_dim,
-            depth=0,  # the blocks are ours
+            depth=0,  # the blocks are added below
             num_heads=num_heads,
             patch_size=patch_size,
         )
@@ -109,11 +110,11 @@ class AdapterViT(ImageEncoderViT):
 
 
 class SAMMed2D(SegmentAnything):
-    """SAM-Med2D: 256 x 256, padded around the centre if both sides are shorter, else squashed.
+    """SAM-Med2D: an image is centred in 256 x 256 pixels if both its sides are shorter, else squashed to them.
 
-    Of the three alternatives the one of the highest predicted IoU is the mask, as in its training; SAM's token
-    for a single mask was not trained. Mask prompts are logits here as everywhere; the network was trained on
-    probabilities and takes the sigmoid itself.
+    The mask of a prompt is the one of three alternatives with the highest predicted IoU, as in the training of
+    SAM-Med2D; SAM's token for a single mask was not trained. Mask prompts are logits, as in every decoder, and become
+    the probabilities that the network was trained on.
 
     Args:
         encoder: "vit_b" or the sizes of another ViT, see :class:`~monai_ext.networks.decoders.sam.SAM`.
@@ -136,19 +137,21 @@ class SAMMed2D(SegmentAnything):
         super().__init__(vit, image_size, PATCH, dim, decoder)
         self.bgr = bgr
 
-    def place(self, height: int, width: int) -> Letterbox:
+    def letterbox(self, height: int, width: int) -> Letterbox:
         return Letterbox.centred(height, width, self.image_size)
 
-    def prepare(self, image: Tensor, place: Letterbox) -> Tensor:
+    def prepare(self, image: Tensor, letterbox: Letterbox) -> Tensor:
         image = grey_levels(image.flip(1) if self.bgr else image)
         # The authors resize without interpolation, in training too.
-        small = resize(image, [place.inner_height, place.inner_width], InterpolationMode.NEAREST)
-        return place.pad(standardise(small))
+        size = [letterbox.inner_height, letterbox.inner_width]
+        return letterbox.pad(standardise(resize(image, size, InterpolationMode.NEAREST)))
 
-    def predict_rows(self, maps: tuple[Tensor, ...], rows: Rows, multimask: bool) -> tuple[Tensor, Tensor]:
-        if rows.masks is not None:
-            rows = Rows(rows.boxes, rows.points, rows.labels, rows.masks.sigmoid(), rows.tokens)
-        low, iou = super().predict_rows(maps, rows, multimask=True)
+    def predict_flat(
+        self, maps: tuple[Tensor, ...], prompts: FlatPrompts, multimask: bool
+    ) -> tuple[Tensor, Tensor]:
+        if prompts.masks is not None:
+            prompts = replace(prompts, masks=prompts.masks.sigmoid())
+        low, iou = super().predict_flat(maps, prompts, multimask=True)
         if multimask:
             return low, iou
         best = iou.argmax(1, keepdim=True)

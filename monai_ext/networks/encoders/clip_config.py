@@ -1,7 +1,7 @@
-"""Which vision-language model is meant: names, local configs, and the network that open_clip makes of them.
+"""Configurations of vision-language models by name or file, and the networks that open_clip builds of them.
 
-Nothing here asks the network: a config comes from open_clip's own list, from this package, or from the caller.
-open_clip is imported on use, so that the table of names can be read without it.
+Nothing is downloaded: a config comes from open_clip's own list, from this package, or from the caller. open_clip is
+imported on use, so that the table of names can be read without it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ HUB = "hf-hub:"
 CONFIG_FILE = "open_clip_config.json"  # what a folder fetched from the Hugging Face hub calls its config
 BIOMEDCLIP = Path(__file__).with_name("biomedclip.json")
 EMBEDDED = {"compact-clip": Path(__file__).with_name("compact_clip.json")}
-"""Models of this package whose weights it carries."""
+"""Models of this package whose weights are embedded in it."""
 INTERPOLATIONS = ("bicubic", "bilinear")
 
 
@@ -34,7 +34,7 @@ class Published(NamedTuple):
     Attributes:
         architecture: name in open_clip, or "BiomedCLIP" for the config in this package.
         quick_gelu: whether its weights were trained with the activation x * sigmoid(1.702 x) of OpenAI's CLIP.
-        weights: a pretrained tag of open_clip, or ``hf-hub:`` and a repository of the hub.
+        weights: a pretrained tag of open_clip, or ``hf-hub:`` and a repository of the Hugging Face hub.
     """
 
     architecture: str
@@ -54,7 +54,7 @@ PUBLISHED = {
         "BiomedCLIP", False, "hf-hub:microsoft/BiomedCLIP-PubMedBERT_256-vit_base_patch16_224"
     ),
 }
-"""Names of the CLIP-SAM paper's tables (but for BiomedCLIP), and what they stand for."""
+"""Models by their names in the tables of the CLIP-SAM paper; BiomedCLIP is not one of the paper's."""
 
 _RENAMED = {"proj": "hf_proj_type", "pooler_type": "hf_pooler_type"}  # text_cfg of some revisions on the hub
 
@@ -64,7 +64,7 @@ class ClipConfig:
     """A complete description of a vision-language model.
 
     Attributes:
-        name: for messages.
+        name: what messages call the model.
         model: what open_clip calls model_cfg. A Hugging Face text tower carries its own config as
             ``text_cfg["hf_config"]``; ``text_cfg["tokenizer"] = "wordpiece"`` asks for this package's tokenizer.
         mean, std: of the RGB channels in [0, 1].
@@ -83,7 +83,7 @@ class ClipConfig:
 
     @property
     def context_length(self) -> int:
-        """Tokens of a text, special ones included."""
+        """Number of tokens of a text, special ones included."""
         return self.text.get("context_length", 77)
 
 
@@ -95,16 +95,16 @@ def clip_config(
     """The config of a model.
 
     Args:
-        model: a name of :data:`EMBEDDED` or :data:`PUBLISHED`; a name of open_clip ("ViT-B-16", "RN50-quickgelu", …); a JSON file, or
-            a folder with ``open_clip_config.json`` (:func:`is_file`); or the content of such a file. A file holds
-            ``model_cfg`` and ``preprocess_cfg``, or a bare ``model_cfg``.
-        pretrained: with a name of open_clip, the tag of the weights that it will hold ("openai", …): decides
+        model: a name of :data:`EMBEDDED` or :data:`PUBLISHED`; a name of open_clip ("ViT-B-16", "RN50-quickgelu", …);
+            a JSON file, or a folder with ``open_clip_config.json`` (:func:`is_file`); or the content of such a file. A
+            file holds ``model_cfg`` and ``preprocess_cfg``, or a bare ``model_cfg``.
+        pretrained: with a name of open_clip, the tag of the weights that will be loaded ("openai", …); it decides
             quick_gelu, mean and std.
         text_files: folder with the ``config.json`` of a Hugging Face text tower, where the config holds none.
 
     Raises:
-        InputError: unknown name or tag, a file that is not such a config.
-        WeightsError: the config names a Hugging Face text tower whose own config is not here.
+        InputError: when the name or tag is unknown, or a file is no such config.
+        WeightsError: when the config names a Hugging Face text tower whose own config is not on this machine.
     """
     if isinstance(model, Mapping):
         name, content = "config", dict(model)
@@ -123,9 +123,9 @@ def clip_config(
 
 
 def is_file(model: str | Path | Mapping[str, Any]) -> bool:
-    """Whether a model is given as a file or folder: as a Path, or in words with a slash or ending in .json.
+    """Whether a model is given as a file or folder: a Path, or a string that holds a slash or ends in .json.
 
-    A folder beside that happens to be called like a model of open_clip is not meant by that name.
+    A plain name is always that of a model, also where the working directory holds a folder of this name.
     """
     return isinstance(model, Path) or (
         isinstance(model, str) and (model.endswith(".json") or Path(model).name != model)
@@ -133,7 +133,7 @@ def is_file(model: str | Path | Mapping[str, Any]) -> bool:
 
 
 def build_clip(config: ClipConfig) -> nn.Module:
-    """The network, with random weights, on torch's default device (``with torch.device("meta")`` included).
+    """Build the network with random weights on torch's default device, which may be "meta".
 
     Returns:
         open_clip's CLIP, CustomTextCLIP or CoCa; the keys of its state dict are those of published files.
@@ -143,7 +143,7 @@ def build_clip(config: ClipConfig) -> nn.Module:
     """
     import open_clip
 
-    import monai_ext.networks.encoders.compact_trunk  # noqa: F401 (makes the embedded trunk known to timm)
+    import monai_ext.networks.encoders.compact_trunk  # noqa: F401 (registers the embedded trunk in timm)
 
     model = deepcopy(config.model)
     text, vision = model["text_cfg"], model["vision_cfg"]
@@ -178,7 +178,7 @@ def _published(entry: Published) -> dict[str, Any]:
 
 
 def _open_clip(name: str, pretrained: str | None) -> dict[str, Any]:
-    """Config by a name of open_clip; a tag corrects quick_gelu, which "RN50" alone does not tell."""
+    """Config by a name of open_clip; a tag decides quick_gelu, which a name such as "RN50" leaves open."""
     import open_clip
     from open_clip.pretrained import get_pretrained_cfg, list_pretrained_tags_by_model
 
@@ -232,10 +232,10 @@ def _complete(name: str, content: dict[str, Any], folder: Path | None) -> ClipCo
 
 
 def _text_tower_config(name: str, repository: str, folder: Path | None) -> dict[str, Any]:
-    """The config of a Hugging Face text tower: the caller's file, or this package's for BiomedBERT."""
+    """The config of a Hugging Face text tower: the caller's file, or that of this package for BiomedBERT."""
     if folder is not None and (folder / "config.json").is_file():
         return _read(folder / "config.json")
-    # the hub renamed PubMedBERT to BiomedBERT; revisions of the config say either
+    # The hub renamed PubMedBERT to BiomedBERT; revisions of the config hold either name.
     known = _read(BIOMEDCLIP)["model_cfg"]["text_cfg"]
     if repository.replace("PubMedBERT", "BiomedBERT") == known["hf_model_name"]:
         return known["hf_config"]

@@ -1,4 +1,4 @@
-"""Tokenizers of vision-language models, from local files only, and what of a text is beyond their context."""
+"""Tokenizers of vision-language models, from local files only, and the end of a text that exceeds their context."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from monai_ext.networks.language.tokenizer import WordPieceTokenizer
 
 
 class Tokenizer(Protocol):
-    """Texts to (N, context length) int64 ids, cut and padded."""
+    """Turns texts into (N, context length) int64 ids, truncated and padded."""
 
     def __call__(self, texts: Sequence[str]) -> Tensor: ...
 
-    def cut(self, text: str) -> str:
-        """The end of a text that does not fit into the context; "" if all does."""
+    def overflow(self, text: str) -> str:
+        """The end of a text that exceeds the context and is truncated; "" where the whole text fits."""
 
 
 class BytePairTokenizer:
     """The byte pairs of OpenAI's CLIP, from the file that open_clip carries.
 
     Args:
-        context_length: start and end mark included.
+        context_length: number of tokens, start and end mark included.
         options: ``tokenizer_kwargs`` of an open_clip config.
     """
 
@@ -39,17 +39,17 @@ class BytePairTokenizer:
     def __call__(self, texts: Sequence[str]) -> Tensor:
         return self.tokenizer(list(texts))
 
-    def cut(self, text: str) -> str:
-        beyond = self.tokenizer.encode(text)[self.tokenizer.context_length - 2 :]
-        return self.tokenizer.decode(beyond).strip() if beyond else ""
+    def overflow(self, text: str) -> str:
+        exceeding = self.tokenizer.encode(text)[self.tokenizer.context_length - 2 :]
+        return self.tokenizer.decode(exceeding).strip() if exceeding else ""
 
 
 class FolderTokenizer:
-    """A tokenizer of Hugging Face, read from a folder of its files and never from the hub.
+    """A Hugging Face tokenizer, read from a folder of its files and never from the hub.
 
     Args:
         folder: with tokenizer_config.json and tokenizer.json or the vocabulary.
-        context_length: special tokens included.
+        context_length: number of tokens, special ones included.
         mode: ``tokenizer_mode`` of an open_clip config.
         options: its ``tokenizer_kwargs``.
     """
@@ -61,21 +61,23 @@ class FolderTokenizer:
             str(folder), context_length, tokenizer_mode=mode, local_files_only=True, **options
         )
         special = self.tokenizer.tokenizer.num_special_tokens_to_add()
-        self.room = context_length - (3 if mode == "clips" else special)
+        self.text_length = context_length - (3 if mode == "clips" else special)
 
     def __call__(self, texts: Sequence[str]) -> Tensor:
         return self.tokenizer(list(texts))
 
-    def cut(self, text: str) -> str:
+    def overflow(self, text: str) -> str:
         inner = self.tokenizer.tokenizer
-        beyond = inner(self.tokenizer.clean_fn(text), add_special_tokens=False).input_ids[self.room :]
-        return inner.decode(beyond).strip() if beyond else ""
+        ids = inner(self.tokenizer.clean_fn(text), add_special_tokens=False).input_ids
+        exceeding = ids[self.text_length :]
+        return inner.decode(exceeding).strip() if exceeding else ""
 
 
 class PackagedTokenizer:
-    """This package's WordPiece, small enough for embedded weights; its [CLS] (id 2) comes last, as an end mark.
+    """This package's WordPiece tokenizer, whose small vocabulary suits embedded weights.
 
-    A causal text tower reads the whole text there: ``"pool_type": "eos", "eos_id": 2``.
+    [CLS] (id 2) is the last token, as an end mark where a causal text tower has read the whole text:
+    ``"pool_type": "eos", "eos_id": 2``.
     """
 
     def __init__(self, context_length: int) -> None:
@@ -89,7 +91,7 @@ class PackagedTokenizer:
             row[:length] = row[:length].roll(-1)
         return F.pad(ids, (0, self.context_length - ids.shape[1]))
 
-    def cut(self, text: str) -> str:
+    def overflow(self, text: str) -> str:
         return " ".join(self.tokenizer.tokenize(text)[self.context_length - 1 :]).replace(" ##", "")
 
 
@@ -98,10 +100,10 @@ def read_tokenizer(config: ClipConfig, folder: Path | None) -> Tokenizer:
 
     Args:
         config: of the model.
-        folder: where the files of a Hugging Face tokenizer lie; others need none.
+        folder: with the files of a Hugging Face tokenizer; the other tokenizers need no folder.
 
     Raises:
-        WeightsError: the files are needed and are not there, or cannot be read.
+        WeightsError: when files are needed that are missing or cannot be read.
     """
     text = config.text
     options = text.get("tokenizer_kwargs") or {}
@@ -117,7 +119,7 @@ def read_tokenizer(config: ClipConfig, folder: Path | None) -> Tokenizer:
         )
     try:
         return FolderTokenizer(folder, config.context_length, text.get("tokenizer_mode"), **options)
-    except Exception as error:  # of a folder without or with damaged files transformers raises anything
+    except Exception as error:  # transformers raises various errors where files are missing or damaged
         raise WeightsError(
             f"{config.name}: no readable tokenizer in {folder.name} ({type(error).__name__}); {fetch} again."
         ) from error

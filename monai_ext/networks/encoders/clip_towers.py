@@ -1,23 +1,23 @@
 """The image towers of open_clip models, block by block.
 
-One view of three architectures, so that a method can look at any layer, or run a prefix of the network once
-and its suffix many times (an information bottleneck needs both). The modules and their weights stay open_clip's;
-a tower only calls them in their order.
+One interface to several architectures: a method can read any layer, or run the first blocks once and the others many
+times, as an information bottleneck does. Modules and weights stay open_clip's; a tower only calls them in order.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import Any
 
 from torch import Tensor, nn
 
 
-class ImageTower:
-    """An image tower whose insides cannot be told apart: (B, 3, S, S) normalised to one embedding.
+class ImageTower(ABC):
+    """An image tower in steps: stem, blocks, pooling; (B, 3, S, S) normalised images to one embedding each.
 
-    ``tower.finish(tower.advance(tower.stem(x)))[0]`` is ``visual(x)``, for every tower. What runs between stem
-    and finish is the *state*: (B, C, h, w) in a ResNet, (B, prefix + h * w, C) in a transformer.
+    ``tower.finish(tower.advance(tower.stem(x)))[0]`` equals ``visual(x)`` for every tower. The tensor between the steps
+    is the *state*: (B, C, h, w) in a convolutional tower, (B, prefix + h * w, C) in a transformer.
 
     Args:
         visual: ``model.visual`` of an open_clip model.
@@ -27,26 +27,30 @@ class ImageTower:
         self.visual = visual
 
     @property
+    @abstractmethod
     def blocks(self) -> list[nn.Module]:
-        """State to state, in their order; the layers that can be asked for are their outputs."""
-        return []
+        """The modules that map a state to the next, in order; layer i is the output of block i."""
 
     @property
+    @abstractmethod
     def cam_layer(self) -> nn.Module | None:
-        """The module whose output class activation methods take: the last one that the embedding depends on
-        in every place. In a transformer that is the first norm of the last block, since of that block's own
-        output only the class token is read."""
-        return None
+        """The module whose output class activation methods take; None where they cannot be used.
+
+        It is the last one whose output moves the embedding at every position. In a transformer that is the first norm
+        of the last block, since only the class token of that block's own output is read.
+        """
 
     @property
-    def pooled(self) -> slice | None:
-        """The tokens of the last state whose mean the embedding is made of: the class token or all places; None
-        where pooling is something else."""
-        return None
+    @abstractmethod
+    def pooled_tokens(self) -> slice | None:
+        """The tokens of the last state whose mean becomes the embedding: the class token or all patch tokens.
 
+        None where pooling is no mean.
+        """
+
+    @abstractmethod
     def stem(self, x: Tensor) -> Tensor:
-        """Normalised images to the first block's state."""
-        return self.visual.trunk.forward_features(x)
+        """Normalised images to the state before the first block."""
 
     def advance(self, state: Tensor, first: int = 0, last: int | None = None) -> Tensor:
         """The state after blocks[first:last]."""
@@ -55,23 +59,49 @@ class ImageTower:
         return state
 
     def as_map(self, state: Tensor) -> Tensor:
-        """A state as (B, C, h, w), prefix tokens left out."""
+        """A state as (B, C, h, w), without prefix tokens."""
         return state
 
-    def spread(self, values: Tensor, state: Tensor) -> Tensor:
-        """One number for each token of a state, (B, N), as (B, h, w), prefix tokens left out."""
+    def values_as_map(self, values: Tensor, state: Tensor) -> Tensor:
+        """One number for each token of a state, (B, N), as (B, h, w), without prefix tokens."""
         return values.unflatten(1, state.shape[-2:])
 
+    @abstractmethod
     def finish(self, state: Tensor) -> tuple[Tensor, Tensor | None]:
-        """The last block's state to the (B, D) embedding, not of length one, and what each place would give:
-        (B, D, h, w), or None where the architecture mixes places in pooling."""
+        """The state after the last block to embeddings.
+
+        Returns:
+            the image's embedding (B, D), not of unit length; and that of each patch token, (B, D, h, w), None where the
+            architecture mixes the patch tokens in its pooling.
+        """
+
+
+class OpaqueTower(ImageTower):
+    """An architecture of timm that is run as a whole: it has no layers and no patch tokens to offer."""
+
+    @property
+    def blocks(self) -> list[nn.Module]:
+        return []
+
+    @property
+    def cam_layer(self) -> None:
+        return None
+
+    @property
+    def pooled_tokens(self) -> None:
+        return None
+
+    def stem(self, x: Tensor) -> Tensor:
+        return self.visual.trunk.forward_features(x)
+
+    def finish(self, state: Tensor) -> tuple[Tensor, None]:
         return self.visual.head(self.visual.trunk.forward_head(state)), None
 
 
 class ResNetTower(ImageTower):
     """ModifiedResNet: four stages, then attention pooling.
 
-    A place's embedding is its value in that pooling, projected (MaskCLIP, Zhou et al. 2022).
+    The embedding of a patch token is its projected value in that pooling (MaskCLIP, Zhou et al. 2022).
     """
 
     @property
@@ -81,6 +111,10 @@ class ResNetTower(ImageTower):
     @property
     def cam_layer(self) -> nn.Module:
         return self.visual.layer4[-1]
+
+    @property
+    def pooled_tokens(self) -> None:
+        return None
 
     def stem(self, x: Tensor) -> Tensor:
         return self.visual.stem(x)
@@ -92,7 +126,13 @@ class ResNetTower(ImageTower):
 
 
 class TokenTower(ImageTower):
-    """What transformers share: `prefix` tokens that are no places, then those of a grid (h, w), row by row."""
+    """What transformers have in common: their tokens are `prefix` others, then the patch tokens, row by row.
+
+    Args:
+        visual: ``model.visual`` of an open_clip model.
+        prefix: number of tokens before the patch tokens: class and register tokens.
+        grid: (h, w) of the patch tokens.
+    """
 
     def __init__(self, visual: Any, prefix: int, grid: tuple[int, int]) -> None:
         super().__init__(visual)
@@ -102,18 +142,18 @@ class TokenTower(ImageTower):
     def as_map(self, state: Tensor) -> Tensor:
         return state[:, self.prefix :].transpose(1, 2).unflatten(2, self.grid)
 
-    def spread(self, values: Tensor, state: Tensor) -> Tensor:
+    def values_as_map(self, values: Tensor, state: Tensor) -> Tensor:
         return values[:, self.prefix :].unflatten(1, self.grid)
 
 
 class ViTTower(TokenTower):
-    """open_clip's own VisionTransformer. A place's embedding is its last token, normalised and projected."""
+    """open_clip's own VisionTransformer. A patch token's embedding is its last state, normalised and projected."""
 
     def __init__(self, visual: Any) -> None:
         super().__init__(visual, 1, visual.grid_size)
 
     @property
-    def pooled(self) -> slice | None:
+    def pooled_tokens(self) -> slice | None:
         if self.visual.attn_pool is not None:  # CoCa
             return None
         return {"tok": slice(0, 1), "avg": slice(1, None)}.get(self.visual.pool_type)
@@ -144,7 +184,7 @@ class TimmViTTower(TokenTower):
         super().__init__(visual, visual.trunk.num_prefix_tokens, visual.trunk.patch_embed.grid_size)
 
     @property
-    def pooled(self) -> slice | None:
+    def pooled_tokens(self) -> slice | None:
         if self.visual.trunk.attn_pool is not None:  # SigLIP
             return None
         return {"token": slice(0, 1), "avg": slice(self.prefix, None)}.get(self.visual.trunk.global_pool)
@@ -171,10 +211,10 @@ class TimmViTTower(TokenTower):
 
 
 class CompactTower(ImageTower):
-    """The embedded trunk. A place's embedding is its own projection; the image's is their mean."""
+    """The embedded trunk. Each position of its map is projected; the image's embedding is the mean of these."""
 
     @property
-    def pooled(self) -> slice:
+    def pooled_tokens(self) -> slice:
         return slice(None)
 
     @property
@@ -207,13 +247,13 @@ def image_tower(visual: nn.Module) -> ImageTower:
         return ResNetTower(visual)
     if isinstance(visual, VisionTransformer):
         return ViTTower(visual)
-    if type(getattr(visual, "trunk", None)) is TimmVisionTransformer:  # subclasses change the passage
+    if type(getattr(visual, "trunk", None)) is TimmVisionTransformer:  # subclasses change the order of their modules
         return TimmViTTower(visual)
-    return ImageTower(visual)
+    return OpaqueTower(visual)
 
 
 def layer_indices(tower: ImageTower, layers: Iterable[int]) -> dict[int, int]:
-    """Each asked layer, negative ones counted from the end, and the block whose output it is.
+    """The index of the block for each requested layer; negative layers count from the end.
 
     Raises:
         ValueError: when there is no such layer.

@@ -1,7 +1,7 @@
-"""The image tower of the embedded vision-language encoder: convolutions, then attention; made known to timm.
+"""The image tower of the embedded vision-language encoder: convolutions, then attention; registered in timm.
 
-open_clip builds what timm knows by name, and a config file then describes the whole model. A plain vision transformer
-of this size needs more images than we have: see the model card of the bundle clip_sam.
+open_clip builds what timm knows by name, so a config file describes the whole model. A plain vision transformer of this
+size needs more training images than there are: see the model card of the bundle clip_sam.
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ STRIDE = 8
 
 
 class AttentionBlock(nn.Module):
-    """A block of timm's vision transformer on a map, (B, C, h, w) in and out; at first it changes little."""
+    """A block of timm's vision transformer on a feature map; input and output are (B, C, h, w).
+
+    Its layer scale begins at 0.1, so that an untrained block changes its input little.
+    """
 
     def __init__(self, channels: int, heads: int) -> None:
         super().__init__()
@@ -36,15 +39,15 @@ class AttentionBlock(nn.Module):
 
 
 class CompactTrunk(nn.Module):
-    """(B, 3, S, S) to (B, C, S / 8, S / 8), by stages of one state: the stem, then blocks of one size.
+    """(B, 3, S, S) to (B, C, S / 8, S / 8): a stem, then context and attention blocks at one resolution.
 
-    Stem and context blocks are those of :class:`monai_ext.networks.vlsm.Encoder`, whose weights it can begin with.
+    Stem and context blocks are those of :class:`monai_ext.networks.vlsm.Encoder`, so training can start from its weights.
 
     Args:
         channels: at strides 2, 4 and 8, and of the blocks.
         blocks: number of context blocks.
         attention: number of attention blocks after them.
-        heads: of their attention.
+        heads: number of attention heads.
     """
 
     def __init__(
@@ -68,23 +71,27 @@ class CompactTrunk(nn.Module):
         )
         self.norm = LayerNorm2d(width)
         self.num_features = width
-        self.default_cfg: dict[str, Any] = {"pool_size": (16, 16)}  # tells open_clip that features are maps
+        self.default_cfg: dict[str, Any] = {"pool_size": (16, 16)}  # from this open_clip knows that features are maps
         self.to(memory_format=torch.channels_last)
 
     def reset_classifier(self, num_classes: int, global_pool: str = "avg") -> None:
-        """What open_clip calls; there is no classifier, and pooling is averaging."""
+        """open_clip calls this; the trunk has no classifier and pools by averaging.
+
+        Raises:
+            ValueError: when a classifier or another pooling is asked for.
+        """
         if num_classes or global_pool != "avg":
             raise ValueError(f"{num_classes} classes, pooling {global_pool!r}: this trunk averages features.")
 
     def forward_features(self, x: Tensor) -> Tensor:
-        """Normalised features (B, C, h, w)."""
+        """Normalised features (B, C, h, w) of (B, 3, S, S) images."""
         x = self.stem(x)
         for block in self.blocks:
             x = block(x)
         return self.norm(x)
 
     def forward_head(self, x: Tensor) -> Tensor:
-        """Their mean over the places, (B, C)."""
+        """The mean of the features over all positions, (B, C)."""
         return x.mean((2, 3))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -95,7 +102,10 @@ class CompactTrunk(nn.Module):
 def monai_ext_compact(pretrained: bool = False, **settings: Any) -> CompactTrunk:
     """The trunk by its name in timm; its weights come with those of the whole encoder.
 
-    Of timm's settings, which are all about pretrained weights, none has a meaning here.
+    timm's settings all concern pretrained weights and are ignored.
+
+    Raises:
+        ValueError: when pretrained weights are asked for.
     """
     if pretrained:
         raise ValueError("monai_ext_compact has no weights of its own in timm.")

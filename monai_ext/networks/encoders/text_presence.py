@@ -1,4 +1,4 @@
-"""Whether an image shows at all what a text names, by how similar a vision-language encoder finds the two."""
+"""The presence of what a text names in an image, from similarities of a vision-language encoder."""
 
 from __future__ import annotations
 
@@ -8,23 +8,24 @@ from torch import Tensor
 
 from monai_ext.errors import InputError
 from monai_ext.networks.encoders.vision_language import VisionLanguageEncoder
+from monai_ext.prompts.library import MODALITIES, PromptLibrary
 
-NOTHING_LOGIT = -30.0  # of presence where there is nothing to compare with the text
+ABSENT_LOGIT = -30.0  # of presence where an image has nothing to compare with the text
 
 
 class TextPresence:
-    """Presence from the margin of a similarity over that to the nearest of other texts.
+    """Presence from the margin by which an image is more similar to its prompt than to other texts.
 
-    The logit is ``scale * (margin - offset)``; the margin is the cosine of the image (or of the part of it that was
-    chosen) and the text, less the highest cosine with one of the `contrast` texts. A contrast text that means the same
-    as the prompt, by a cosine of at least `alike` between the two, is left out. Without any contrast text the margin
-    is the cosine itself. :mod:`monai_ext.studies.calibrate` fits the two numbers.
+    The logit is ``scale * (margin - offset)``. The margin is the cosine of the image (or of the region that was chosen
+    in it) and the prompt, less the highest cosine with one of the `contrast` texts. A contrast text whose cosine with
+    the prompt is at least `alike` means the same and is left out. Without contrast texts the margin is the cosine
+    itself. :mod:`monai_ext.studies.calibrate` fits scale and offset.
 
     Args:
-        contrast: texts of other things.
+        contrast: texts that name other things.
         alike: cosine from which on a contrast text means the same as a prompt.
-        scale: above 0.
-        offset: margin at which presence is one half.
+        scale: of the logit, above 0.
+        offset: margin at which the probability of presence is one half.
 
     Raises:
         InputError: when the scale is not above 0.
@@ -39,15 +40,15 @@ class TextPresence:
         self.scale, self.offset = scale, offset
 
     def __call__(self, encoder: VisionLanguageEncoder, vector: Tensor | None, text: Tensor) -> Tensor:
-        """() logit.
+        """The logit of presence, a scalar.
 
         Args:
-            encoder: that gave both vectors; embeds the contrast texts, once.
-            vector: (D,) unit vector of what is seen; None where there is nothing, whose logit is -30.
+            encoder: that made both vectors; it embeds the contrast texts and caches them.
+            vector: (D,) unit vector of the image or region; None where there is none, whose logit is -30.
             text: (D,) unit vector of the prompt.
         """
         if vector is None:
-            return text.new_tensor(NOTHING_LOGIT)
+            return text.new_tensor(ABSENT_LOGIT)
         margin = cosines(vector[None], text)[0]
         if self.contrast:
             others = encoder.encode_text(self.contrast)
@@ -57,6 +58,21 @@ class TextPresence:
         return self.scale * (margin - self.offset)
 
 
+def contrast_texts(background: Sequence[str] = (), compare: str = "masked_images") -> list[str]:
+    """The texts that a prompt is contrasted with: all canonical sentences of the package, and `background`.
+
+    Args:
+        background: texts of what is none of the targets.
+        compare: of :class:`monai_ext.networks.clip_sam.ClipSAM`. With "patch_tokens" presence is the plain similarity
+            of the whole image, and there are no texts.
+    """
+    if compare == "patch_tokens":
+        return []
+    library = PromptLibrary.load()
+    sentences = [library.canonical(target, one) for one in MODALITIES for target in library.targets(one)]
+    return [*sentences, *background]
+
+
 def cosines(vectors: Tensor, other: Tensor) -> Tensor:
-    """(K,) of (K, D) and (D,) unit vectors; as a sum, which autocast leaves in float32."""
+    """(K,) cosines of (K, D) and (D,) unit vectors; a sum, since autocast would round a matrix product."""
     return (vectors * other).sum(-1)

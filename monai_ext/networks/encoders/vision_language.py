@@ -1,8 +1,8 @@
-"""Vision-language encoders behind one interface: images and texts to unit vectors of one space.
+"""Vision-language encoders behind one interface: images and texts to unit vectors of a joint space.
 
-open_clip does the work (Radford et al. 2021, Cherti et al. 2023; BiomedCLIP: Zhang et al. 2023). Here is what the
-methods of this package need beside it: images in display range, the token grid and any layer, texts that are
-embedded once, and nothing that asks the network.
+The models are open_clip's (Radford et al. 2021, Cherti et al. 2023; BiomedCLIP: Zhang et al. 2023). This module adds
+what the methods of this package need: images in display range, the grid of patch tokens, any layer, and a cache of text
+embeddings. Nothing is downloaded.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ from monai_ext.prompts.prompt import Prompt
 from monai_ext.weights.formats import SETTINGS, without_prefix
 from monai_ext.weights.load import copy_into
 
-REMEMBERED = 4096  # texts; 8 MB at 512 channels
+CACHE_SIZE = 4096  # texts; 8 MB at 512 channels
 
-# In public files, and in no network of today: positions that transformers counts by itself, sizes that OpenAI adds.
-LEFTOVERS = ("text.transformer.embeddings.position_ids", *SETTINGS)
+# Entries of public files that today's networks lack: positions that transformers computes, sizes that OpenAI adds.
+OBSOLETE_KEYS = ("text.transformer.embeddings.position_ids", *SETTINGS)
 
 
 @dataclass
 class ImageFeatures:
-    """What an image tower says of B images.
+    """What an image tower computes of B images.
 
     Attributes:
         embedding: (B, D) unit vectors, float32.
-        tokens: (B, D, h, w), a unit vector for each place, first row at the top of the image; None where the
-            architecture has none (pooling that mixes the places).
-        layers: the asked layers as (B, C, h, w), as the network has them: not projected, prefix tokens left out.
+        tokens: (B, D, h, w), a unit vector for each patch token, the first row at the top of the image; None where
+            the pooling of the architecture mixes the patch tokens.
+        layers: the requested layers as (B, C, h, w), neither projected nor normalised, without prefix tokens.
     """
 
     embedding: Tensor
@@ -50,19 +50,18 @@ class ImageFeatures:
 
 
 class VisionLanguageEncoder(nn.Module):
-    """An open_clip model with random weights, until some are loaded into it (:meth:`load`).
+    """An open_clip model; its weights are random until some are loaded (:meth:`load`).
 
     Args:
         model: a name ("OA-ViT-B", "BiomedCLIP", "ViT-B-16", …), a config file, its folder or its content:
             see :func:`~monai_ext.networks.encoders.clip_config.clip_config`.
         pretrained: with a name of open_clip, the tag of the weights that will be loaded.
-        text_files: folder with the files of a Hugging Face tokenizer, and of the text tower's config where this
-            package has none. If None, a folder given as `model`. BiomedCLIP can be built without, and encode
-            images, but no texts.
+        text_files: folder with the files of a Hugging Face tokenizer, and with the text tower's config where this
+            package has none. If None, a folder given as `model`. Without it BiomedCLIP encodes images but no texts.
 
     Raises:
-        InputError: a model that is unknown or cannot be built.
-        WeightsError: files of the text tower or the tokenizer are needed or damaged.
+        InputError: when the model is unknown or cannot be built.
+        WeightsError: when files of the text tower or the tokenizer are missing or damaged.
     """
 
     mean: Tensor
@@ -91,21 +90,21 @@ class VisionLanguageEncoder(nn.Module):
 
     @property
     def tower(self) -> ImageTower:
-        """The image tower block by block, for methods that stop or go on half-way."""
+        """The image tower in steps, for methods that read or change the state between two blocks."""
         return image_tower(self.model.visual)
 
     @property
     def image_size(self) -> tuple[int, int]:
-        """Height and width that the image tower sees."""
+        """Height and width in pixels of the image tower's input."""
         size = self.model.visual.image_size
         return (size, size) if isinstance(size, int) else tuple(size)
 
     @property
     def tokenizer(self) -> Tokenizer:
-        """Read on first use.
+        """The tokenizer of the text tower, read on first use.
 
         Raises:
-            WeightsError: its files are needed.
+            WeightsError: when its files are missing.
         """
         if self._tokenizer is None:
             self._tokenizer = read_tokenizer(self.config, self.text_files)
@@ -115,8 +114,8 @@ class VisionLanguageEncoder(nn.Module):
         """Copy weights in the layout of open_clip's public files into the model; all must fit.
 
         Args:
-            state: by name, with or without this module's own prefix "model.".
-            what: how messages call them.
+            state: tensors by name, with or without this module's own prefix "model.".
+            what: what messages call the weights.
 
         Raises:
             WeightsError: naming the keys that do not fit.
@@ -124,15 +123,15 @@ class VisionLanguageEncoder(nn.Module):
         from open_clip.model import convert_to_custom_text_state_dict
 
         state = without_prefix(state, "model.")
-        state = {key: value for key, value in state.items() if key not in LEFTOVERS}
+        state = {key: value for key, value in state.items() if key not in OBSOLETE_KEYS}
         if "positional_embedding" in state and hasattr(self.model, "text"):
             state = convert_to_custom_text_state_dict(state)
         copy_into(self.model, state, what)
 
     def prepare(self, image: Tensor) -> Tensor:
-        """Images as the image tower takes them: whole, squashed to its size, normalised.
+        """Images as the image tower takes them: squashed to its input size and normalised.
 
-        open_clip crops the centre of an image that is not square; a segmenter must see all of it.
+        open_clip crops the centre of an image that is not square; a segmenter needs the whole image.
 
         Args:
             image: (B, 3, H, W) in [0, 1].
@@ -141,7 +140,7 @@ class VisionLanguageEncoder(nn.Module):
             (B, 3, S, S) in the type of the weights.
 
         Raises:
-            ValueError: another shape.
+            ValueError: when images have another shape.
         """
         if image.ndim != 4 or image.shape[1] != 3:
             raise ValueError(f"images are (B, 3, H, W), got {tuple(image.shape)}.")
@@ -151,61 +150,61 @@ class VisionLanguageEncoder(nn.Module):
         return ((x - self.mean) / self.std).to(next(self.model.visual.parameters()).dtype)
 
     def encode_image(self, image: Tensor, layers: Sequence[int] = ()) -> ImageFeatures:
-        """Embedding, token grid and layers of images.
+        """Embedding, patch tokens and layers of images.
 
         Args:
             image: (B, 3, H, W) in [0, 1].
-            layers: 0-based blocks whose output is wanted, negative ones from the end; a ResNet has four.
+            layers: 0-based blocks whose output is returned, negative ones from the end; a ResNet has four.
 
         Raises:
-            ValueError: images of another shape, a layer that is not there.
+            ValueError: when images have another shape, or there is no such layer.
         """
         return self.encode_prepared(self.prepare(image), layers)
 
     def encode_prepared(self, x: Tensor, layers: Sequence[int] = ()) -> ImageFeatures:
-        """:meth:`encode_image` of what :meth:`prepare` gave, (B, 3, S, S), perhaps masked since."""
+        """:meth:`encode_image` for images (B, 3, S, S) that :meth:`prepare` returned, perhaps masked since then."""
         tower = self.tower
-        asked, kept = layer_indices(tower, layers), {}
+        requested, kept = layer_indices(tower, layers), {}
         state = tower.stem(x)
         for index, block in enumerate(tower.blocks):
             state = block(state)
-            if index in asked.values():
+            if index in requested.values():
                 kept[index] = tower.as_map(state)
         pooled, tokens = tower.finish(state)
         return ImageFeatures(
             F.normalize(pooled.float(), dim=-1),
             None if tokens is None else F.normalize(tokens.float(), dim=1),
-            {layer: kept[index] for layer, index in asked.items()},
+            {layer: kept[index] for layer, index in requested.items()},
         )
 
     def encode_text(self, prompts: Sequence[Prompt | str]) -> Tensor:
         """(N, D) float32 unit vectors of N prompts; an ensemble is the mean of its unit vectors, normalised.
 
-        Each text is embedded once and remembered while the weights of the text tower stay what and where they
-        are (a change through ``weight.data``, which PyTorch does not count, is not noticed). While they learn
-        (they require gradients, and this module trains or gradients are on) nothing is remembered. A text longer than the context is cut, with a warning.
+        Each text is embedded once and cached until the weights of the text tower change or move (a change through
+        ``weight.data``, which PyTorch does not count, is not noticed). While they are trained (they require gradients,
+        and this module is in training mode or gradients are on) nothing is cached. A text longer than the context is
+        truncated, with a warning.
 
         Raises:
-            WeightsError: the tokenizer's files are needed.
+            WeightsError: when the tokenizer's files are missing.
         """
-        asked = [Prompt.of(prompt) for prompt in prompts]
-        texts = list(dict.fromkeys(text for prompt in asked for text in prompt.texts))
-        learns = any(weight.requires_grad for weight in self._text_weights())
-        if learns and (self.training or torch.is_grad_enabled()):
+        text_prompts = [Prompt.of(prompt) for prompt in prompts]
+        texts = list(dict.fromkeys(text for prompt in text_prompts for text in prompt.texts))
+        trained = any(weight.requires_grad for weight in self._text_weights())
+        if trained and (self.training or torch.is_grad_enabled()):
             vectors = dict(zip(texts, self._embed(texts), strict=True))
         else:
-            vectors = self._remembered(texts)
-        return ensembled(asked, vectors)
+            vectors = self._cached(texts)
+        return ensembled(text_prompts, vectors)
 
     def similarity(self, image: Tensor, text: Tensor) -> Tensor:
-        """(..., T) logits of (..., D) image and (T, D) text unit vectors: scaled cosines, as trained."""
+        """(..., T) logits of (..., D) image and (T, D) text unit vectors: cosines times the learnt scale, plus the bias."""
         return self._logits(image @ text.T)
 
     def text_map(self, tokens: Tensor, text: Tensor) -> Tensor:
-        """(h, w) logits, as :meth:`similarity`, of each place of a (D, h, w) token grid with one (D,) text vector."""
-        return self._logits(
-            (tokens * text[:, None, None]).sum(0)
-        )  # as a sum, which autocast leaves in float32
+        """(h, w) logits, as :meth:`similarity`, of the (D, h, w) patch tokens of an image with one (D,) text vector."""
+        cosines = (tokens * text[:, None, None]).sum(0)  # a sum, since autocast would round a matrix product
+        return self._logits(cosines)
 
     def _logits(self, cosine: Tensor) -> Tensor:
         bias = self.model.logit_bias
@@ -213,10 +212,10 @@ class VisionLanguageEncoder(nn.Module):
         return logits if bias is None else logits + bias
 
     def forward(self, image: Tensor, captions: Sequence[Sequence[str]]) -> ImageTextLogits:
-        """The path that training takes: (B, 3, H, W) images in [0, 1] with P captions for each.
+        """Logits of (B, 3, H, W) images in [0, 1] with P captions for each; training calls this.
 
         Raises:
-            ValueError: when the architecture has no token grid, or images differ in the number of captions.
+            ValueError: when the architecture has no patch tokens, or images differ in their number of captions.
         """
         features = self.encode_image(image)
         if features.tokens is None:
@@ -234,11 +233,11 @@ class VisionLanguageEncoder(nn.Module):
                 yield weight
 
     def _embed(self, texts: Sequence[str]) -> Tensor:
-        """(N, D) unit vectors. A Hugging Face tower masks what is padded, so padding ends at the longest text."""
+        """(N, D) unit vectors. A Hugging Face tower masks the padding, so texts are padded to the longest only."""
         for text in texts:
-            if beyond := self.tokenizer.cut(text):
+            if truncated := self.tokenizer.overflow(text):
                 warnings.warn(
-                    f"{self.config.name} reads {self.config.context_length} tokens; cut from a prompt: {beyond!r}.",
+                    f"{self.config.name} reads {self.config.context_length} tokens; cut from a prompt: {truncated!r}.",
                     stacklevel=3,
                 )
         ids = self.tokenizer(texts)
@@ -248,15 +247,15 @@ class VisionLanguageEncoder(nn.Module):
         ids = ids.to(next(self._text_weights()).device)
         return F.normalize(self.model.encode_text(ids).float(), dim=-1)
 
-    def _remembered(self, texts: Sequence[str]) -> dict[str, Tensor]:
+    def _cached(self, texts: Sequence[str]) -> dict[str, Tensor]:
         weights = [(w.data_ptr(), w._version, w.dtype, w.device) for w in self._text_weights()]
-        if weights != self._cached_weights or len(self._cache) > REMEMBERED:
+        if weights != self._cached_weights or len(self._cache) > CACHE_SIZE:
             self._cache.clear()
             self._cached_weights = weights
         vectors = {}
         for text in texts:
             if text not in self._cache:
-                with _as_trained(self.model):  # one by one: a vector does not depend on its neighbours
+                with _evaluation(self.model):  # one text at a time: a vector must not depend on its batch
                     self._cache[text] = self._embed([text])[0]
             vectors[text] = self._cache[text]
         return vectors
@@ -267,8 +266,11 @@ class VisionLanguageEncoder(nn.Module):
 
 
 @contextmanager
-def _as_trained(module: nn.Module) -> Iterator[None]:
-    """Without dropout, gradients, autocast or inference mode, whose tensors no later gradient could pass."""
+def _evaluation(module: nn.Module) -> Iterator[None]:
+    """Run a module without dropout, gradients and autocast.
+
+    Inference mode is left, too: no later gradient could pass through tensors that were made in it.
+    """
     modes = [(m, m.training) for m in module.modules()]
     device = next(module.parameters()).device.type
     module.eval()

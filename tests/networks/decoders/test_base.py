@@ -22,14 +22,14 @@ class Painter(VisualPromptDecoder):
         mean = image.mean((1, 2, 3), keepdim=True)
         return EncodedImages((mean.expand(-1, 1, 4, 4),), place)
 
-    def predict_rows(self, maps, rows, multimask):
+    def predict_flat(self, maps, prompts, multimask):
         centre = 2 * torch.arange(32) + 1.0
-        x0, y0, x1, y1 = rows.boxes.T[..., None]
+        x0, y0, x1, y1 = prompts.boxes.T[..., None]
         across = (centre > x0) & (centre < x1)
         down = (centre > y0) & (centre < y1)
         low = (down[:, :, None] & across[:, None, :]).float()[:, None] * 20 - 10
-        if rows.tokens is not None:
-            low = low + rows.tokens.sum((1, 2))[:, None, None, None]
+        if prompts.tokens is not None:
+            low = low + prompts.tokens.sum((1, 2))[:, None, None, None]
         low = low + maps[-1].mean((1, 2, 3))[:, None, None, None]
         low = low.repeat(1, 3 if multimask else 1, 1, 1)
         return low, low.mean((2, 3))

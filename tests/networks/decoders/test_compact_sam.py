@@ -45,7 +45,7 @@ def test_every_kind_of_prompt_is_taken_and_does_not_depend_on_the_batch(kind):
 
 def test_a_box_is_drawn_as_a_mask_at_the_resolution_of_masks():
     network = CompactSAM(**SMALL)
-    drawn = network.drawn(torch.tensor([[10.0, 20, 29, 59], [0, 0, 63, 63], [5, 7, 5, 7]]))
+    drawn = network.draw_boxes(torch.tensor([[10.0, 20, 29, 59], [0, 0, 63, 63], [5, 7, 5, 7]]))
     assert drawn.shape == (3, 1, 32, 32) and drawn.abs().max() <= 10
     rows, columns = (drawn[0, 0] > 0).nonzero().T
     assert (rows.min(), rows.max(), columns.min(), columns.max()) == (10, 29, 5, 14)
@@ -58,7 +58,7 @@ def test_a_mask_prompt_takes_the_place_of_the_drawn_box():
     image, boxes = torch.rand(1, 3, 64, 64), torch.tensor([[[10.0, 20, 29, 59]]])
     with torch.no_grad():
         alone, _ = network(image, boxes=boxes)
-        same, _ = network(image, boxes=boxes, masks=network.drawn(boxes[0])[:, 0][None])
+        same, _ = network(image, boxes=boxes, masks=network.draw_boxes(boxes[0])[:, 0][None])
         other, _ = network(image, boxes=boxes, masks=torch.randn(1, 1, 32, 32))
     assert torch.equal(alone, same)
     assert not torch.allclose(alone, other, atol=1e-3)

@@ -145,10 +145,10 @@ def test_medsam_squashes_and_stretches_each_image_to_0_1_and_does_no_more():
     image = torch.full((2, 3, 128, 128), 0.2)
     image[0, :, 32:64] = 0.6
     image[0, :, 64:] = 1.0
-    ready = network.prepare(image, network.place(128, 128))
+    ready = network.prepare(image, network.letterbox(128, 128))
     assert ready[0, 0, ::32, 0].tolist() == pytest.approx([0.0, 0.5, 1.0, 1.0], abs=1e-6)
     assert float(ready[1].abs().max()) == 0.0  # one grey level
-    wide = network.prepare(torch.rand(1, 3, 30, 50), network.place(30, 50))
+    wide = network.prepare(torch.rand(1, 3, 30, 50), network.letterbox(30, 50))
     assert wide.shape == (1, 3, 128, 128)
     assert (float(wide.min()), float(wide.max())) == (0.0, 1.0)
 

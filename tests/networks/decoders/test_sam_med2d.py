@@ -57,7 +57,7 @@ def test_every_kind_of_prompt_gives_the_authors_masks(network, reference, kind):
         prompts["points"] = (reference["pts"][:, None], reference["lab"][:, None])
     if "mask" in kind:  # theirs are probabilities
         prompts["masks"] = torch.logit(reference["mask_pt|mask_input"])
-    features = EncodedImages((reference["emb"],), network.place(64, 64))
+    features = EncodedImages((reference["emb"],), network.letterbox(64, 64))
     with torch.no_grad():
         low, iou = network.predict(features, **prompts, multimask=True)
         best, best_iou = network.predict(features, **prompts)
@@ -79,7 +79,7 @@ def test_weights_of_the_full_size_have_the_names_and_shapes_of_the_public_file()
 
 def test_a_small_image_lies_in_the_centre_of_nothing():
     network = SAMMed2D(**SMALL)
-    ready = network.prepare(torch.ones(1, 3, 20, 40), network.place(20, 40))
+    ready = network.prepare(torch.ones(1, 3, 20, 40), network.letterbox(20, 40))
     white = (255 - 123.675) / 58.395
     assert ready.shape == (1, 3, 64, 64)
     assert ready[0, 0, 22:42, 12:52].flatten().tolist() == pytest.approx([white] * 800, abs=1e-5)
@@ -91,7 +91,7 @@ def test_a_larger_image_is_squashed_without_interpolation():
     network = SAMMed2D(**SMALL)
     image = torch.zeros(1, 3, 128, 32)
     image[:, :, ::2] = 1.0
-    ready = network.prepare(image, network.place(128, 32))
+    ready = network.prepare(image, network.letterbox(128, 32))
     assert ready.shape == (1, 3, 64, 64)
     assert torch.allclose(ready[0, 1], torch.tensor((255 - 116.28) / 57.12))
 
@@ -99,7 +99,7 @@ def test_a_larger_image_is_squashed_without_interpolation():
 def test_the_order_of_colours_can_be_that_of_its_training():
     image = torch.rand(1, 3, 64, 64)
     network, swapped = SAMMed2D(**SMALL), SAMMed2D(**SMALL, bgr=True)
-    place = network.place(64, 64)
+    place = network.letterbox(64, 64)
     assert torch.equal(network.prepare(image, place), swapped.prepare(image.flip(1), place))
 
 

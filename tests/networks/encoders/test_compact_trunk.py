@@ -5,7 +5,7 @@ import timm
 import torch
 
 from monai_ext.errors import WeightsError
-from monai_ext.handlers.training import begun_with
+from monai_ext.engines.initial_weights import copy_layers
 from monai_ext.networks.encoders.compact_trunk import AttentionBlock, CompactTrunk
 from monai_ext.networks.encoders.vision_language import VisionLanguageEncoder
 from monai_ext.weights import load_weights
@@ -55,7 +55,7 @@ def test_the_tower_in_steps_is_the_tower_at_once():
 def test_tensors_of_other_weights_are_copied_by_name():
     encoder = VisionLanguageEncoder("compact-clip")
     before = {key: value.clone() for key, value in encoder.state_dict().items()}
-    begun_with(encoder, "vlsm", {"encoder.down16.1.": "model.visual.trunk.blocks.0."})
+    copy_layers(encoder, "vlsm", {"encoder.down16.1.": "model.visual.trunk.blocks.0."})
     source = load_weights("vlsm")
     changed = {key for key, value in encoder.state_dict().items() if not torch.equal(value, before[key])}
     assert changed
@@ -69,7 +69,7 @@ def test_names_that_do_not_fit_are_refused_and_nothing_is_changed():
     encoder = VisionLanguageEncoder("compact-clip")
     before = encoder.model.visual.trunk.blocks[0].mix[0].weight.clone()
     with pytest.raises(WeightsError, match="hold no tensor"):
-        begun_with(encoder, "vlsm", {"decoder.nothing.": "model.visual.trunk.blocks.0."})
+        copy_layers(encoder, "vlsm", {"decoder.nothing.": "model.visual.trunk.blocks.0."})
     with pytest.raises(WeightsError, match="shape"):
-        begun_with(encoder, "vlsm", {"encoder.down8.0.": "model.visual.trunk.stem.1.0."})
+        copy_layers(encoder, "vlsm", {"encoder.down8.0.": "model.visual.trunk.stem.1.0."})
     assert torch.equal(encoder.model.visual.trunk.blocks[0].mix[0].weight, before)

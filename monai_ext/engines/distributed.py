@@ -1,0 +1,40 @@
+"""One run on several processes, as torchrun starts them; each function does the right thing on one process, too."""
+
+from __future__ import annotations
+
+import os
+
+import torch
+import torch.distributed as dist
+
+
+def default_device() -> torch.device:
+    """The CUDA device of this process (``LOCAL_RANK``, 0 without torchrun), or the CPU where there is none."""
+    if torch.cuda.is_available():
+        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
+    return torch.device("cpu")
+
+
+def start_processes(device: str | torch.device) -> None:
+    """Join the process group that torchrun describes in the environment: NCCL on CUDA devices, Gloo on CPUs."""
+    device = torch.device(device)
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    if not dist.is_initialized():
+        dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+
+
+def end_processes() -> None:
+    """Leave the process group, if there is one."""
+    if dist.is_initialized():
+        dist.destroy_process_group()
+
+
+def rank() -> int:
+    """Number of this process, 0 on one process."""
+    return dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
+
+
+def process_seed(seed: int) -> int:
+    """A seed for each process, so that processes draw other items; `seed` itself on one process."""
+    return seed + int(os.environ.get("RANK", 0))

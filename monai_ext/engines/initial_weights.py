@@ -1,0 +1,70 @@
+"""The network that a training begins with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import torch
+
+from monai_ext.errors import WeightsError
+from monai_ext.weights.formats import read_state_dict
+from monai_ext.weights.load import copy_into, load_weights
+
+
+class Sentences(Protocol):
+    """A data set that knows by which sentences its targets are asked for."""
+
+    def sentences(self) -> list[str]: ...
+
+
+def initial_network(
+    network: torch.nn.Module,
+    device: str | torch.device = "cpu",
+    initial: str | None = None,
+    layers: Mapping[str, Any] | None = None,
+    vocabulary: Sentences | None = None,
+) -> torch.nn.Module:
+    """The network on its device, as built or with weights to continue from.
+
+    Args:
+        network: changed in place.
+        device: of the training.
+        initial: name in the registry of weights, such as "vlsm", or a state dict file (.pt); None for none.
+        layers: ``{"weights": name, "names": {prefix there: prefix here}}``: some layers of another network's weights,
+            see :func:`copy_layers`; applied before `initial`.
+        vocabulary: the training data, for a network that keeps the words of its training sentences with its weights
+            and refuses others.
+
+    Raises:
+        WeightsError: when there are no such weights, or they are of another network.
+    """
+    if layers:
+        copy_layers(network, layers["weights"], layers["names"])
+    if initial:
+        state = read_state_dict(initial) if initial.endswith(".pt") else load_weights(initial)
+        copy_into(network, state, initial)
+    if vocabulary is not None:
+        network.learn_words(vocabulary.sentences())  # type: ignore[operator]
+    return network.to(device)
+
+
+def copy_layers(network: torch.nn.Module, weights: str, names: Mapping[str, str]) -> None:
+    """Copy some tensors of other weights into a network, which then learns on from what another network knows.
+
+    Args:
+        network: changed in place.
+        weights: name in the registry.
+        names: how names of tensors begin in the weights, and in the network instead.
+
+    Raises:
+        WeightsError: when the weights hold no tensor of such a name, or one does not fit.
+    """
+    own = network.state_dict()
+    state = load_weights(weights)
+    for old, new in names.items():
+        found = {new + key.removeprefix(old): value for key, value in state.items() if key.startswith(old)}
+        if not found:
+            raise WeightsError(f"weights {weights!r} hold no tensor {old}*; see the network they are of.")
+        own.update({key: value.to(own[key].dtype) if key in own else value for key, value in found.items()})
+    copy_into(network, own, f"weights {weights!r}")
