@@ -12,10 +12,11 @@ import numpy as np
 from PIL import Image
 
 from tests.io.dicom.dicom_files import write_enhanced, write_series
+from tests.io.image_files import write_itk
 
-PICTURES = ("p.png", "p.jpg", "p.tif", "packed.tif", "p.bmp")
-VOLUMES = ("v.nii", "v.nii.gz", "v.mha", "packed.mha", "v.mhd", "v.nrrd", "packed.nrrd")
-SERIES = ("s.dcm", "packed.dcm", "enhanced.dcm", "s.zip")
+PICTURES = ("p.png", "p.jpg", "p.tif", "compressed.tif", "p.bmp")
+VOLUMES = ("v.nii", "v.nii.gz", "v.mha", "compressed.mha", "v.mhd", "v.nrrd", "compressed.nrrd")
+SERIES = ("s.dcm", "compressed.dcm", "enhanced.dcm", "s.zip")
 FORMATS = PICTURES + VOLUMES + SERIES
 STORED = (np.mgrid[:8, :8, :12].sum(0) * 97 % 1000).astype(np.int16)
 EXTREMES = (b"0", b"-1", b"1", b"3", b"99999999999", b"2147483647", b"1e999", b"nan", b"", b"x")
@@ -24,22 +25,20 @@ EXTREMES = (b"0", b"-1", b"1", b"3", b"99999999999", b"2147483647", b"1e999", b"
 
 def sound_file(path: Path) -> Path:
     """Write the file that its name, one of FORMATS, says."""
-    packed = path.name.startswith("packed")
+    compressed = path.name.startswith("compressed")
     if path.name in PICTURES:
         rows, columns = np.mgrid[:24, :32]
         picture = Image.fromarray(np.stack([rows * 8, columns * 7, rows + columns], -1).astype(np.uint8))
-        picture.save(path, **({"compression": "tiff_lzw"} if packed else {}))
+        picture.save(path, **({"compression": "tiff_lzw"} if compressed else {}))
     elif path.name.startswith("v.nii"):
         nib.save(nib.Nifti1Image(STORED, np.diag([2.0, 2.0, 5.0, 1.0])), path)
     elif path.name in VOLUMES:
-        import itk
-
-        itk.imwrite(itk.image_from_array(STORED), str(path), compression=packed)
+        write_itk(path, STORED, compressed=compressed)
     elif path.name == "enhanced.dcm":
         write_enhanced(path, STORED[:, :, :3], [(0, 0, 0), (0, 0, 2), (0, 0, 4)])
     else:
         folder = path.with_name("slices")
-        write_series(folder, STORED[:, :, : 3 if path.name == "s.zip" else 1], rle=packed)
+        write_series(folder, STORED[:, :, : 3 if path.name == "s.zip" else 1], rle=compressed)
         if path.name == "s.zip":
             with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
                 for file in sorted(folder.iterdir()):

@@ -48,6 +48,7 @@ def read_split(
     split: str,
     sets: str | Sequence[str] | None = None,
     unions: Mapping[str, Sequence[str]] | None = None,
+    exclude: Sequence[str] = (),
 ) -> list[dict[str, Any]]:
     """The items of one list of one data set, or of several pooled.
 
@@ -56,6 +57,7 @@ def read_split(
         split: name of a list in ``dataset.json``: training, validation, test, images, demo, …
         sets: names of the sets to pool, as in :func:`find_sets`.
         unions: targets to add where all parts are annotated, as ``{"lungs": ["left lung", "right lung"]}``.
+        exclude: ids of cases that are left out.
 
     Returns:
         one dict per image: ``image`` (a path, or a list of paths, one per sequence), ``label`` (a path; left
@@ -92,7 +94,7 @@ def read_split(
         raise InputError(f"{folder}: {len(problems)} problem(s) in the data: {shown}. Correct {DESCRIPTION}.")
     if not items:
         raise InputError(f"{folder}: the list '{split}' is empty; choose from {', '.join(lists)}.")
-    return items
+    return [item for item in items if item["case"] not in exclude]
 
 
 class SetReader:

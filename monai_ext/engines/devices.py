@@ -1,15 +1,10 @@
-"""Where a network runs, and in which precision, unless a configuration says otherwise."""
+"""The precision in which a network runs, unless a configuration says otherwise."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import torch
-
-
-def default_device() -> torch.device:
-    """The first CUDA device; the CPU where there is none."""
-    return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
 
 
 def mixed_precision(device: torch.device | str, amp: bool | None = None) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import torch.distributed as dist
 
 
 def default_device() -> torch.device:
-    """The CUDA device of this process (``LOCAL_RANK``, 0 without torchrun), or the CPU where there is none."""
+    """The CUDA device of this process (``LOCAL_RANK`` of torchrun, else the first), or the CPU where there is none."""
     if torch.cuda.is_available():
         return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
     return torch.device("cpu")

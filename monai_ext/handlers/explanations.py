@@ -17,25 +17,31 @@ from monai_ext.visualize.overlay import flat_view
 PICTURE = "explanation.png"
 
 
+def explanation_recorder(explain: bool) -> StageRecorder | None:
+    """The inferer's observer where stages are to be drawn, else none."""
+    return StageRecorder(explain=True) if explain else None
+
+
 class ExplanationWriter:
     """Write ``CASE/explanation.png``: image, saliency, coarse mask with boxes and points, refined mask, for each prompt.
 
     Of a volume the slice with most of the results is drawn, or of the coarse masks where all results are empty.
 
     Args:
-        recorder: the inferer's observer, with ``explain=True``.
+        recorder: the inferer's observer, see :func:`explanation_recorder`; None draws nothing.
         output_dir: of the run.
     """
 
-    def __init__(self, recorder: StageRecorder, output_dir: str | Path) -> None:
+    def __init__(self, recorder: StageRecorder | None, output_dir: str | Path) -> None:
         self.recorder = recorder
         self.output_dir = Path(output_dir)
 
     def attach(self, engine: Engine) -> None:
-        engine.add_event_handler(Events.STARTED, self.recorder.clear)
-        engine.add_event_handler(Events.ITERATION_COMPLETED, self)
+        if self.recorder is not None:
+            engine.add_event_handler(Events.STARTED, self.recorder.clear)
+            engine.add_event_handler(Events.ITERATION_COMPLETED, self, self.recorder)
 
-    def __call__(self, engine: Engine) -> None:
+    def __call__(self, engine: Engine, recorder: StageRecorder) -> None:
         """Draw the cases of one iteration; those that failed or were done before have no stages.
 
         Raises:
@@ -44,12 +50,11 @@ class ExplanationWriter:
         state: Any = engine.state
         if all("masks" in output for output in state.output):
             for batch, output in zip(state.batch, state.output, strict=True):
-                self.draw({**batch, **output})
+                self.draw({**batch, **output}, recorder.take())
 
-    def draw(self, data: dict[str, Any]) -> None:
-        """One case: ``image`` (3, ...) in [0, 1], ``masks`` (P, ...), ``unknown`` and ``record``."""
+    def draw(self, data: dict[str, Any], case: RecordedCase) -> None:
+        """One case: ``image`` (3, ...) in [0, 1], ``masks`` (P, ...), ``unknown`` and ``record``, and its stages."""
         masks = data["masks"]
-        case = self.recorder.take()
         index = _fullest(masks, case)
         image, shown, size = flat_view(data["image"], masks, index)
         rows = []

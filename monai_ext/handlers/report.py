@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from monai_ext.data.fault_tolerant import FAILED, FINISHED
 from monai_ext.data.records import CaseRecords
 from monai_ext.errors import InputError
 from monai_ext.files import check_writable, whole_file
+from monai_ext.io.datalists import report_name
 
 
 class ReportWriter:
@@ -28,36 +28,32 @@ class ReportWriter:
     path and nothing of a file's header beside its geometry.
 
     Args:
-        output_dir: where ``report.json`` goes; paths of masks are relative to it.
-        bundle: name of the bundle.
-        weights: what :func:`monai_ext.weights.load_into` returned, or a name.
+        records: where the record of each case is written, so that a later run can pass over it. The report lies in
+            their folder and states their bundle, weights and settings; paths of masks are relative to the folder.
         device: that the network ran on.
         report: a second place for the same file.
         seed: of the run, if it has one.
-        version: of the bundle.
         record_key: data key of a case's list of records.
-        records: where the record of each case is written, so that a later run can pass over it.
-        name: of the report in `output_dir`; parts of a job array need one each.
+        part, parts: of a job array, whose jobs need a report each: ``report-1-of-2.json``.
     """
 
     def __init__(
         self,
-        output_dir: str | Path,
-        bundle: str,
-        weights: Mapping[str, str] | str,
+        records: CaseRecords,
         device: str | torch.device,
         report: str | Path | None = None,
         seed: int | None = None,
-        version: str | None = None,
         record_key: str = "record",
-        records: CaseRecords | None = None,
-        name: str = "report.json",
+        part: int = 1,
+        parts: int = 1,
     ) -> None:
-        self.targets = [Path(output_dir) / name, *([Path(report)] if report else [])]
+        name, version = records.bundle or (None, None)
+        file = records.output_dir / report_name(part, parts)
+        self.targets = [file, *([Path(report)] if report else [])]
         self.header = {
             "version": version,
-            "bundle": bundle,
-            "weights": {"name": weights} if isinstance(weights, str) else dict(weights),
+            "bundle": name,
+            "weights": dict(records.weights or {}),
             "device": str(device),
         }
         self.seed = seed
@@ -99,7 +95,7 @@ class ReportWriter:
         for item, output in zip(state.batch, state.output, strict=True):
             digest = item["input_sha256"]
             rows = [{**row, "input_sha256": digest} for row in output[self.record_key]]
-            if self.records and rows:
+            if rows:
                 self.records.write(rows[0]["case"], digest, rows)
             self._add(rows)
 
@@ -126,7 +122,7 @@ class ReportWriter:
             **self.header,
             "seconds": round(time.monotonic() - self._started, 3),
             "seed": self.seed,
-            "settings": self.records.settings if self.records else {},
+            "settings": self.records.settings,
             "versions": {
                 "torch": str(torch.__version__),
                 "monai": monai.__version__,

@@ -168,3 +168,19 @@ class LossLog:
             seconds = time.monotonic() - self.started
             file.write(f"{engine.state.epoch},{seconds:.0f},{self.total / self.steps:.4f}\n")
         self.total, self.steps = 0.0, 0
+
+
+class Attach:
+    """Attach a handler that stands elsewhere in a configuration, since others refer to it.
+
+    MONAI looks for a ``_target_`` in every entry of a list of handlers, so a bare reference cannot be one.
+
+    Args:
+        handler: such as ignite's EMAHandler, whose ``ema_model`` is validated and kept.
+    """
+
+    def __init__(self, handler: Any) -> None:
+        self.handler = handler
+
+    def attach(self, engine: Engine) -> None:
+        self.handler.attach(engine)

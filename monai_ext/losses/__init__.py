@@ -1,4 +1,4 @@
-"""Losses of text-prompted segmentation."""
+"""Losses of text-prompted segmenters, visual-prompt decoders and vision-language encoders."""
 
 from monai_ext.losses.text_prompt import TextPromptLoss
 

@@ -1,4 +1,4 @@
-"""Loss of a text-prompted segmenter: mask where the target is, presence everywhere."""
+"""Loss of text-prompted segmenters: of the mask where the target is present, of the presence everywhere."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from monai_ext.networks.segmenter import Segmentation
 class TextPromptLoss(nn.Module):
     """Dice and cross-entropy of the mask, cross-entropy of the presence, and deep supervision.
 
-    Dice is taken over the images whose target is there, since an empty label makes it a mere count of false
-    positives; cross-entropy is taken over all, weighted less where the target is absent.
+    Dice is taken over the images whose target is present, since with an empty label it only counts false positives.
+    Cross-entropy is taken over all images, with a lower weight where the target is absent.
 
     Args:
         dice: weight of the soft Dice loss.
         cross_entropy: weight of the mask's cross-entropy.
         presence: weight of the presence logit's cross-entropy.
         coarse: weight of Dice and cross-entropy of the logits (B, 1, H, W) in `aux["coarse"]`, where the network
-            returns such (deep supervision).
+            returns them (deep supervision).
         absent: weight of the mask's cross-entropy on images whose target is absent.
-        medical: weight of the cross-entropy of the logit (B,) in `aux["medical"]`, where the network returns one
-            and the label tells whether a picture is medical at all.
+        medical: weight of the cross-entropy of the logit (B,) in `aux["medical"]`, where the network returns it and
+            the label says which pictures are medical ones.
     """
 
     def __init__(
@@ -47,9 +47,12 @@ class TextPromptLoss(nn.Module):
     def forward(
         self, result: Segmentation | Sequence[Segmentation], label: Tensor | Mapping[str, Tensor]
     ) -> Tensor:
-        """Scalar loss of B results against (B, 1, H, W) labels in {0, 1}; P lists of B against (B, P, H, W).
+        """The loss, a scalar.
 
-        ``{"label": such labels, "medical": (B,)}`` also tells, by 0, which pictures show nothing medical.
+        Args:
+            result: of B images for one prompt each, or P such results, of P prompts for each image.
+            label: (B, 1, H, W), or (B, P, H, W) for P results, in {0, 1}; or a mapping that holds it as ``label`` and
+                ``medical`` (B,), 1 for medical pictures and 0 for others.
         """
         results = [result] if isinstance(result, Segmentation) else list(result)
         medical = None if isinstance(label, Tensor) else label["medical"]

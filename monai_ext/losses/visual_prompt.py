@@ -1,4 +1,4 @@
-"""Loss of promptable decoders: SAM's and SAM-Med2D's focal and Dice loss, and the error of the predicted IoU."""
+"""Loss of visual-prompt decoders: SAM's and SAM-Med2D's focal and Dice loss, and the error of the predicted IoU."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from torch import Tensor, nn
 class VisualPromptLoss(nn.Module):
     """20 x focal loss (gamma 2, alpha .25) + Dice loss + mean squared error of the predicted IoU.
 
-    Dice and IoU are taken of each mask, the IoU of the thresholded mask, which is what the prediction is used to
-    rank. Of several masks for one prompt only the best is trained, so that they come to differ (Kirillov et al. 2023);
-    the IoU is learnt for all of them. With `as_published` both are of all masks of the batch together, and the IoU is that of probabilities
-    (the code of SAM-Med2D, Cheng et al. 2023).
+    Dice and IoU are computed for each mask, and the IoU is that of the thresholded mask, since its prediction ranks
+    masks. Of several alternative masks of a prompt only the best is trained, so that they learn to differ (Kirillov et
+    al. 2023); the predicted IoU is trained for all of them. With `as_published` Dice and IoU are those of all masks of
+    the batch together, and the IoU is that of probabilities (the code of SAM-Med2D, Cheng et al. 2023).
 
     Args:
         focal: weight of the focal loss.
         dice: weight of the Dice loss.
         iou: weight of the error of the predicted IoU.
         as_published: see above.
-        gamma, alpha: of the focal loss; 0 and None make it the plain cross-entropy.
+        gamma, alpha: of the focal loss; with 0 and None it is the cross-entropy.
     """
 
     def __init__(
@@ -40,10 +40,10 @@ class VisualPromptLoss(nn.Module):
         self.each_focal = FocalLoss(gamma=gamma, alpha=alpha, reduction="none")
         self.each_dice = DiceLoss(sigmoid=True, smooth_nr=1.0, smooth_dr=1.0, reduction="none")
 
-    def parts(self, logits: Tensor, iou: Tensor, label: Tensor) -> dict[str, Tensor]:
-        """The three scalars, unweighted; see :meth:`forward`."""
-        rows, number = logits.shape[:2]
-        if label.shape != (rows, 1, *logits.shape[2:]) or iou.shape != (rows, number):
+    def terms(self, logits: Tensor, iou: Tensor, label: Tensor) -> dict[str, Tensor]:
+        """The three losses as unweighted scalars, ``focal``, ``dice`` and ``iou``; see :meth:`forward`."""
+        prompts, number = logits.shape[:2]
+        if label.shape != (prompts, 1, *logits.shape[2:]) or iou.shape != (prompts, number):
             raise ValueError(
                 f"logits {tuple(logits.shape)}, IoU {tuple(iou.shape)}, label {tuple(label.shape)}; "
                 "(R, M, H, W), (R, M) and (R, 1, H, W) are needed."
@@ -62,42 +62,28 @@ class VisualPromptLoss(nn.Module):
         }
 
     @torch.no_grad()
-    def _which(self, logits: Tensor, label: Tensor) -> Tensor:
-        """(R,): of each prompt's masks the one with the least focal and Dice loss."""
+    def _best_index(self, logits: Tensor, label: Tensor) -> Tensor:
+        """(R,): the index of each prompt's mask with the lowest focal and Dice loss."""
         every = label.expand_as(logits)
         focal = self.each_focal(logits, every).mean((2, 3))
         dice = self.each_dice(logits, every).flatten(1)
         return (self.weights["focal"] * focal + self.weights["dice"] * dice).argmin(1)
 
     def _best(self, logits: Tensor, label: Tensor) -> Tensor:
-        """(R, 1, H, W): that one's logits."""
-        rows = torch.arange(len(logits), device=logits.device)
-        return logits[rows, self._which(logits, label)][:, None]
+        """(R, 1, H, W): the logits of each prompt's mask with the lowest loss."""
+        prompts = torch.arange(len(logits), device=logits.device)
+        return logits[prompts, self._best_index(logits, label)][:, None]
 
     def forward(self, logits: Tensor, iou: Tensor, label: Tensor) -> Tensor:
-        """Weighted sum, a scalar; (B, N, M, H, W) of a promptable decoder goes in as ``flatten(0, 1)``.
+        """The weighted sum of all terms, a scalar.
 
         Args:
-            logits: (R, M, H, W), M masks for each of R prompts.
-            iou: predicted, (R, M).
+            logits: (R, M, H, W), M masks for each of R prompts; of a decoder's (B, N, M, H, W) ``flatten(0, 1)``.
+            iou: predicted IoU (R, M).
             label: (R, 1, H, W) in {0, 1}.
 
         Raises:
-            ValueError: when the shapes do not fit, or M is not 1 as published.
+            ValueError: when the shapes do not fit, or with `as_published` M is not 1.
         """
-        parts = self.parts(logits, iou, label)
-        return sum((self.weights[name] * part for name, part in parts.items()), logits.new_zeros(()))
-
-
-class DecodedLoss(VisualPromptLoss):
-    """:class:`VisualPromptLoss` of what a promptable decoder returns, as a trainer hands it over."""
-
-    def forward(self, found: tuple[Tensor, Tensor], label: Tensor) -> Tensor:  # type: ignore[override]
-        """A scalar.
-
-        Args:
-            found: logits (B, N, M, H, W) and predicted IoU (B, N, M) of N prompts for each image.
-            label: (B, N, H, W) in {0, 1}.
-        """
-        logits, iou = found
-        return super().forward(logits.flatten(0, 1), iou.flatten(0, 1).float(), label.flatten(0, 1)[:, None])
+        terms = self.terms(logits, iou, label)
+        return sum((self.weights[name] * term for name, term in terms.items()), logits.new_zeros(()))

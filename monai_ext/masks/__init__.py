@@ -1,4 +1,4 @@
-"""From points, saliency or whole images to candidate masks, and how these are shown."""
+"""Candidate masks from points, coarse masks from saliency, and what is made of them: visual prompts, masked images."""
 
 from monai_ext.masks.coarse import CoarseMask, CRFMask, KMeansMask, OtsuMask, ThresholdMask
 from monai_ext.masks.components import count_components, keep_components, touching_components

@@ -1,4 +1,4 @@
-"""From saliency to a coarse mask: by a level, by Otsu's with a confidence, by k-means, by a conditional random field."""
+"""From saliency to a coarse mask: by a level, by Otsu's threshold, by k-means, by a conditional random field."""
 
 from __future__ import annotations
 
@@ -17,22 +17,24 @@ from monai_ext.masks.crf import DenseCRF
 
 
 class CoarseMask(ABC):
-    """What the ways have in common: each image is looked at alone, and a saliency that is the same everywhere, as an
-    encoder that sees nothing of the prompt gives it, marks nothing."""
+    """Turns saliency into coarse masks, each image by itself.
+
+    The mask of a constant saliency, which an encoder returns where it finds nothing of the prompt, is empty.
+    """
 
     def __call__(self, saliency: Tensor, image: Tensor) -> Tensor:
         """Coarse masks of a batch.
 
         Args:
             saliency: (B, 1, H, W) float in [0, 1].
-            image: (B, 3, H, W) in [0, 1], what the saliency is of.
+            image: (B, 3, H, W) in [0, 1], the images of the saliency.
 
         Returns:
             (B, 1, H, W) bool, on the saliency's device; all False where the saliency is constant.
 
         Raises:
             InputError: when saliency or image holds values that are not finite.
-            ValueError: when the shapes are others.
+            ValueError: when the shapes do not fit.
         """
         if saliency.shape[1:] != (1, *image.shape[2:]) or len(saliency) != len(image) or image.shape[1] != 3:
             raise ValueError(
@@ -52,7 +54,7 @@ class CoarseMask(ABC):
 
     @abstractmethod
     def mask(self, saliency: Tensor, image: Tensor) -> Tensor:
-        """(H, W) bool of one saliency (H, W), not constant, and its image (3, H, W), both on the CPU."""
+        """The mask (H, W) bool of one saliency (H, W), which is not constant, and its image (3, H, W), on the CPU."""
 
 
 class ThresholdMask(CoarseMask):
@@ -62,7 +64,7 @@ class ThresholdMask(CoarseMask):
         level: in [0, 1).
 
     Raises:
-        InputError: when the level is another.
+        InputError: when the level is out of this range.
     """
 
     def __init__(self, level: float = 0.5) -> None:
@@ -75,15 +77,15 @@ class ThresholdMask(CoarseMask):
 
 
 class OtsuMask(CoarseMask):
-    """Where the saliency is above Otsu's threshold, without the components that are not salient enough.
+    """Where the saliency is above Otsu's threshold, without components of low confidence (MedCLIP-SAMv2).
 
-    A component's confidence is the mean over it of the saliency, spread to [0, 1] (MedCLIP-SAMv2).
+    The saliency is scaled to [0, 1]. A component's confidence is its mean saliency.
 
     Args:
-        confidence: components of a higher one stay; in [0, 1), 0 for all.
+        confidence: components of a higher confidence are kept; in [0, 1), 0 keeps all.
 
     Raises:
-        InputError: when the confidence is another.
+        InputError: when the confidence is out of this range.
     """
 
     def __init__(self, confidence: float = 0.5) -> None:
@@ -92,21 +94,21 @@ class OtsuMask(CoarseMask):
         self.confidence = confidence
 
     def mask(self, saliency: Tensor, image: Tensor) -> Tensor:
-        spread = (saliency - saliency.amin()) / (saliency.amax() - saliency.amin())
-        labels = label_components(spread > float(threshold_otsu(spread.numpy())))
+        scaled = (saliency - saliency.amin()) / (saliency.amax() - saliency.amin())
+        labels = label_components(scaled > float(threshold_otsu(scaled.numpy())))
         numbers = np.arange(1, labels.max(initial=0) + 1)
         confident = np.zeros(len(numbers) + 1, dtype=bool)
-        confident[1:] = np.asarray(means(spread.numpy(), labels, numbers)) > self.confidence
+        confident[1:] = np.asarray(means(scaled.numpy(), labels, numbers)) > self.confidence
         return torch.from_numpy(confident[labels])
 
 
 class KMeansMask(CoarseMask):
-    """The more salient of two clusters of pixels, its largest components (the code of MedCLIP-SAMv2).
+    """The largest components of the more salient of two clusters of pixels (the code of MedCLIP-SAMv2).
 
     Args:
-        components: how many stay; None for all. Two for lungs, one for most targets.
-        size: side of the square that is clustered.
-        seed: of the clusters' first centres.
+        components: how many are kept, None for all; two for lungs, one for most targets.
+        size: side in pixels of the square that the saliency is resized to and clustered in.
+        seed: of the initial centres of the clusters.
 
     Raises:
         InputError: when a value is out of its range.
@@ -121,12 +123,12 @@ class KMeansMask(CoarseMask):
         self.components, self.size, self.seed = components, size, seed
 
     def mask(self, saliency: Tensor, image: Tensor) -> Tensor:
-        from sklearn.cluster import KMeans  # half a second, for those who cluster only
+        from sklearn.cluster import KMeans  # takes half a second, which only this class needs
 
         small = F.interpolate(
             saliency[None, None], (self.size, self.size), mode="bilinear", align_corners=False, antialias=True
         )[0, 0]
-        if small.amin() == small.amax():  # what there was is too small to be seen at this size
+        if small.amin() == small.amax():  # the salient region vanishes at this size
             return torch.zeros_like(saliency, dtype=torch.bool)
         clusters = KMeans(2, n_init=1, random_state=self.seed).fit(small.reshape(-1, 1).numpy())
         higher = int(clusters.cluster_centers_[:, 0].argmax())
@@ -137,12 +139,12 @@ class KMeansMask(CoarseMask):
 
 
 class CRFMask(CoarseMask):
-    """Where the foreground is more likely than the background once the mask follows the image's edges.
+    """Where the foreground is more probable than the background after inference in a dense CRF.
 
-    The saliency itself is the probability that inference starts from.
+    Inference starts from the saliency as the probability of the foreground; the mask then follows the image's edges.
 
     Args:
-        crf: with the settings of MedCLIP-SAMv2 if None; :class:`DenseCRF` also says what v1 used.
+        crf: one with the settings of MedCLIP-SAMv2 if None; :class:`DenseCRF` also names those of v1.
     """
 
     def __init__(self, crf: DenseCRF | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Connected parts of a mask: pixels that touch by a side or a corner belong together."""
+"""Connected components of a mask; pixels that touch by a side or a corner belong to the same component."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from monai_ext.errors import InputError
 
 
 def label_components(mask: Tensor) -> np.ndarray:
-    """Each component's number, (H, W), from 1 in reading order of their first pixels; 0 outside of the mask."""
+    """The components of a mask (H, W), numbered from 1 in reading order of their first pixels, 0 outside: (H, W)."""
     return label(mask.cpu().numpy() > 0, connectivity=2)
 
 
 def count_components(mask: Tensor) -> int:
-    """How many components a mask (H, W) has; 0 of an empty one."""
+    """The number of components of a mask (H, W), 0 if it is empty."""
     return int(label_components(mask).max(initial=0))
 
 
@@ -26,7 +26,7 @@ def keep_components(mask: Tensor, n: int) -> Tensor:
 
     Args:
         mask: (H, W).
-        n: all are kept where there are fewer, none for 0.
+        n: how many are kept; all where there are fewer.
 
     Raises:
         InputError: when n is negative.

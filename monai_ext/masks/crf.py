@@ -1,4 +1,4 @@
-"""A mask that follows the edges of its image: the fully connected conditional random field.
+"""The fully connected conditional random field, which makes a mask follow the edges of its image.
 
 Krähenbühl and Koltun, "Efficient inference in fully connected CRFs with Gaussian edge potentials" (2011,
 arXiv:1210.5644): mean-field inference with a Gaussian kernel of position and a bilateral one of position and colour,
@@ -14,26 +14,26 @@ import numpy as np
 from monai_ext.errors import InputError
 from monai_ext.masks.lattice import Lattice
 
-LEAST = 1e-8  # added to a probability before its logarithm
+EPS = 1e-8  # added to a probability before its logarithm
 
 
 class DenseCRF:
     """Mean-field inference for foreground and background.
 
     Args:
-        gaussian_sxy: standard deviation of the kernel of position, in pixels.
-        gaussian_compat: its weight.
-        bilateral_sxy: standard deviation of the bilateral kernel's position, in pixels.
-        bilateral_srgb: and of its colour, in grey levels of 255.
-        bilateral_compat: its weight.
+        gaussian_sxy: standard deviation of the Gaussian kernel of position, in pixels.
+        gaussian_compat: weight of the Gaussian kernel.
+        bilateral_sxy: standard deviation of position in the bilateral kernel, in pixels.
+        bilateral_srgb: standard deviation of colour in the bilateral kernel, in grey levels of 255.
+        bilateral_compat: weight of the bilateral kernel.
         iterations: of mean-field inference.
-        tau: the larger, the less the probabilities that come in are worth against the kernels.
+        tau: temperature of the given probabilities; a larger one gives them less weight against the kernels.
 
     The defaults are those of MedCLIP-SAMv2. MedCLIP-SAM (v1) has gaussian_sxy 3, bilateral_sxy 60, bilateral_srgb 5
     and the same weights, also one iteration.
 
-    One core takes 0.2 to 0.3 s for an image of 256 × 256 pixels, 0.7 to 1.1 s for 512 × 512, 4 to 5 s and 0.6 GB for
-    1024 × 1024, nearly all of it to set up the kernels: iterations cost little.
+    One core needs 0.2 to 0.3 s for an image of 256 × 256 pixels, 0.7 to 1.1 s for 512 × 512, 4 to 5 s and 0.6 GB for
+    1024 × 1024. Nearly all of it sets up the kernels; further iterations cost little.
 
     Raises:
         InputError: when a value is out of its range.
@@ -92,12 +92,12 @@ class DenseCRF:
         return belief[:, 1].reshape(height, width)
 
     def energies(self, probability: np.ndarray) -> np.ndarray:
-        """Unary energies (2, H, W) of background and foreground, of the foreground's probability (H, W).
+        """Unary energies (2, H, W) of background and foreground, from the foreground's probability (H, W).
 
-        -log p / (tau · sigmoid(p)), as both versions of MedCLIP-SAM have it.
+        -log p / (tau · sigmoid(p)), as in the code of both versions of MedCLIP-SAM.
         """
         each = np.stack([1 - probability.astype(np.float64), probability])
-        return -np.log(each + LEAST) * (1 + np.exp(-each)) / self.tau
+        return -np.log(each + EPS) * (1 + np.exp(-each)) / self.tau
 
 
 def _positions(height: int, width: int) -> np.ndarray:
@@ -108,16 +108,16 @@ def _positions(height: int, width: int) -> np.ndarray:
 
 @lru_cache(maxsize=2)
 def _of_position(height: int, width: int, sxy: float) -> tuple[Lattice, np.ndarray]:
-    """The same for all images of a size."""
+    """The normalised Gaussian kernel of position, which is the same for all images of a size."""
     return _normalised(Lattice(_positions(height, width) / sxy))
 
 
 def _normalised(kernel: Lattice) -> tuple[Lattice, np.ndarray]:
-    """With 1/√(its sum at each place), (n, 1): multiplied before and after the kernel."""
-    return kernel, 1 / np.sqrt(kernel(np.ones((kernel.spread.shape[0], 1))) + 1e-20)
+    """A kernel and its symmetric normalisation, (n, 1): 1/√(sum of the kernel at each pixel), applied before and after."""
+    return kernel, 1 / np.sqrt(kernel(np.ones((kernel.splat.shape[0], 1))) + 1e-20)
 
 
 def _softmax(logits: np.ndarray) -> np.ndarray:
-    """Over the last of (n, c)."""
+    """Softmax over the last axis of (n, c)."""
     powers = np.exp(logits - logits.max(1, keepdims=True))
     return powers / powers.sum(1, keepdims=True)

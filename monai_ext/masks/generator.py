@@ -1,8 +1,8 @@
-"""Segment everything: masks of a promptable decoder asked at every point of a grid, the bad and the double left out.
+"""Segment everything: candidate masks of a visual-prompt decoder at the points of a grid, filtered and without doubles.
 
 The procedure of segment_anything's automatic mask generator (Kirillov et al. 2023, arXiv:2304.02643, section 4), for any
-decoder of this package. Masks are enlarged only once they have passed by their predicted IoU, and decoder calls are
-as large as the device likes.
+decoder of this package. Only masks of sufficient predicted IoU are enlarged, and the number of points in one call of the
+decoder suits the device.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ from monai_ext.errors import InputError
 if TYPE_CHECKING:
     from monai_ext.networks.decoders.base import EncodedImages, VisualPromptDecoder
 
-ON_CPU = 1 << 21  # values of the features that one call repeats: 8 MB, about what a cache holds
-MOST_POINTS = 64
-AT_ONCE = 16  # masks enlarged together: a square of 1024 pixels takes 4 MB
+CPU_VALUES = 1 << 21  # feature values that one call repeats on a CPU: 8 MB, about the size of its cache
+MAX_POINTS = 64  # per call
+CHUNK = 16  # masks enlarged together: a square of 1024 pixels takes 4 MB
 
 
 @dataclass(frozen=True)
 class Candidates:
-    """K masks of one image, the best predicted IoU first.
+    """K candidate masks of one image, in descending order of predicted IoU.
 
     Attributes:
         masks: (K, H, W) bool, none empty.
         iou: (K,) predicted IoU.
-        stability: (K,) IoU of the mask cut above and below its threshold, in [0, 1].
+        stability: (K,) IoU of the masks at a threshold above and one below that of the mask, in [0, 1].
         boxes: (K, 4), (x0, y0, x1, y1): first and last column and row, in pixels.
-        points: (K, 2), (x, y) of the point that each mask was found at, in pixels.
+        points: (K, 2), (x, y) of each mask's prompt, in pixels.
     """
 
     masks: Tensor
@@ -51,21 +51,21 @@ class Candidates:
         return len(self.masks)
 
     def take(self, which: Tensor) -> Candidates:
-        """Some of them, by index or by a mask of K."""
+        """Some of the candidates, by their indices or by a mask (K,)."""
         return Candidates(*(getattr(self, field.name)[which] for field in fields(self)))
 
 
 class MaskGenerator:
-    """All masks of an image that a promptable decoder finds at the points of a grid.
+    """The candidate masks that a visual-prompt decoder finds in an image at the points of a grid.
 
     Args:
-        points_per_side: of the grid, over the image.
+        points_per_side: of the grid over the image.
         iou_threshold: masks of a lower predicted IoU are left out.
         stability_threshold: masks of a lower stability are left out.
-        stability_offset: how far above and below 0 the logits are cut for the stability.
-        nms_threshold: of masks whose boxes overlap more than this (IoU), the one of the highest predicted IoU stays.
+        stability_offset: distance from 0 of the two thresholds of the logits that define the stability.
+        nms_threshold: of masks whose boxes overlap more than this (IoU), the one with the highest predicted IoU is kept.
         min_region: in pixels; smaller holes are filled and smaller islands removed, 0 for none.
-        points_per_call: of the decoder; None for what suits device and decoder.
+        points_per_call: points in one call of the decoder; None for a number that suits device and decoder.
 
     Raises:
         InputError: when a value is out of its range.
@@ -104,7 +104,7 @@ class MaskGenerator:
 
         Args:
             decoder: in evaluation mode.
-            features: of its `encode`, for one image.
+            features: that the decoder's `encode` returned for one image.
 
         Raises:
             ValueError: when the features are those of several images.
@@ -113,19 +113,21 @@ class MaskGenerator:
             raise ValueError(
                 f"features of {len(features)} images; one at a time, since each has masks of its own."
             )
-        low, iou, points = self._asked(decoder, features)
-        found = list(self._stable(decoder, features, low, iou, points))
-        candidates = Candidates(*(torch.cat(parts) for parts in zip(*found, strict=True)))
+        low, iou, points = self._predicted(decoder, features)
+        chunks = list(self._stable(decoder, features, low, iou, points))
+        candidates = Candidates(*(torch.cat(values) for values in zip(*chunks, strict=True)))
         kept = candidates.take(nms(candidates.boxes.float(), candidates.iou, self.nms_threshold))
-        return self._tidied(kept) if self.min_region and len(kept) else kept
+        return self._without_small_regions(kept) if self.min_region and len(kept) else kept
 
-    def _asked(self, decoder: VisualPromptDecoder, features: EncodedImages) -> tuple[Tensor, Tensor, Tensor]:
-        """Low-resolution logits (K, h, h), IoU (K,) and points (K, 2) of what passes by its predicted IoU."""
-        place, coarsest = features.letterbox, features.maps[-1]
-        size = coarsest.new_tensor([place.width, place.height], dtype=torch.float64)
+    def _predicted(
+        self, decoder: VisualPromptDecoder, features: EncodedImages
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Low-resolution logits (K, h, h), IoU (K,) and points (K, 2) of the masks of sufficient predicted IoU."""
+        letterbox, coarsest = features.letterbox, features.maps[-1]
+        size = coarsest.new_tensor([letterbox.width, letterbox.height], dtype=torch.float64)
         grid = torch.from_numpy(build_point_grid(self.points_per_side)).to(size) * size
         found = []
-        for points in grid.split(self.points_per_call or self._suited(coarsest)):
+        for points in grid.split(self.points_per_call or self._default_points_per_call(coarsest)):
             labels = torch.ones(1, len(points), 1, dtype=torch.int32, device=coarsest.device)
             low, iou = decoder.predict(features, points=(points[None, :, None], labels), multimask=True)
             good = (
@@ -135,15 +137,15 @@ class MaskGenerator:
             )
             at = points[:, None].expand(-1, good.shape[1], -1)
             found.append((low[0][good].float(), iou[0][good].float(), at[good].float()))
-        low, iou, points = (torch.cat(parts) for parts in zip(*found, strict=True))
+        low, iou, points = (torch.cat(values) for values in zip(*found, strict=True))
         return low, iou, points
 
     @staticmethod
-    def _suited(coarsest: Tensor) -> int:
-        """Points per call: a GPU likes many, a CPU as many as its cache holds the features for."""
+    def _default_points_per_call(coarsest: Tensor) -> int:
+        """`MAX_POINTS` on a GPU; on a CPU as many as keep the repeated features in its cache."""
         if coarsest.device.type != "cpu":
-            return MOST_POINTS
-        return int(np.clip(ON_CPU // coarsest[0].numel(), 1, MOST_POINTS))
+            return MAX_POINTS
+        return int(np.clip(CPU_VALUES // coarsest[0].numel(), 1, MAX_POINTS))
 
     def _stable(
         self,
@@ -153,32 +155,32 @@ class MaskGenerator:
         iou: Tensor,
         points: Tensor,
     ) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor, Tensor]]:
-        """The fields of the candidates, chunk by chunk; one chunk at least, perhaps without any."""
-        for start in range(0, max(1, len(low)), AT_ONCE):
-            part = slice(start, start + AT_ONCE)
-            logits = decoder.upscale(low[None, part, None], features)[0, :, 0]
+        """The fields of the stable candidates, chunk by chunk; at least one chunk, which may be empty."""
+        for start in range(0, max(1, len(low)), CHUNK):
+            chunk = slice(start, start + CHUNK)
+            logits = decoder.upscale(low[None, chunk, None], features)[0, :, 0]
             stability = calculate_stability_score(logits, 0.0, self.stability_offset)
             masks = logits > 0
             good = masks.flatten(1).any(1)
             if self.stability_threshold > 0:
                 good &= stability >= self.stability_threshold
             masks = masks[good]
-            yield masks, iou[part][good], stability[good], batched_mask_to_box(masks), points[part][good]
+            yield masks, iou[chunk][good], stability[good], batched_mask_to_box(masks), points[chunk][good]
 
-    def _tidied(self, candidates: Candidates) -> Candidates:
-        """Without small holes and islands; of masks that have become doubles one that needed no change stays."""
+    def _without_small_regions(self, candidates: Candidates) -> Candidates:
+        """Candidates without small holes and islands; of masks that become doubles an unchanged one is kept."""
         before = candidates.masks.cpu().numpy()
         after = np.stack([without_small_regions(mask, self.min_region) for mask in before])
         masks = torch.from_numpy(after).to(candidates.masks.device)
         unchanged = (masks == candidates.masks).flatten(1).all(1)
         boxes = batched_mask_to_box(masks)
-        tidy = Candidates(masks, candidates.iou, candidates.stability, boxes, candidates.points)
+        cleaned = Candidates(masks, candidates.iou, candidates.stability, boxes, candidates.points)
         kept = nms(boxes.float(), unchanged.float(), self.nms_threshold)
-        return tidy.take(kept.sort().values)
+        return cleaned.take(kept.sort().values)
 
 
 def without_small_regions(mask: np.ndarray, area: int) -> np.ndarray:
-    """A mask (H, W) whose holes and islands of less than `area` pixels are gone; its largest island always stays."""
+    """A mask (H, W) without holes and islands of less than `area` pixels; the largest island is always kept."""
     filled = remove_small_holes(mask, max_size=area - 1, connectivity=2)
     islands = components(filled, connectivity=2)
     sizes = np.bincount(islands.ravel())

@@ -1,4 +1,4 @@
-"""From a coarse mask to what a promptable decoder is asked with: boxes and points."""
+"""From a coarse mask to visual prompts: boxes and points."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ BOXES = ("components", "union")
 
 @dataclass(frozen=True)
 class BoxesAndPoints:
-    """Prompts made from one mask, on its device.
+    """Visual prompts made from one mask, on its device.
 
     Attributes:
         boxes: (N, 4) float32, (x0, y0, x1, y1): first and last column and row, in pixels.
-        points: (M, 2) float32, (x, y) in pixels, all of the foreground.
+        points: (M, 2) float32, (x, y) in pixels, all in the foreground.
     """
 
     boxes: Tensor
@@ -32,17 +32,17 @@ class BoxesAndPoints:
 class VisualPrompts:
     """Boxes around the components of a mask, points in it, or both.
 
-    The points are a random choice of the mask's pixels, without repetition. A mask decides with seed and run which,
-    nothing else: neither its place in a batch nor what was asked before.
+    The points are a random choice of the mask's pixels without repetition. It depends on the mask, the seed and the run
+    alone, neither on the other masks of a batch nor on earlier calls.
 
     Args:
         kind: ``boxes``, ``points`` or ``boxes_and_points``.
-        boxes: one for each of the ``components``, in reading order, or one around all, their ``union``.
-        count: number of points; MedCLIP-SAMv2 uses 5 to 10. A mask of fewer pixels gives all of them.
+        boxes: ``components``, one box for each component in reading order, or ``union``, one box around all.
+        count: number of points; MedCLIP-SAMv2 uses 5 to 10. Of a mask with fewer pixels all are points.
         seed: of the points.
 
     Raises:
-        InputError: when a value is not one of those.
+        InputError: when a value is out of its range.
     """
 
     def __init__(
@@ -55,11 +55,11 @@ class VisualPrompts:
         self.kind, self.boxes, self.count, self.seed = kind, boxes, count, seed
 
     def __call__(self, mask: Tensor, run: int = 0) -> BoxesAndPoints:
-        """Prompts of one mask.
+        """Visual prompts of one mask.
 
         Args:
-            mask: (H, W) bool; an empty one gives neither boxes nor points.
-            run: each has points of its own, those that seed + run draws; for the ensemble over several.
+            mask: (H, W) bool; an empty one has neither boxes nor points.
+            run: number of the member of an ensemble; each draws points of its own, with seed + run.
         """
         none = mask.new_zeros(0, dtype=torch.float32)
         boxes = none.reshape(0, 4) if self.kind == "points" else self._boxes(mask)
@@ -67,7 +67,7 @@ class VisualPrompts:
         return BoxesAndPoints(boxes, points)
 
     def _boxes(self, mask: Tensor) -> Tensor:
-        """(N, 4)."""
+        """Boxes (N, 4) of a mask (H, W)."""
         found = [
             [columns.start, rows.start, columns.stop - 1, rows.stop - 1]
             for rows, columns in find_objects(label_components(mask))
@@ -78,9 +78,9 @@ class VisualPrompts:
         return boxes
 
     def _points(self, mask: Tensor, run: int) -> Tensor:
-        """(M, 2)."""
-        places = mask.nonzero()
-        if len(places) > self.count:  # numpy's old generator: its stream never changes
-            chosen = RandomState(self.seed + run).permutation(len(places))[: self.count]
-            places = places[torch.from_numpy(chosen).to(mask.device)]
-        return places.flip(1).float()
+        """Points (M, 2) in a mask (H, W)."""
+        pixels = mask.nonzero()
+        if len(pixels) > self.count:  # numpy guarantees that the stream of this generator never changes
+            chosen = RandomState(self.seed + run).permutation(len(pixels))[: self.count]
+            pixels = pixels[torch.from_numpy(chosen).to(mask.device)]
+        return pixels.flip(1).float()

@@ -1,7 +1,7 @@
 """CLIP-SAM base: segment everything, then let CLIP pick the mask that the text names.
 
-The base pipeline of Villarreal et al.'s CLIP-SAM paper, for any vision-language encoder and any promptable decoder of
-this package. Beside it: other ways of showing a mask than on black, unions of masks, and presence.
+The base pipeline of Villarreal et al.'s CLIP-SAM paper, for any vision-language encoder and any visual-prompt decoder
+of this package. Added here: other backgrounds of a masked image than black, unions of masks, and presence.
 """
 
 from __future__ import annotations
@@ -23,36 +23,37 @@ from monai_ext.networks.segmenter import Features, FrozenSegmenter, Segmentation
 from monai_ext.prompts.prompt import Prompt
 
 SELECTS = ("best", "union")
-COMPARES = ("views", "places")
+COMPARES = ("masked_images", "patch_tokens")
 
 
 class ClipSAM(FrozenSegmenter):
-    """Candidates of segment everything, each embedded by CLIP; a prompt takes the most similar one, or several.
+    """Candidate masks of segment everything, each embedded by CLIP; a prompt takes the most similar one, or several.
 
-    Images go through one by one, whatever the batch: their numbers of candidates differ, and results are then the
-    same bit by bit in every batch. Nothing is learnt here: the parts stay in evaluation mode and gradients are off.
+    Images go through one by one, whatever the batch: their numbers of candidates differ, and results are then the same
+    bit by bit in every batch. Nothing is learnt here: the modules stay in evaluation mode and gradients are off.
 
-    A mask has no logits of its own once it is cut. Inside a chosen mask the logit is that of the probability
-    (1 + predicted IoU) / 2, so that every mask passes at .5, a higher threshold leaves out masks that the decoder thinks
-    little of, and the better one wins where those of two prompts overlap; outside it is -10.
+    A candidate mask is binary and has no logits. Inside a chosen mask the logit is that of the probability
+    (1 + predicted IoU) / 2, so that every mask passes at .5, a higher threshold leaves out masks of a low predicted IoU,
+    and the one of the higher IoU wins where the masks of two prompts overlap; outside the logit is -10.
 
-    With `compare` "places" nothing is masked: the image goes through the encoder once, and a candidate's similarity is
-    the soft IoU of its mask with the map of where the text is, ``sigmoid`` of the similarity of each place. That takes
-    an encoder with a token grid that was trained with a sigmoid loss (a bias), as the embedded one was.
+    With `compare` "patch_tokens" nothing is masked: the image goes through the encoder once, and the similarity of a
+    candidate is the soft IoU of its mask with the text's map, ``sigmoid`` of the similarity of each patch token with the
+    text. The encoder then needs patch tokens and a training with a sigmoid loss (a bias), as the embedded one has.
 
-    Presence is that of the best candidate's view, with "places" that of the whole image; without any candidate 0.
+    Presence is that of the masked image of the most similar candidate, with "patch_tokens" that of the whole image;
+    without any candidate its probability is 0.
 
     Args:
-        encoder: compares views with texts.
-        decoder: makes the candidates.
-        generator: asks the decoder.
-        views: how a candidate is shown to the encoder.
-        presence: tells whether the image shows what a text names; by the plain similarity if None.
-        compare: "views" or "places", see above.
+        encoder: compares images with texts.
+        decoder: makes the candidate masks.
+        generator: asks the decoder at the points of a grid.
+        masked_images: how a candidate mask is shown to the encoder.
+        presence: of what a text names in an image; by the plain similarity if None.
+        compare: "masked_images" or "patch_tokens", see above.
         select: "best", the most similar candidate, or "union", all whose similarity lies within `margin` of it.
         margin: cosine, or soft IoU.
         min_area, max_area: smallest and largest candidate, as a share of the image.
-        batch_size: views that the encoder sees in one call.
+        batch_size: masked images per call of the encoder.
 
     Raises:
         InputError: when a value is out of its range.
@@ -65,9 +66,9 @@ class ClipSAM(FrozenSegmenter):
         encoder: VisionLanguageEncoder,
         decoder: VisualPromptDecoder,
         generator: MaskGenerator,
-        views: MaskedImages,
+        masked_images: MaskedImages,
         presence: TextPresence | None = None,
-        compare: str = "views",
+        compare: str = "masked_images",
         select: str = "best",
         margin: float = 0.02,
         min_area: float = 0.001,
@@ -77,16 +78,17 @@ class ClipSAM(FrozenSegmenter):
         super().__init__()
         check_choice("select", select, SELECTS)
         check_choice("compare", compare, COMPARES)
-        if compare == "places" and encoder.model.logit_bias is None:
+        if compare == "patch_tokens" and encoder.model.logit_bias is None:
             raise InputError(
-                f"compare is 'places', but {encoder.config.name} was not trained with a sigmoid loss; use 'views'."
+                f"compare is 'patch_tokens', but {encoder.config.name} was not trained with a sigmoid loss;"
+                " use 'masked_images'."
             )
         if not 0 <= min_area <= max_area <= 1:
             raise InputError(f"min_area {min_area}, max_area {max_area}: shares of the image, in this order.")
         if margin < 0 or batch_size < 1:
             raise InputError(f"margin {margin}, batch_size {batch_size}: 0 or more, 1 or more.")
         self.encoder, self.decoder = encoder, decoder
-        self.generator, self.views = generator, views
+        self.generator, self.masked_images = generator, masked_images
         self.presence = presence or TextPresence()
         self.compare, self.select, self.margin = compare, select, margin
         self.min_area, self.max_area = min_area, max_area
@@ -97,18 +99,18 @@ class ClipSAM(FrozenSegmenter):
     def encode(self, image: Tensor) -> Features:
         """``candidates``: those of each image; ``vectors``: their (K, D) unit vectors; ``size``: (H, W).
 
-        With ``compare="places"`` ``vectors`` are (1, D), of the image, and ``places`` its (D, h, w) token grid.
+        With "patch_tokens" ``vectors`` are (1, D), of the image, and ``patch_tokens`` its (D, h, w) token grid.
         """
         candidates = [self.candidates(one[None]) for one in image]
         features: dict[str, Any] = {"candidates": candidates, "size": tuple(image.shape[-2:])}
-        if self.compare == "places":
-            seen = [self.encoder.encode_image(one[None]) for one in image]
-            if seen and seen[0].tokens is None:
-                raise InputError(f"compare is 'places', but {self.encoder.config.name} has no token grid.")
+        if self.compare == "patch_tokens":
+            encoded = [self.encoder.encode_image(one[None]) for one in image]
+            if encoded and encoded[0].tokens is None:
+                raise InputError(f"compare is 'patch_tokens', but {self.encoder.config.name} has no token grid.")
             return {
                 **features,
-                "vectors": [one.embedding for one in seen],
-                "places": [one.tokens[0] for one in seen if one.tokens is not None],
+                "vectors": [one.embedding for one in encoded],
+                "patch_tokens": [one.tokens[0] for one in encoded if one.tokens is not None],
             }
         features["vectors"] = [
             self.embed(one[None], found) for one, found in zip(image, candidates, strict=True)
@@ -116,7 +118,7 @@ class ClipSAM(FrozenSegmenter):
         return features
 
     def candidates(self, image: Tensor) -> Candidates:
-        """Masks of a (1, 3, H, W) image that are neither too small nor too large."""
+        """Candidate masks of a (1, 3, H, W) image that are neither too small nor too large."""
         found = self.generator(self.decoder, self.decoder.encode(image))
         pixels = image.shape[-2] * image.shape[-1]
         share = found.masks.flatten(1).sum(1) / pixels
@@ -127,8 +129,8 @@ class ClipSAM(FrozenSegmenter):
         if not len(candidates):
             return image.new_zeros(0, self.encoder.config.model["embed_dim"], dtype=torch.float32)
         masks, boxes = candidates.masks, candidates.boxes
-        views = self.views(self.encoder.prepare, image, masks, boxes, self.batch_size)
-        return torch.cat([self.encoder.encode_prepared(view).embedding for view in views])
+        batches = self.masked_images(self.encoder.prepare, image, masks, boxes, self.batch_size)
+        return torch.cat([self.encoder.encode_prepared(batch).embedding for batch in batches])
 
     @torch.no_grad()
     def segment(self, features: Features, prompts: Sequence[Prompt]) -> Segmentation:
@@ -160,15 +162,16 @@ class ClipSAM(FrozenSegmenter):
         )
 
     def _similarities(self, features: Features, index: int, text: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Similarities (K,) of the candidates of an image, and the (D,) vector that tells presence, if there is one."""
+        """Similarities (K,) of the candidates of an image, and the (D,) vector that presence is computed from; None
+        without candidates."""
         candidates, vectors = features["candidates"][index], features["vectors"][index]
         if not len(candidates):
             return text.new_zeros(0), None
-        if self.compare == "places":
-            places = self.encoder.text_map(features["places"][index], text).sigmoid()
-            masks = F.interpolate(candidates.masks[:, None].float(), places.shape, mode="area")[:, 0]
-            common = (masks * places).sum((1, 2))
-            return common / (masks.sum((1, 2)) + places.sum() - common).clamp_min(1e-6), vectors[0]
+        if self.compare == "patch_tokens":
+            text_map = self.encoder.text_map(features["patch_tokens"][index], text).sigmoid()
+            masks = F.interpolate(candidates.masks[:, None].float(), text_map.shape, mode="area")[:, 0]
+            common = (masks * text_map).sum((1, 2))
+            return common / (masks.sum((1, 2)) + text_map.sum() - common).clamp_min(1e-6), vectors[0]
         similarities = cosines(vectors, text)
         return similarities, vectors[similarities.argmax()]
 

@@ -1,8 +1,8 @@
 """A compact text-conditioned segmenter: convolutional encoder, FiLM decoder, presence head.
 
-It follows the plan of CLIPSeg (Lueddecke and Ecker 2022), a light decoder conditioned on a text vector by
-feature-wise modulation (FiLM, Perez et al. 2018), with a convolutional encoder that learns from few images.
-All heavy work is prompt-free, so ten prompts cost little more than one.
+It follows CLIPSeg (Lueddecke and Ecker 2022), a light decoder conditioned on a text vector by feature-wise modulation
+(FiLM, Perez et al. 2018), with a convolutional encoder that learns from few images. Most of the work does not depend on
+the prompt, so ten prompts cost little more than one.
 """
 
 from __future__ import annotations
@@ -22,51 +22,51 @@ from monai_ext.prompts.lexicon import Lexicon
 from monai_ext.prompts.library import names_side
 from monai_ext.prompts.prompt import Prompt
 
-ROWS = 5  # prompts times images of one call of the decoder: with less it waits for its threads, with more for memory
+DECODER_BATCH = 5
+"""Prompts times images in one call of the decoder: fewer leave its threads idle, more wait for memory."""
 
 
-def both(first: Tensor, second: Tensor) -> Tensor:
-    """Logit of the product of two probabilities, from their logits."""
+def product_logit(first: Tensor, second: Tensor) -> Tensor:
+    """The logit of the product of two probabilities, from their logits."""
     return -torch.stack([-first, -second, -first - second]).logsumexp(0)
 
 
 def pool(x: Tensor) -> Tensor:
-    """Mean and maximum over the places of (B, C, H, W), as (B, 2C)."""
+    """Mean and maximum of (B, C, H, W) over all positions, as (B, 2C)."""
     return torch.cat([x.mean((2, 3)), x.amax((2, 3))], dim=1)
 
 
 def mix(coefficients: Tensor, guide: Tensor) -> Tensor:
-    """Linear combination of the guide's channels and a constant, each coefficient for a block of 2 x 2 places.
+    """Linear combination of the guide's channels and a constant, with one set of coefficients per 2 x 2 pixels.
 
     Args:
         coefficients: (B, C + 1, H, W), the constant last.
-        guide: (B, C, 4, H, W), the places of each block one behind the other (:func:`blocks`).
+        guide: (B, C, 4, H, W), the four pixels of each block along one axis (:func:`pixel_blocks`).
 
     Returns:
         (B, 1, 2H, 2W).
     """
-    coefficients = coefficients[
-        :, :, None
-    ].contiguous()  # as the guide lies in memory, or it takes ten times as long
+    # in the memory layout of the guide; the product takes ten times as long otherwise
+    coefficients = coefficients[:, :, None].contiguous()
     return F.pixel_shuffle((coefficients[:, :-1] * guide).sum(1) + coefficients[:, -1], 2)
 
 
-def blocks(guide: Tensor) -> Tensor:
-    """(B, C, 2H, 2W) as (B, C, 4, H, W): the places of each 2 x 2 block one behind the other."""
+def pixel_blocks(guide: Tensor) -> Tensor:
+    """(B, C, 2H, 2W) as (B, C, 4, H, W): the four pixels of each 2 x 2 block along one axis."""
     return F.pixel_unshuffle(guide, 2).unflatten(1, (-1, 4)).contiguous()
 
 
 class Encoder(nn.Module):
-    """Image pyramid: (B, 3, S, S) to maps at strides 8 and 16, and the guide at stride 2 in blocks, fused top-down.
+    """Image pyramid, fused top-down: (B, 3, S, S) to maps at strides 8 and 16, and the guide at stride 2 in blocks.
 
-    Beside them `medical` (B,), the logit that the picture is medical at all: that nothing can be found in a
-    photograph is learnt once instead of for every prompt.
+    It also returns `medical` (B,), the logit that the picture is a medical one, so that the network learns once, and
+    not for every prompt, that a photograph shows no target.
 
     Args:
         channels: at strides 2, 4, 8 and 16.
-        guide: channels of the guide, the fine image features that every prompt's mask is mixed from.
+        guide: channels of the guide, the fine image features that the masks of all prompts are combined from.
         context: number of context blocks at stride 16.
-        dropout: of whole channels at stride 16.
+        dropout: probability for whole channels at stride 16.
     """
 
     def __init__(self, channels: Sequence[int], guide: int, context: int, dropout: float) -> None:
@@ -93,23 +93,23 @@ class Encoder(nn.Module):
         medical = self.medical(pool(x16))[:, 0]
         x8 = self.fuse8(x8 + self.up(self.lateral8(x16)))
         x4 = self.fuse4(x4 + self.up(self.lateral4(x8)))
-        guide = blocks(self.fuse2(x2 + self.up(self.lateral2(x4))))
+        guide = pixel_blocks(self.fuse2(x2 + self.up(self.lateral2(x4))))
         return {"guide": guide, "8": x8, "16": x16, "medical": medical}
 
 
 class Decoder(nn.Module):
-    """Prompt-conditioned part, a fraction of the encoder's work: maps and sentence vector to logits.
+    """Maps and a sentence vector to logits, with a fraction of the encoder's work.
 
-    Works at strides 16 and 8 only. What it finds there are, for every place, the coefficients of a linear
-    combination of the guide's channels; brought to stride 2 they give sharp logits for the price of a
-    product (the idea of bilateral guided upsampling: Chen et al. 2016, Gharbi et al. 2017).
+    It works at strides 16 and 8 only. There it predicts, for every position, the coefficients of a linear combination of
+    the guide's channels; enlarged, they give sharp logits at stride 2 for the price of a product (the idea of bilateral
+    guided upsampling: Chen et al. 2016, Gharbi et al. 2017).
 
     Args:
         channels: at strides 2, 4, 8 and 16.
         guide: channels of the guide.
         condition: length of the sentence vector.
-        blocks: conditioned context blocks at stride 16.
-        dropout: of whole channels below stride 16.
+        blocks: number of conditioned context blocks at stride 16.
+        dropout: probability for whole channels between strides 16 and 8.
     """
 
     def __init__(
@@ -131,25 +131,25 @@ class Decoder(nn.Module):
         self.up = nn.Upsample(scale_factor=2, mode="bilinear")
 
     def forward(self, maps: Features, text: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Maps of B images and (B, C) sentence vectors to logits at stride 2, at stride 16, and presence."""
+        """Maps of B images and (B, C) sentence vectors to (B, 1, h, w) logits at strides 2 and 16, and presence (B,)."""
         x = modulate(maps["16"], self.enter(text))
         for block in self.blocks:
             x = block(x, text)
         coarse = self.coarse(x)
-        asked = self.presence(torch.cat([pool(x), text], dim=1))[:, 0]
-        presence = both(asked.float(), maps["medical"].float())
+        prompted = self.presence(torch.cat([pool(x), text], dim=1))[:, 0]
+        presence = product_logit(prompted.float(), maps["medical"].float())
         x = self.fuse8(modulate(maps["8"], self.film8(text)) + self.up(self.lateral8(self.dropout(x))), text)
         fine = mix(self.up(self.coefficients(x)), maps["guide"])
         return fine, coarse, presence
 
 
 def repeated(features: Features, times: int) -> Features:
-    """Features of B images as those of the same images `times` over, one behind the other."""
+    """Features of B images repeated `times` along the batch axis, all images before their repetition."""
     if times == 1:
         return features
     maps = {}
     for name, one in features["maps"].items():
-        halves = one.chunk(2) if features["mirrored"] else (one,)  # mirrored images come after all others
+        halves = one.chunk(2) if features["mirrored"] else (one,)  # mirrored images follow all others
         maps[name] = torch.cat([half for half in halves for _ in range(times)])
     return {**features, "maps": maps, "boxes": list(features["boxes"]) * times}
 
@@ -160,14 +160,14 @@ class VLSM(TextPromptedSegmenter):
     Args:
         image_size: side in pixels of the square that the cropped image is resized to.
         channels: of the pyramid at strides 2, 4, 8 and 16.
-        guide: channels of the fine image features that masks are mixed from.
-        context: context blocks of the encoder at stride 16.
-        blocks: text-conditioned blocks of the decoder at stride 16.
+        guide: channels of the fine image features that masks are combined from.
+        context: number of context blocks of the encoder at stride 16.
+        blocks: number of text-conditioned blocks of the decoder at stride 16.
         condition: length of the sentence vector.
-        text_width: token width of the text tower.
-        text_depth: its transformer layers.
-        dropout: of channels in encoder and decoder, in training.
-        flip_average: average over the mirrored image in evaluation, except for prompts that name a side.
+        text_width: channels of a token of the text tower.
+        text_depth: number of transformer layers of the text tower.
+        dropout: probability for channels in encoder and decoder, in training.
+        flip_average: in evaluation, average with the mirrored image, except for prompts that name a side.
     """
 
     default_prompt = Prompt(("lungs in a chest X-ray",), "lungs")
@@ -193,10 +193,10 @@ class VLSM(TextPromptedSegmenter):
         self.sharpen = nn.Sequential(nn.Linear(condition, condition), nn.SiLU())
         self.encoder = Encoder(channels, guide, context, dropout)
         self.decoder = Decoder(channels, guide, condition, blocks, dropout)
-        self.to(memory_format=torch.channels_last)  # convolutions are a third faster so, on CPU and GPU
+        self.to(memory_format=torch.channels_last)  # makes convolutions a third faster, on CPU and GPU
 
     def learn_words(self, texts: Iterable[str]) -> None:
-        """Add the words of sentences to those that a prompt may name a target by; they go with the weights."""
+        """Add the words of sentences to those that a prompt may name a target by; the state dict holds them."""
         self.lexicon = Lexicon([*self.lexicon.taught, *texts])
 
     def why_unknown(self, prompt: Prompt) -> str:
@@ -223,10 +223,10 @@ class VLSM(TextPromptedSegmenter):
         return {"maps": maps, "mirrored": mirrored, "boxes": boxes, "size": tuple(image.shape[-2:])}
 
     def segment(self, features: Features, prompts: Sequence[Prompt]) -> Segmentation:
-        """See :class:`TextPromptedSegmenter`; `stages["boxes"]` are the frames (y0, y1, x0, x1) in pixels.
+        """See :class:`TextPromptedSegmenter`; `stages["boxes"]` are the content crops (y0, y1, x0, x1) in pixels.
 
-        In training `aux["coarse"]` holds (B, 1, H, W) logits of stride 16, for deep supervision, and
-        `aux["medical"]` (B,) logits that the pictures are medical at all.
+        In training `aux["coarse"]` holds (B, 1, H, W) logits of stride 16, for deep supervision, and `aux["medical"]`
+        (B,) logits that the pictures are medical ones.
         """
         fine, coarse, presence = self._decode(features, prompts)
         boxes, size = features["boxes"], features["size"]
@@ -239,7 +239,7 @@ class VLSM(TextPromptedSegmenter):
         return Segmentation(uncrop_content(fine, boxes, *size), presence, {"boxes": boxes}, aux)
 
     def _decode(self, features: Features, prompts: Sequence[Prompt]) -> tuple[Tensor, Tensor, Tensor]:
-        """Framed logits at strides 2 and 16 and presences; the mirrored images are averaged in at stride 2."""
+        """Logits of the content crops at strides 2 and 16, and presence; mirrored images are averaged in at stride 2."""
         vector = self.sharpen(self.text(prompts) * self.text.project.out_features**0.5)
         if not features["mirrored"]:
             fine, coarse, presence = self.decoder(features["maps"], vector)
@@ -254,13 +254,13 @@ class VLSM(TextPromptedSegmenter):
     def segment_all(
         self, features: Features, prompts: Sequence[Prompt], images: int
     ) -> Iterator[Segmentation]:
-        """See :class:`TextPromptedSegmenter`: prompts of few images share calls, which the decoder is too small for alone."""
-        at_once = max(1, ROWS // images)
-        for start in range(0, len(prompts), at_once):
-            some = prompts[start : start + at_once]
-            shared = repeated(features, len(some))
-            fine, _, presence = self._decode(shared, [p for p in some for _ in range(images)])
-            # resized one by one: memory of this size is at hand, more is slow to get
+        """See :class:`TextPromptedSegmenter`; prompts share calls of the decoder, which is small, where images are few."""
+        per_call = max(1, DECODER_BATCH // images)
+        for start in range(0, len(prompts), per_call):
+            chunk = prompts[start : start + per_call]
+            shared = repeated(features, len(chunk))
+            fine, _, presence = self._decode(shared, [p for p in chunk for _ in range(images)])
+            # resized one prompt at a time: the allocator has memory of this size ready, more of it is slow to get
             for logits, present in zip(fine.split(images), presence.split(images), strict=True):
                 logits = uncrop_content(logits, features["boxes"], *features["size"])
                 yield Segmentation(logits, present, {"boxes": features["boxes"]})

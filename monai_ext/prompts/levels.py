@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from monai_ext.errors import InputError
-from monai_ext.prompts.library import MODALITIES
+from monai_ext.prompts.library import MODALITIES, PromptLibrary
 from monai_ext.prompts.prompt import Prompt
 from monai_ext.resources import resource_path
 
@@ -228,3 +228,8 @@ def prompt_at_level(
 @cache
 def _levels() -> PromptLevels:
     return PromptLevels.load()
+
+
+def library_with_levels() -> PromptLibrary:
+    """The prompt library of the package, with the sentences of the levels that training may read."""
+    return PromptLibrary.load().extended(PromptLevels.load().training())

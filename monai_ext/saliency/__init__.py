@@ -1,4 +1,4 @@
-"""Where in an image is what a text says: localisers for any vision-language encoder of this package."""
+"""Saliency methods: where in an image a vision-language encoder finds what a text names."""
 
 from monai_ext.saliency.attention import AttentionRollout
 from monai_ext.saliency.base import SaliencyFeatures, SaliencyMethod

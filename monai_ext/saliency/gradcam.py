@@ -1,4 +1,4 @@
-"""Grad-CAM (Selvaraju et al. 2017) of a vision-language encoder: the "class" is the text."""
+"""Grad-CAM (Selvaraju et al. 2017) of a vision-language encoder; the similarity with the text is the class score."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 
 
 class GradCAM(ClassActivationMethod):
-    """Channels weighted by the mean, over the places, of the gradient of the text's logit.
+    """Channels weighted by the gradient of the text's logit, averaged over the patch tokens.
 
-    Per text only the blocks from the layer on run, once forward and once backward. A map without anything above 0, which
-    is common for a text that the image does not show, is all zeros; a constant image gives what borders and positions
-    do to the activations.
+    For each text only the blocks from the layer on run, once forward and once backward. A map without positive values,
+    which is common for a text that the image does not show, is all zeros. The map of a constant image shows the effect of
+    borders and position embeddings on the activations.
 
     Args:
         layer: see :class:`~monai_ext.saliency.cam.ClassActivationMethod`.
     """
 
     def grid(self, encoder: VisionLanguageEncoder, features: SaliencyFeatures, text: Tensor) -> Tensor:
-        """(B, h, w), not below 0."""
+        """Maps (B, h, w), not negative."""
         activation, gradient = (encoder.tower.as_map(x) for x in self.activation(encoder, features, text))
         return weighted(activation, gradient.float().mean((2, 3)))

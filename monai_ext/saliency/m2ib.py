@@ -1,6 +1,6 @@
-"""M2IB: a multi-modal information bottleneck (Wang, Rudner & Wilson 2023), as MedCLIP-SAMv2 localises.
+"""M2IB: the multi-modal information bottleneck (Wang, Rudner & Wilson 2023), the saliency of MedCLIP-SAMv2.
 
-Noise replaces as much of one layer as it can while the image still matches the text; what must stay is the map.
+Noise replaces as much of one layer as it can while the image still matches the text; the map is what must remain.
 """
 
 from __future__ import annotations
@@ -17,32 +17,32 @@ from monai_ext.saliency.base import SaliencyFeatures, SaliencyMethod, block_inde
 if TYPE_CHECKING:
     from monai_ext.networks.encoders.vision_language import VisionLanguageEncoder
 
-ALPHA = 5.0  # before the first step: the layer passes but for .7 %
+ALPHA = 5.0  # before the first step: noise replaces .7 % of the layer
 
 
 class M2IB(SaliencyMethod):
-    """Bits of each place that an information bottleneck lets pass.
+    """The information of each patch token that a bottleneck in one layer lets pass.
 
-    With lambda = sigmoid(alpha), the layer's output h becomes lambda h + (1 - lambda) noise, and alpha, one number for each
-    place and channel of each image, minimises beta * mean(KL) - mean(cosine of image and text). The map is the KL of the last
-    forward, summed over the channels. Weights are frozen, the blocks up to the bottleneck run once per image, and of the
-    published steps the last one needs no forward: it gives the KL, which depends on alpha alone.
+    With lambda = sigmoid(alpha), the layer's output h becomes lambda h + (1 - lambda) noise, and alpha, one number for
+    each token and channel of each image, minimises beta * mean(KL) - mean(cosine of image and text). The map is the KL of
+    the last forward pass, summed over the channels. The weights are frozen, and the blocks up to the bottleneck run once
+    per image. The last of the published steps needs no forward pass: it only reads the KL, which depends on alpha alone.
 
     The noise of each step is the same for every image and text, so a map depends on neither the batch nor its order.
 
-    A constant image gives what borders and positions do to the layer. Published values: beta .1, layer 7 of 12;
-    brain tumours beta 2, breast tumours beta 1, both layer 9.
+    The map of a constant image shows the effect of borders and position embeddings on the layer. Published values: beta
+    .1, layer 7 of 12; brain tumours beta 2, breast tumours beta 1, both layer 9.
 
     Args:
-        layer: 0-based block after which the bottleneck lies, negative ones from the end. At the last block of a
-            transformer with a class token the places do not matter any more.
+        layer: 0-based block after which the bottleneck lies, negative ones from the end. After the last block of a
+            transformer with a class token the patch tokens do not reach the embedding any more.
         beta: weight of the compression.
-        steps: of the optimisation.
-        lr: of Adam.
-        copies: of the image, each with noise of its own, in one step.
+        steps: number of optimisation steps.
+        lr: learning rate of Adam.
+        copies: of each image in one step, each with noise of its own.
         seed: of the noise.
-        images_per_call: how many images of a batch are optimised together, each with its own alpha; what that
-            needs of memory grows with copies * images_per_call.
+        images_per_call: how many images of a batch are optimised together, each with its own alpha; the memory needed
+            grows with copies * images_per_call.
 
     Raises:
         InputError: when a value is out of its range.
@@ -67,19 +67,19 @@ class M2IB(SaliencyMethod):
         self.lr, self.copies, self.seed = lr, copies, seed
         self.images_per_call = images_per_call
 
-    def once(self, encoder: VisionLanguageEncoder) -> int:
+    def shared_blocks(self, encoder: VisionLanguageEncoder) -> int:
         return block_index(encoder, self.layer) + 1
 
     def grid(self, encoder: VisionLanguageEncoder, features: SaliencyFeatures, text: Tensor) -> Tensor:
-        """(B, h, w) in nats."""
+        """Maps (B, h, w) in nats."""
         alpha = self.alpha(encoder, features, text, self.steps - 1)
         return encoder.tower.as_map(capacity(features.state.float(), alpha)).sum(1)
 
     def alpha(
         self, encoder: VisionLanguageEncoder, features: SaliencyFeatures, text: Tensor, steps: int
     ) -> Tensor:
-        """(B, ...) as the state: alpha after so many steps, float32."""
-        tower, once = encoder.tower, self.once(encoder)
+        """Alpha after so many steps, in the shape of the state, float32."""
+        tower, shared = encoder.tower, self.shared_blocks(encoder)
         state = features.state.float()
         alpha = torch.full_like(state, ALPHA, requires_grad=True)
         optimizer = torch.optim.Adam([alpha], lr=self.lr)
@@ -89,11 +89,11 @@ class M2IB(SaliencyMethod):
             with torch.enable_grad():
                 share = alpha.sigmoid()
                 passed = (share * state + (1 - share) * drawn).flatten(0, 1).to(features.state.dtype)
-                pooled = tower.finish(tower.advance(passed, once))[0].unflatten(0, (self.copies, -1))
+                pooled = tower.finish(tower.advance(passed, shared))[0].unflatten(0, (self.copies, -1))
                 fit = (F.normalize(pooled.float(), dim=-1) * text).sum(-1).mean(0)
                 compression = capacity(state, alpha).flatten(1).mean(1)
                 loss = (self.beta * compression - fit).sum()  # each image has its own alpha
-                (alpha.grad,) = torch.autograd.grad(loss, alpha)  # by nothing else: no weights
+                (alpha.grad,) = torch.autograd.grad(loss, alpha)  # none of the weights
             optimizer.step()
         return alpha.detach()
 

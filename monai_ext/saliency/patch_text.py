@@ -1,4 +1,4 @@
-"""Patch-text similarity: each place of the token grid compared with the text (as MaskCLIP, Zhou et al. 2022)."""
+"""Patch-text similarity: every patch token is compared with the text (as in MaskCLIP, Zhou et al. 2022)."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ if TYPE_CHECKING:
 
 
 class PatchText(SaliencyMethod):
-    """The cosine of every place's embedding with the text; nothing runs but the encoder, once.
+    """The cosine of every patch token's embedding with the text; the encoder runs once per image and never per text.
 
-    A constant image gives what positions and borders alone do to the places: seldom a constant map.
+    The map of a constant image shows the effect of borders and position embeddings, and is seldom constant.
     """
 
     def encode(self, encoder: VisionLanguageEncoder, image: Tensor) -> SaliencyFeatures:
         """As :meth:`SaliencyMethod.encode`.
 
         Raises:
-            InputError: when the encoder has no token grid.
+            InputError: when the encoder has no embeddings of patch tokens.
         """
         features = super().encode(encoder, image)
         if features.tokens is None:
             raise InputError(
-                f"PatchText needs a token grid, and {encoder.config.name} mixes places in its pooling; "
+                f"PatchText needs a token grid, and {encoder.config.name} mixes its patch tokens in pooling; "
                 "choose another saliency method."
             )
         return features
 
     def grid(self, encoder: VisionLanguageEncoder, features: SaliencyFeatures, text: Tensor) -> Tensor:
-        """(B, h, w) cosines."""
+        """Cosines (B, h, w)."""
         assert features.tokens is not None
         return (F.normalize(features.tokens.float(), dim=1) * text[:, :, None, None]).sum(1)

@@ -122,3 +122,11 @@ def as_slice(
         "modality": modality,
         "facts": dict(facts or {}),
     }
+
+
+def additional_slices(size: int = 192, phantoms: int = 0, photographs: bool = False) -> list[dict[str, Any]]:
+    """Phantoms of each kind with as many textures, and photographs of nothing medical; each as its function returns it."""
+    return [
+        *(phantom_slices(phantoms, size) if phantoms else []),
+        *(photograph_slices(size) if photographs else []),
+    ]

@@ -102,7 +102,9 @@ class MaskSaveImaged(SaveImaged):
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Write the files of one case and add its record to `data`."""
         d = dict(data)
-        for key in self.key_iterator(d) if self.enabled else ():
+        if not self.enabled:
+            return d
+        for key in self.key_iterator(d):
             masks = d[key]
             prompts = _as_list(d["prompt"]) if "prompt" in d else self.prompts
             if len(prompts) != len(masks):

@@ -10,9 +10,9 @@ Its small copy stands in :data:`tests.bundles.small.SMALL_BUNDLES`. One that tra
 from __future__ import annotations
 
 import csv
+import io
 import json
 import re
-import shutil
 import tomllib
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -59,6 +59,14 @@ class Segmented(NamedTuple):
         return _read(self.out / "case" / f"{name}{self.suffix}")
 
 
+def _masks_below(folder: Path) -> dict[str, bytes]:
+    return {name: content for name, content in contents(folder).items() if name.endswith((".png", ".nii.gz"))}
+
+
+def _report(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / "report.json").read_text())
+
+
 def _read(file: Path) -> np.ndarray:
     if file.suffix == ".png":
         with Image.open(file) as opened:
@@ -66,9 +74,19 @@ def _read(file: Path) -> np.ndarray:
     return np.asarray(nib.load(file).dataobj)
 
 
-def _without_report(folder: Path) -> dict[str, bytes]:
+class Trained(NamedTuple):
+    """A training that was stopped after its first epoch and started again for a second."""
+
+    workflow: ConfigWorkflow
+    out: Path
+    first: Mapping[str, bytes]
+    """Files of `out` after the first epoch."""
+
+
+def _results(folder: Path) -> dict[str, bytes]:
+    """All files of a run but its report, which holds the time that it took."""
     files = contents(folder)
-    del files["report.json"]  # holds the time that the run took
+    del files["report.json"]
     return files
 
 
@@ -164,40 +182,42 @@ class BundleContract:
     @classmethod
     def sample(cls, tmp_path_factory: pytest.TempPathFactory) -> Path:
         """Results of the bundle's own weights on the sample, for what is there, what is not, and nonsense."""
-        out = tmp_path_factory.mktemp("sample") / "out"
-        return cls.segment(SAMPLE, out, cls.name, prompts=(cls.present, "liver in a CT scan", "ljashdb"))
+        return cls.segment(SAMPLE, tmp_path_factory.mktemp("sample") / "out", cls.name, prompts=cls.asked_of_sample())
+
+    @classmethod
+    def asked_of_sample(cls) -> tuple[str, str, str]:
+        return cls.present, "liver in a CT scan", "ljashdb"
 
     # Files
 
     def test_a_bundle_is_configuration_text_and_licence_and_holds_no_code(self) -> None:
-        files = {path.relative_to(self.folder()) for path in self.folder().rglob("*") if path.is_file()}
-        assert {str(path) for path in files if len(path.parts) == 1} == {"LICENSE", "large_files.yml"}
+        files = [path.relative_to(self.folder()) for path in self.folder().rglob("*") if path.is_file()]
+        assert {path.name for path in files if len(path.parts) == 1} == {"LICENSE", "large_files.yml"}
         assert {(path.parts[0], path.suffix) for path in files if len(path.parts) > 1} <= {
             ("configs", ".json"),
             *(("docs", suffix) for suffix in (".md", ".txt", ".png")),
         }
         assert "Apache License" in (self.folder() / "LICENSE").read_text()
 
-    def test_files_that_are_large_are_listed_for_download(self) -> None:
-        listed = ConfigParser.load_config_file(str(self.folder() / "large_files.yml"))["large_files"]
-        assert all({"path", "url", "hash_val", "hash_type"} <= entry.keys() for entry in listed)
-        large = [path for path in self.folder().rglob("*") if path.is_file() and path.stat().st_size > LARGE]
-        assert large == []
+    def test_no_file_is_so_large_that_it_has_to_be_fetched(self) -> None:
+        listed = ConfigParser.load_config_file(str(self.folder() / "large_files.yml"))
+        assert listed == {"large_files": []}
+        assert max(path.stat().st_size for path in self.folder().rglob("*")) < LARGE
 
     def test_the_model_card_has_its_sections(self) -> None:
         card = (self.folder() / "docs" / "README.md").read_text()
         title, *sections = re.split(r"^#+ ", card, flags=re.MULTILINE)[1:]
         texts = dict(section.split("\n", 1) for section in sections)
-        assert title.strip()
-        assert {"Method", "Figures", "Limits", "Licences"} <= {name for name, text in texts.items() if text.strip()}
+        assert card.startswith("# ") and title.strip()
+        assert {"Method", "Figures", "Limits", "Licences"} <= {name for name in texts if texts[name].strip()}
 
-    def test_every_set_that_a_training_names_has_its_licence_in_the_documentation(self) -> None:
+    def test_the_licence_of_every_data_set_that_a_training_names_is_documented(self) -> None:
         licences = (self.folder() / "docs" / "data_license.txt").read_text()
         sets = [name for training in self.trainings for name in read_configs(self.folder(), [training])["sets"]]
         assert licences.startswith("Licences of the data")
         assert [name for name in sets if f"\n{name}: " not in licences] == []
 
-    def test_every_training_configuration_is_trained_here(self) -> None:
+    def test_every_training_configuration_is_trained_by_these_tests(self) -> None:
         assert {path.stem for path in self.folder().glob("configs/train*.json")} == set(self.trainings)
 
     # Metadata
@@ -205,22 +225,21 @@ class BundleContract:
     def test_metadata_meets_the_schema(self) -> None:
         assert metadata_faults(self.metadata()) == []
 
-    def test_required_packages_are_this_version_and_its_dependencies(self) -> None:
+    def test_required_packages_are_this_one_and_what_it_depends_on(self) -> None:
         required = self.metadata()["required_packages_version"]
         assert required.pop("monai_ext") == monai_ext.__version__
         project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-        installed = {re.split(r"[<>=]", need)[0] for need in project["dependencies"]}
-        assert set(required) <= installed
+        assert set(required) <= {re.split("[<>=]", need)[0] for need in project["dependencies"]}
 
-    def test_a_picture_of_three_channels_goes_in_and_one_logit_a_pixel_comes_out(self, small: Path) -> None:
+    def test_three_channels_in_display_range_go_in_and_one_logit_a_pixel_comes_out(self, small: Path) -> None:
         formats = self.metadata()["network_data_format"]
         image, pred = formats["inputs"]["image"], formats["outputs"]["pred"]
         assert (image["num_channels"], image["spatial_shape"], image["value_range"]) == (3, ["*", "*"], [0, 1])
         assert (pred["num_channels"], pred["spatial_shape"]) == (1, ["*", "*"])
         config, meta = (str(small / "configs" / name) for name in ("inference.json", "metadata.json"))
         verify_net_in_out("network_def", meta_file=meta, config_file=config, device="cpu", any=24)
-        network = ConfigParser.load_config_file(config)
-        parser = ConfigParser(network)
+        parser = ConfigParser()
+        parser.read_config(config)
         logits = parser.get_parsed_content("network_def").eval()(torch.rand(1, 3, 24, 20))
         assert (logits.shape, logits.dtype) == ((1, 1, 24, 20), torch.float32)
 
@@ -230,22 +249,220 @@ class BundleContract:
         flow = self.workflow(["inference"], small, picture(tmp_path / "a.png"), tmp_path / "out")
         assert flow.check_properties() == []
 
-    def test_a_case_gets_a_mask_for_each_prompt_a_label_map_and_a_record(self, segmented: Segmented) -> None:
-        assert set(contents(segmented.out)) == {
-            "report.json",
-            "case/record.json",
-            *(f"case/{name}{segmented.suffix}" for name in (*PROMPTS, "labels")),
-        }
-        report = json.loads((segmented.out / "report.json").read_text())
+    def test_a_case_gets_a_mask_of_each_prompt_a_label_map_and_a_record(self, segmented: Segmented) -> None:
+        files = [f"case/{name}{segmented.suffix}" for name in (*PROMPTS, "labels")]
+        assert set(contents(segmented.out)) == {"report.json", "case/record.json", *files}
+        report = _report(segmented.out)
         assert (report["bundle"], report["version"]) == (self.name, self.metadata()["version"])
-        assert report["weights"]["name"] == " + ".join(weights_names(self._weights()))
         assert (report["failed"], report["skipped"]) == ([], 0)
-        assert [(row["case"], row["prompt"]) for row in report["results"]] == [("case", p) for p in PROMPTS]
         masks = [segmented.mask(prompt) > 0 for prompt in PROMPTS]
-        assert [row["voxels"] for row in report["results"]] == [mask.sum() for mask in masks]
-        assert all(0 < mask.sum() < mask.size for mask in masks)
-        assert all(row["presence"] > row["presence_threshold"] for row in report["results"])
+        rows = [(row["case"], row["prompt"], row["voxels"], row["threshold"]) for row in report["results"]]
+        assert rows == [("case", prompt, mask.sum(), 0.5) for prompt, mask in zip(PROMPTS, masks)]
+        assert all(0.5 < row["presence"] <= 1 for row in report["results"])
+        assert all(0 < mask.sum() < mask.size for mask in masks) and (masks[0] != masks[1]).any()
         labels = segmented.mask("labels")
         assert labels.shape == _read(segmented.source).shape
+        assert set(labels[masks[0] & ~masks[1]]) <= {1} and set(labels[masks[1] & ~masks[0]]) <= {2}
         assert np.array_equal(labels > 0, masks[0] | masks[1])
-        assert np.all(labels[masks[0] & ~masks[1]] == 1) and np.all(labels[masks[1] & ~masks[0]] == 2)
+
+    def test_the_same_command_writes_the_same_bytes(
+        self, small: Path, segmented: Segmented, tmp_path: Path
+    ) -> None:
+        again = self.segment(segmented.source, tmp_path / "out", small)
+        assert _results(again) == _results(segmented.out)
+
+    def test_monais_runner_writes_the_same_bytes_as_the_command(
+        self, small: Path, segmented: Segmented, tmp_path: Path
+    ) -> None:
+        text = {"displayable_configs#text_prompt": "; ".join(PROMPTS), "case_names": "file"}
+        flow = self.workflow(["inference"], small, segmented.source, tmp_path / "out", **text)
+        flow.run()
+        flow.finalize()
+        assert _results(tmp_path / "out") == _results(segmented.out)
+        assert _report(tmp_path / "out")["results"] == _report(segmented.out)["results"]
+
+    def test_python_gives_the_masks_of_the_command(self, small: Path, segmented: Segmented) -> None:
+        for result in monai_ext.load(small, device="cpu").segment(segmented.source, PROMPTS):
+            assert (result.found, result.reason) == (True, "")
+            assert np.array_equal(np.asarray(result.mask) > 0, segmented.mask(result.prompt) > 0)
+
+    def test_prompts_together_get_the_masks_that_each_gets_alone(
+        self, small: Path, segmented: Segmented, tmp_path: Path
+    ) -> None:
+        together = contents(segmented.out / "case")
+        for prompt in PROMPTS:
+            alone = self.segment(segmented.source, tmp_path / prompt, small, prompts=[prompt])
+            file = f"{prompt}{segmented.suffix}"
+            assert (alone / "case" / file).read_bytes() == together[file]
+
+    def test_a_finished_case_is_passed_over_until_a_setting_changes(
+        self, small: Path, segmented: Segmented, tmp_path: Path
+    ) -> None:
+        def skipped(*more: str) -> int:
+            return _report(self.segment(segmented.source, tmp_path / "out", small, *more))["skipped"]
+
+        assert [skipped(), skipped(), skipped("--threshold", "0.6")] == [0, 1, 0]
+
+    # The bundle's own weights
+
+    def test_what_is_not_in_the_image_gets_an_empty_mask_and_the_reason(self, sample: Path) -> None:
+        present, absent, nonsense = _report(sample)["results"]
+        assert present["voxels"] > 0 and present["presence"] > 0.5 and present["warnings"] == []
+        for row, reason in (
+            (absent, "judged absent: presence 0.0"),
+            (nonsense, "('ljashdb' names nothing that these weights know|judged absent: presence 0.0)"),
+        ):
+            assert row["voxels"] == 0 and not _read(sample / row["mask"]).any()
+            assert [bool(re.match(reason, warning)) for warning in row["warnings"]] == [True]
+
+    def test_an_exported_bundle_is_complete_and_gives_the_same_bytes_from_its_own_weights(
+        self, sample: Path, tmp_path: Path
+    ) -> None:
+        exported = export(self.name, tmp_path / "exported")
+        files, own = contents(exported), contents(self.folder())
+        assert {name: files[name] for name in own} == own
+        assert set(files) - set(own) == {"models/model.pt", "models/weights.json", "LICENSE-WEIGHTS"}
+        network = monai_ext.load(self.name, device="cpu").network
+        network.load_state_dict(torch.load(exported / "models" / "model.pt", weights_only=True), strict=True)
+        again = self.segment(SAMPLE, tmp_path / "out", exported, prompts=self.asked_of_sample())
+        assert _masks_below(again) == _masks_below(sample)
+        assert _report(again)["weights"]["source"] == "models/model.pt"
+
+    # Evaluation
+
+    def test_an_evaluation_writes_figures_that_its_rows_give(self, small: Path, tmp_path: Path) -> None:
+        data, out = write_films(tmp_path / "films"), tmp_path / "out"
+        words = ["--data", str(data), "--split", "validation", "-o", str(out), "--device", "cpu", "--quiet"]
+        assert main(["evaluate", str(small), *words]) == 0
+        figures = json.loads((out / "metrics.json").read_text())
+        with (out / "cases.csv").open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        present = [row for row in rows if row["present"] == "True"]
+        assert [(row["case"], row["target"]) for row in present] == [("4", "lungs"), ("5", "lungs")]
+        for score in ("dice", "iou", "nsd"):
+            mean = sum(float(row[score]) for row in present) / 2
+            assert figures["pooled"][score]["mean"] == pytest.approx(mean, abs=1e-5)
+            assert figures["targets"] == figures["sets"]["films"]["targets"] == {"lungs": figures["pooled"]}
+        assert figures["pooled"]["dice"]["n"] == figures["presence"]["present"] == 2
+        assert figures["presence"]["absent"] == len(rows) - 2 == 4
+        assert all((out / overlay["file"]).is_file() for overlay in figures["overlays"])
+        assert str(tmp_path) not in (out / "metrics.json").read_text() + (out / "cases.csv").read_text()
+
+    def test_monai_finds_every_property_of_an_evaluation(self, small: Path, tmp_path: Path) -> None:
+        data = write_films(tmp_path / "films")
+        flow = self.workflow(["inference", "evaluate"], small, data, tmp_path / "out")
+        assert flow.check_properties() == []
+
+    # Servers
+
+    def test_monai_label_gets_the_label_map_of_the_command(self, small: Path, segmented: Segmented) -> None:
+        config = json.loads((small / "configs" / "inference.json").read_text())
+        assert config["displayable_configs"] == {"text_prompt": "lungs"}  # all that it lets a user set
+        done = infer_as_label(small, segmented.source, "; ".join(PROMPTS))
+        labels = segmented.mask("labels")
+        assert (done["pred"].dtype, done["pred"].shape) == (torch.uint8, (1, *labels.shape))
+        assert np.array_equal(done["pred"][0], labels)
+        assert done["presence"].tolist() == pytest.approx([row["presence"] for row in _report(segmented.out)["results"]])
+
+    @pytest.mark.parametrize("segmented", ["volume"], indirect=True)
+    def test_monai_deploy_gets_the_label_map_of_the_command(self, small: Path, segmented: Segmented) -> None:
+        stored = nib.load(segmented.source)
+        meta = {"original_channel_dim": "no_channel", "modality": "CT"}
+        image = MetaTensor(np.asarray(stored.dataobj, np.float32), affine=stored.affine, meta=meta)
+        labels = infer_as_deploy(small, image, "; ".join(PROMPTS))
+        assert labels.dtype == np.uint8
+        assert np.array_equal(labels, segmented.mask("labels"))
+
+    # Configurations
+
+    def test_every_configuration_builds_its_network_and_names_the_weights_of_each_module(
+        self, configuration: str
+    ) -> None:
+        parser = ConfigParser(read_configs(self.folder(), ["inference", *self.layers(configuration)]))
+        with torch.device("meta"):
+            network = parser.get_parsed_content("network_def")
+        weights = parser.get_parsed_content("weights")
+        assert set(weights_names(weights)) <= set(read_registry())
+        if not isinstance(weights, str):
+            assert {key.split(".")[0] for key in network.state_dict()} == set(weights)
+
+    def test_every_configuration_of_embedded_weights_runs_and_is_recorded(
+        self, small: Path, embedded_configuration: str, tmp_path: Path
+    ) -> None:
+        layers = self.layers(embedded_configuration)
+        bundle = self.name if embedded_configuration in self.registry_only else small
+        words = [word for layer in layers for word in ("--variant", layer)]
+        out = self.segment(picture(tmp_path / "a.png"), tmp_path / "out", bundle, *words, prompts=["lungs"])
+        settings = _report(out)["settings"]
+        assert [variant.split()[0] for variant in settings.get("variants", [])] == layers
+
+
+class TrainableBundleContract(BundleContract):
+    """What a bundle must pass that has configurations to train its network, or modules of it.
+
+    Attributes:
+        trainings: by the name of a configuration, ids and values beside :data:`SHORT` that make its epoch quick.
+    """
+
+    SHORT: ClassVar[Mapping[str, Any]] = {
+        "sets": None,
+        "device": "cpu",
+        "amp": False,
+        "epochs": 2,
+        "draws_per_epoch": 8,
+        "batch_size": 4,
+        "num_workers": 0,
+        "phantoms": 1,
+    }
+
+    @classmethod
+    def training(cls, name: str, data: Path, out: Path, **overrides: Any) -> ConfigWorkflow:
+        """What ``python -m monai.bundle run`` opens to train, initialised."""
+        flow = ConfigWorkflow(
+            str(cls.folder() / "configs" / f"{name}.json"),
+            workflow_type="train",
+            logging_file=False,
+            dataset_dir=str(data),
+            output_dir=str(out),
+            **{**cls.SHORT, **cls.trainings[name], **overrides},
+        )
+        flow.initialize()
+        return flow
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def trained(cls, request: Any, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+        """A training of two epochs that was stopped after the first and started again."""
+        folder = tmp_path_factory.mktemp(request.param)
+        data, out = write_films(folder / "films"), folder / "out"
+        stopped = cls.training(request.param, data, out)
+        trainer = stopped.parser.get_parsed_content("train#trainer")
+        trainer.add_event_handler(Events.EPOCH_COMPLETED(once=1), trainer.terminate)
+        stopped.run()
+        first = {path.name: path.read_bytes() for path in out.iterdir()}
+        again = cls.training(request.param, data, out)
+        again.run()
+        again.finalize()
+        return Trained(again, out, first)
+
+    def test_monai_finds_every_property_of_a_training(self, trained: Trained) -> None:
+        assert trained.workflow.check_properties() == []
+
+    def test_one_epoch_leaves_weights_of_the_network_a_checkpoint_and_a_row(self, trained: Trained) -> None:
+        assert {"model.pt", "checkpoint.pt", "training.csv"} <= set(trained.first)
+        state = torch.load(io.BytesIO(trained.first["model.pt"]), weights_only=True)
+        parser = ConfigParser(dict(trained.workflow.parser.get()))
+        parser.get_parsed_content("network_def").load_state_dict(state, strict=True)
+        floating = [value for value in state.values() if torch.is_tensor(value) and value.is_floating_point()]
+        assert all(bool(value.isfinite().all()) for value in floating)
+        assert [row.split(",")[0] for row in trained.first["training.csv"].decode().splitlines()] == ["epoch", "1"]
+
+    def test_a_training_that_is_started_again_goes_on_from_its_last_epoch(self, trained: Trained) -> None:
+        state = trained.workflow.parser.get_parsed_content("train#trainer").state
+        assert (state.epoch, state.iteration) == (2, 4)
+        rows = (trained.out / "training.csv").read_text().splitlines()
+        assert [row.split(",")[0] for row in rows] == ["epoch", "1", "2"]
+        before = torch.load(io.BytesIO(trained.first["model.pt"]), weights_only=True)
+        after = read_state_dict(trained.out / "model.pt")
+        changed = [key for key, value in after.items() if torch.is_tensor(value) and not torch.equal(value, before[key])]
+        assert len(changed) > len(after) / 2

@@ -21,6 +21,7 @@ from monai_ext.cli.main import main
 from tests.bundles.small import contents, noise, picture
 from tests.cli.test_main import segment
 from tests.io.dicom.dicom_files import write_series
+from tests.io.image_files import write_itk
 
 WORD = "SENTINEL"
 BIRTH, DIED = "19010203", "20010203"
@@ -124,15 +125,10 @@ def pictures(folder: Path) -> list[Path]:
 
 
 def volumes(folder: Path) -> list[Path]:
-    import itk
-
     paths = []
     for suffix in ("mha", "nrrd"):
-        image = itk.image_from_array(
-            np.random.default_rng(len(suffix)).integers(0, 99, (4, 5, 6), dtype=np.int16)
-        )
-        paths.append(folder / f"{WORD}.{suffix}")
-        itk.imwrite(image, str(paths[-1]))
+        array = np.random.default_rng(len(suffix)).integers(0, 99, (6, 5, 4), dtype=np.int16)
+        paths.append(write_itk(folder / f"{WORD}.{suffix}", array))
         head, sign, rest = (
             paths[-1].read_bytes().partition(b"ElementDataFile" if suffix == "mha" else b"\n\n")
         )

@@ -12,6 +12,7 @@ from monai.data import MetaTensor
 
 from monai_ext import __version__
 from monai_ext.data.fault_tolerant import FaultTolerantDataset
+from monai_ext.data.records import CaseRecords
 from monai_ext.errors import InputError, WeightsError
 from monai_ext.handlers.report import ReportWriter
 from monai_ext.io.case_names import input_hash
@@ -36,9 +37,8 @@ def image(tmp_path):
 
 
 def test_results_and_failures_are_written_to_both_places(tmp_path, image):
-    writer = ReportWriter(
-        tmp_path / "out", "vlsm", LOADED, torch.device("cpu"), tmp_path / "r.json", seed=3, version="0.1.0"
-    )
+    records = CaseRecords(tmp_path / "out", {"prompt": "lungs"}, ("vlsm", "0.1.0"), LOADED)
+    writer = ReportWriter(records, torch.device("cpu"), tmp_path / "r.json", seed=3)
     row = {"case": "a", "prompt": "lungs", "mask": "a/lungs.png", "presence": 0.5}
     run(writer, [[{"record": [row]}], [{"case": "b", "failed": "b.png: damaged."}]], image)
     report = json.loads((tmp_path / "out/report.json").read_text())
@@ -51,7 +51,7 @@ def test_results_and_failures_are_written_to_both_places(tmp_path, image):
         "weights": LOADED,
         "device": "cpu",
         "seed": 3,
-        "settings": {},
+        "settings": {"bundle": "vlsm", "version": "0.1.0", "weights": "ab", "prompt": "lungs"},
         "results": [{**row, "input_sha256": hashlib.sha256(b"input").hexdigest()}],
         "failed": [{"case": "b", "reason": "b.png: damaged."}],
         "skipped": 0,
@@ -64,7 +64,7 @@ def test_results_and_failures_are_written_to_both_places(tmp_path, image):
 def test_no_report_is_written_when_every_case_failed(tmp_path, image):
     failed = [[{"case": str(n), "failed": f"{n}.png: damaged."}] for n in range(5)]
     with pytest.raises(InputError, match=r"^0.png: damaged. 1.png: damaged. 2.png: damaged. \(2 more\)$"):
-        run(ReportWriter(tmp_path / "out", "vlsm", LOADED, "cpu"), failed, image)
+        run(ReportWriter(CaseRecords(tmp_path / "out", {}), "cpu"), failed, image)
     assert not (tmp_path / "out").exists()
 
 

@@ -15,8 +15,11 @@ PATIENT = "Doe^Jane"
 LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 """From RAS, in which affines are given, to the axes of ITK and DICOM, and back."""
 
+AFFINE = np.array([[-2.0, 0, 0, 11], [0, 0, 3, 12], [0, 1.5, 0, 13], [0, 0, 0, 1]])
+"""Of no two axes alike: voxels of 2 mm to the left, 1.5 mm to superior, 3 mm to anterior."""
 
-def write_nifti(path: Path, array: np.ndarray, affine: np.ndarray) -> Path:
+
+def write_nifti(path: Path, array: np.ndarray, affine: np.ndarray = AFFINE) -> Path:
     """(X, Y, Z) or (X, Y) numbers, or colours (fields R, G, B), as ``.nii`` or ``.nii.gz``."""
     volume = nib.Nifti1Image(array, affine)
     volume.header["descrip"] = volume.header["db_name"] = PATIENT.encode()

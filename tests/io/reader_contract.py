@@ -174,9 +174,7 @@ class VolumeReaderContract(ReaderContract):
         return meta
 
     @pytest.mark.parametrize("orientation", ALL_48, ids=IDS)
-    def test_every_orientation_keeps_voxels_and_affine(
-        self, tmp_path: Path, orientation: np.ndarray
-    ) -> None:
+    def test_every_orientation_keeps_voxels_and_affine(self, tmp_path: Path, orientation: np.ndarray) -> None:
         image = stored_as(self.numbers(dtype=self.dtypes[0]), affine_of(SPACING), orientation)
         stored = image[0, 0].numpy().astype(self.dtypes[0])
         self.check_place(tmp_path / self.names[0], stored, image.affine.numpy())

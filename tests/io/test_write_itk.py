@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import itk
 import numpy as np
 import pytest
+import SimpleITK as sitk
 from monai.data import MetaTensor
 
 from monai_ext.io.read_itk import load_itk
 from monai_ext.io.write_itk import write_itk
 from monai_ext.transforms import MedicalLoadImage
-from tests.io.test_read_itk import write
+from tests.io.image_files import write_itk as write_file
 from tests.orientations import rotation
 
 TURNS = {
@@ -28,23 +28,21 @@ MASK = (np.random.default_rng(0).random((2, 3, 4)) > 0.5).astype(np.uint8)
 
 def image_file(path: Path, turn: np.ndarray, dimensions: int = 3) -> Path:
     """A file of 2 x 3 x 4 or 2 x 3 voxels with numbers that no short decimal holds."""
-    image = itk.image_from_array(np.zeros((4, 3, 2)[-dimensions:], np.int16))
+    image = sitk.GetImageFromArray(np.zeros((4, 3, 2)[-dimensions:], np.int16))
     image.SetSpacing((np.sqrt([0.5, 2, 7])[:dimensions]).tolist())
     image.SetOrigin((np.pi * np.array([-31.0, 17, 5]))[:dimensions].tolist())
-    image.SetDirection(itk.matrix_from_array(np.ascontiguousarray(turn[:dimensions, :dimensions])))
-    itk.imwrite(image, str(path))
+    image.SetDirection(turn[:dimensions, :dimensions].ravel().tolist())
+    sitk.WriteImage(image, str(path))
     return path
 
 
 def geometry(path: Path) -> list[Any]:
-    image = itk.imread(str(path), itk.F)  # also of colour
-    size = list(itk.size(image))
-    return [
-        size,
-        list(image.GetSpacing()),
-        list(image.GetOrigin()),
-        itk.array_from_matrix(image.GetDirection()).tolist(),
-    ]
+    image = sitk.ReadImage(str(path))
+    return [image.GetSize(), image.GetSpacing(), image.GetOrigin(), image.GetDirection()]
+
+
+def voxels(path: Path) -> np.ndarray:
+    return sitk.GetArrayFromImage(sitk.ReadImage(str(path))).T
 
 
 @pytest.mark.parametrize("name", ["v.mha", "v.mhd", "v.nrrd"])
@@ -56,7 +54,7 @@ def test_a_mask_lies_exactly_where_the_image_does(tmp_path: Path, turn: np.ndarr
     assert planes.shape == (1, *MASK.shape)
     write_itk(target, MASK, meta)
     assert geometry(target) == geometry(source)
-    np.testing.assert_array_equal(itk.array_from_image(itk.imread(str(target))).T, MASK)
+    np.testing.assert_array_equal(voxels(target), MASK)
     np.testing.assert_array_equal(load_itk(target)[0][0], MASK)
 
 
@@ -66,18 +64,17 @@ def test_two_dimensions_stay_two(tmp_path: Path, name: str) -> None:
     _, meta = load_itk(source)
     write_itk(tmp_path / f"mask{source.suffix}", MASK[:, :, :1], meta)
     assert geometry(tmp_path / f"mask{source.suffix}") == geometry(source)
-    mask = itk.array_from_image(itk.imread(str(tmp_path / f"mask{source.suffix}")))
-    np.testing.assert_array_equal(mask.T, MASK[:, :, 0])
+    np.testing.assert_array_equal(voxels(tmp_path / f"mask{source.suffix}"), MASK[:, :, 0])
 
 
 @pytest.mark.parametrize("name", ["c.mha", "c.nrrd"])
 def test_the_mask_of_a_volume_in_colour_has_one_number_a_voxel(tmp_path: Path, name: str) -> None:
-    source = write(tmp_path / name, np.arange(72, dtype=np.uint8).reshape(2, 3, 4, 3), colour=True)
+    source = write_file(tmp_path / name, np.arange(72, dtype=np.uint8).reshape(2, 3, 4, 3), colour=True)
     _, meta = load_itk(source)
     target = tmp_path / f"mask{source.suffix}"
     write_itk(target, MASK, meta)
     assert geometry(target) == geometry(source)
-    np.testing.assert_array_equal(itk.array_from_image(itk.imread(str(target))).T, MASK)
+    np.testing.assert_array_equal(voxels(target), MASK)
 
 
 @pytest.mark.parametrize("space", ["right-anterior-superior", "left-posterior-superior", "RAS", ""])
@@ -90,6 +87,21 @@ def test_a_nrrd_file_keeps_its_space(tmp_path: Path, space: str) -> None:
     assert geometry(tmp_path / "mask.nrrd") == geometry(source)
 
 
+@pytest.mark.parametrize(("unit", "stated"), [("cm", True), ("um", True), ("mm", False)])
+def test_a_nrrd_file_that_counts_in_another_unit_keeps_it(tmp_path: Path, unit: str, stated: bool) -> None:
+    source = image_file(tmp_path / "v.nrrd", TURNS["oblique"])
+    units = f'\nspace units: "{unit}" "{unit}" "{unit}"\n\n'.encode()
+    source.write_bytes(source.read_bytes().replace(b"\n\n", units, 1))
+    factor = {"cm": 0.1, "um": 1e3, "mm": 1}[unit]
+    _, meta = load_itk(source)
+    write_itk(tmp_path / "mask.nrrd", MASK, meta)
+    assert geometry(tmp_path / "mask.nrrd") == geometry(source)
+    np.testing.assert_array_equal(load_itk(tmp_path / "mask.nrrd")[1]["affine"], meta["affine"])
+    np.testing.assert_allclose(meta["spacing"] * factor, np.sqrt([0.5, 2, 7]))
+    text = (tmp_path / "mask.nrrd").read_bytes().split(b"\n\n")[0]
+    assert (f'space units: "{unit}" "{unit}" "{unit}"'.encode() in text) == stated
+
+
 def test_only_spacings(tmp_path: Path) -> None:
     header = "NRRD0004\ntype: uint8\ndimension: 3\nsizes: 2 3 4\nencoding: raw\nspacings: 0.7 0.3 1.1\n\n"
     (tmp_path / "v.nrrd").write_bytes(header.encode() + bytes(24))
@@ -98,7 +110,7 @@ def test_only_spacings(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".mha", ".nrrd"])
-def test_it_is_packed_and_the_same_each_time(tmp_path: Path, suffix: str) -> None:
+def test_it_is_compressed_and_the_same_each_time(tmp_path: Path, suffix: str) -> None:
     image = MedicalLoadImage()(image_file(tmp_path / f"v{suffix}", TURNS["oblique"]))
     assert isinstance(image, MetaTensor)
     for name in "ab":
@@ -111,12 +123,12 @@ def test_it_is_packed_and_the_same_each_time(tmp_path: Path, suffix: str) -> Non
 def test_a_file_that_cannot_be_written_is_an_os_error_and_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(image: Any, name: str, compression: bool) -> None:
+    def full(image: Any, name: str, useCompression: bool) -> None:
         Path(name).write_bytes(b"half")
         raise RuntimeError("ITK ERROR: No space left on device")
 
     _, meta = load_itk(image_file(tmp_path / "v.mha", TURNS["straight"]))
-    monkeypatch.setattr(itk, "imwrite", full)
+    monkeypatch.setattr(sitk, "WriteImage", full)
     with pytest.raises(OSError, match="ITK cannot write the file"):
         write_itk(tmp_path / "out/mask.mha", MASK, meta)
     assert list((tmp_path / "out").iterdir()) == []

@@ -27,7 +27,7 @@ def test_an_absent_target_costs_weighted_cross_entropy_and_no_dice():
     assert float(loss) == pytest.approx(0.5 * math.log(2), abs=1e-6)
 
 
-def test_presence_is_asked_of_every_image():
+def test_the_presence_of_every_image_counts():
     loss = TextPromptLoss(dice=0, cross_entropy=0, presence=1)
     assert float(loss(result(0.0, 2.0), torch.ones(1, 1, 4, 4))) == pytest.approx(
         math.log1p(math.exp(-2)), abs=1e-6
@@ -45,16 +45,16 @@ def test_deep_supervision_is_added():
     assert float(loss(deep, label)) == pytest.approx(1.5 * float(loss(plain, label)), abs=1e-6)
 
 
-def test_whether_a_picture_is_medical_at_all_is_learnt_where_the_label_tells():
+def test_the_medical_logit_is_trained_where_the_label_says_which_pictures_are_medical():
     one = result(0.0, 2.0)
     one.aux["medical"] = torch.tensor([1.0])
     loss = TextPromptLoss(dice=0, cross_entropy=0, presence=0, medical=0.5)
     label = torch.zeros(1, 1, 4, 4)
-    for told, expected in ((0.0, 0.5 * math.log1p(math.e)), (1.0, 0.5 * math.log1p(math.exp(-1)))):
-        target = {"label": label, "medical": torch.tensor([told])}
+    for medical, expected in ((0.0, 0.5 * math.log1p(math.e)), (1.0, 0.5 * math.log1p(math.exp(-1)))):
+        target = {"label": label, "medical": torch.tensor([medical])}
         assert float(loss(one, target)) == pytest.approx(expected, abs=1e-6)
         assert float(loss([one], target)) == pytest.approx(expected, abs=1e-6)
-        assert float(loss(result(0.0, 2.0), target)) == 0  # of a network that does not say
+        assert float(loss(result(0.0, 2.0), target)) == 0  # of a network without this logit
     assert float(loss(one, label)) == 0
 
 

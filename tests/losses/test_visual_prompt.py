@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from monai_ext.losses.visual_prompt import DecodedLoss, VisualPromptLoss
+from monai_ext.losses.visual_prompt import VisualPromptLoss
 
 FIXTURE = Path(__file__).resolve().parents[3] / "shared" / "fixtures" / "sam_med2d.npz"
 
@@ -18,10 +18,10 @@ def test_as_published_it_is_the_authors():
     with np.load(FIXTURE) as content:
         case = {key[5:]: torch.from_numpy(content[key]) for key in content.files if key.startswith("loss_")}
     loss = VisualPromptLoss(as_published=True)
-    parts = loss.parts(case["pred"], case["iou"], case["y"])
-    assert float(parts["focal"]) == pytest.approx(float(case["focal"]), abs=1e-5)
-    assert float(parts["dice"]) == pytest.approx(float(case["dice"]), abs=1e-5)
-    assert float(parts["iou"]) == pytest.approx(float(case["miou"]), abs=1e-5)
+    terms = loss.terms(case["pred"], case["iou"], case["y"])
+    assert float(terms["focal"]) == pytest.approx(float(case["focal"]), abs=1e-5)
+    assert float(terms["dice"]) == pytest.approx(float(case["dice"]), abs=1e-5)
+    assert float(terms["iou"]) == pytest.approx(float(case["miou"]), abs=1e-5)
     total = loss(case["pred"], case["iou"], case["y"])
     assert float(total) == pytest.approx(float(case["total"]), abs=1e-5)
 
@@ -32,9 +32,9 @@ def test_each_mask_has_its_own_iou():
     logits = torch.full((2, 1, 4, 4), -9.0)
     logits[0, :, :2] = 9.0  # the first is right, of the second half is found
     logits[1, :, 0] = 9.0
-    parts = VisualPromptLoss().parts(logits, torch.tensor([[1.0], [0.5]]), label)
-    assert float(parts["iou"]) == pytest.approx(0.0, abs=1e-6)
-    wrong = VisualPromptLoss().parts(logits, torch.tensor([[0.5], [0.5]]), label)
+    terms = VisualPromptLoss().terms(logits, torch.tensor([[1.0], [0.5]]), label)
+    assert float(terms["iou"]) == pytest.approx(0.0, abs=1e-6)
+    wrong = VisualPromptLoss().terms(logits, torch.tensor([[0.5], [0.5]]), label)
     assert float(wrong["iou"]) == pytest.approx(0.125, abs=1e-6)
 
 
@@ -78,10 +78,10 @@ def test_the_loss_of_the_best_is_that_of_a_single_mask():
 def test_the_iou_is_learnt_for_every_mask():
     logits, label = several()
     true = torch.tensor([[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
-    assert float(VisualPromptLoss().parts(logits, true, label)["iou"]) == pytest.approx(0.0, abs=1e-6)
+    assert float(VisualPromptLoss().terms(logits, true, label)["iou"]) == pytest.approx(0.0, abs=1e-6)
     wrong = true.clone()
     wrong[0, 0] = 0.6
-    assert float(VisualPromptLoss().parts(logits, wrong, label)["iou"]) == pytest.approx(0.06, abs=1e-6)
+    assert float(VisualPromptLoss().terms(logits, wrong, label)["iou"]) == pytest.approx(0.06, abs=1e-6)
 
 
 def test_as_published_there_is_one_mask():
@@ -93,17 +93,6 @@ def test_as_published_there_is_one_mask():
 def test_without_gamma_and_alpha_the_focal_loss_is_the_cross_entropy():
     torch.manual_seed(0)
     logits, label = torch.randn(2, 1, 4, 4), (torch.rand(2, 1, 4, 4) > 0.5).float()
-    focal = VisualPromptLoss(gamma=0, alpha=None).parts(logits, torch.zeros(2, 1), label)["focal"]
+    focal = VisualPromptLoss(gamma=0, alpha=None).terms(logits, torch.zeros(2, 1), label)["focal"]
     wanted = torch.nn.functional.binary_cross_entropy_with_logits(logits, label)
     assert float(focal) == pytest.approx(float(wanted), abs=1e-6)
-
-
-def test_what_a_decoder_returns_is_taken_prompt_by_prompt():
-    torch.manual_seed(0)
-    logits, iou, label = (
-        torch.randn(2, 4, 3, 8, 8),
-        torch.rand(2, 4, 3),
-        (torch.rand(2, 4, 8, 8) > 0.5).float(),
-    )
-    wanted = VisualPromptLoss()(logits.flatten(0, 1), iou.flatten(0, 1), label.flatten(0, 1)[:, None])
-    assert torch.equal(DecodedLoss()((logits, iou), label), wanted)

@@ -1,4 +1,4 @@
-"""CLIP-SAM picks the candidate that the text names, from parts whose answers are known."""
+"""CLIP-SAM picks the candidate that the text names, with an encoder and a decoder whose answers are known."""
 
 from types import SimpleNamespace
 
@@ -13,7 +13,7 @@ from monai_ext.masks import Candidates, MaskedImages, MaskGenerator
 from monai_ext.networks.blocks.content_crop import OUTSIDE_LOGIT
 from monai_ext.networks.clip_sam import ClipSAM
 from monai_ext.networks.decoders.compact_sam import CompactSAM
-from monai_ext.networks.encoders.text_presence import NOTHING_LOGIT, TextPresence
+from monai_ext.networks.encoders.text_presence import ABSENT_LOGIT, TextPresence
 from monai_ext.networks.encoders.vision_language import ImageFeatures, VisionLanguageEncoder
 from monai_ext.networks.segmenter import ensembled
 from monai_ext.prompts.prompt import Prompt
@@ -30,19 +30,19 @@ IOU = torch.tensor([0.9, 0.8, -0.5])
 
 
 class ColourEncoder(nn.Module):
-    """An image is its mean colour, a text the colour that it names; counts views and texts."""
+    """An image is its mean colour, a text the colour that it names; counts images and calls."""
 
     image_size = (16, 16)
 
     def __init__(self):
         super().__init__()
-        self.views, self.calls = 0, 0
+        self.images, self.calls = 0, 0
 
     def prepare(self, image):
         return F.interpolate(image, self.image_size, mode="bilinear", antialias=True)
 
     def encode_prepared(self, x):
-        self.views += len(x)
+        self.images += len(x)
         self.calls += 1
         return ImageFeatures(F.normalize(x.mean((2, 3)), dim=-1), None, {})
 
@@ -142,7 +142,7 @@ def test_no_candidate_is_an_empty_mask_and_no_presence():
         clip_sam.encoder.config = type("Config", (), {"model": {"embed_dim": 3}})
         result = clip_sam(torch.cat([THREE, torch.zeros_like(THREE)]), "red", full=True)
         assert (result.logits[0] > 0).any() and (result.logits[1] == OUTSIDE_LOGIT).all()
-        assert result.presence[0] > 0 and result.presence[1].item() == NOTHING_LOGIT
+        assert result.presence[0] > 0 and result.presence[1].item() == ABSENT_LOGIT
         assert len(result.stages["chosen"][1]) == len(result.stages["similarities"][1]) == 0
         assert result.aux["iou"][1] == 0
 
@@ -160,7 +160,7 @@ def test_images_and_candidates_are_encoded_once_for_all_prompts():
     results = list(clip_sam.segment_all(features, [Prompt((c,)) for c in ("red", "green", "blue")], 2))
     assert [int(one.stages["chosen"][1].nonzero()) for one in results] == [0, 1, 2]
     assert clip_sam.decoder.images == 2
-    assert (clip_sam.encoder.views, clip_sam.encoder.calls) == (6, 4)  # 3 of an image, 2 in a call
+    assert (clip_sam.encoder.images, clip_sam.encoder.calls) == (6, 4)  # 3 masked images of an image, 2 in a call
 
 
 def test_an_ensemble_of_texts_is_its_mean():
@@ -194,7 +194,7 @@ def test_a_scale_of_presence_that_is_not_above_0_is_refused():
 
 @pytest.fixture(scope="module")
 def real():
-    """Of the package's own parts, small, with random weights."""
+    """Of the package's own modules, small, with random weights."""
     torch.manual_seed(0)
     decoder = CompactSAM(image_size=64, channels=(4, 4, 8, 8, 8), context=1, dim=16, decoder={"num_heads": 2})
     generator = MaskGenerator(6, -10.0, 0.0, nms_threshold=0.9)
@@ -231,47 +231,47 @@ def test_several_prompts_of_an_image_share_one_encoding(real, monkeypatch):
     assert logits.shape == (2, 2, 40, 40) and calls == [2]
 
 
-class PlaceEncoder(ColourEncoder):
-    """Also tells the colour of each of 8 x 8 places, and was trained with a bias."""
+class PatchEncoder(ColourEncoder):
+    """Its 8 x 8 patch tokens are the colours of the patches, and it was trained with a bias."""
 
     model = SimpleNamespace(logit_bias=torch.tensor(-10.0))
 
     def encode_image(self, image):
         self.calls += len(image)
-        places = F.interpolate(image, (8, 8), mode="area") + 1e-6
-        return ImageFeatures(F.normalize(image.mean((2, 3)), dim=-1), F.normalize(places, dim=1), {})
+        patches = F.interpolate(image, (8, 8), mode="area") + 1e-6
+        return ImageFeatures(F.normalize(image.mean((2, 3)), dim=-1), F.normalize(patches, dim=1), {})
 
     def text_map(self, tokens, text):
         return 40 * (tokens * text[:, None, None]).sum(0) - 32
 
 
-def by_place(**settings):
-    settings = {"compare": "places", **settings}
-    return ClipSAM(PlaceEncoder(), ColourDecoder(), by_colour, MaskedImages(), **settings)
+def by_patch_tokens(**settings):
+    settings = {"compare": "patch_tokens", **settings}
+    return ClipSAM(PatchEncoder(), ColourDecoder(), by_colour, MaskedImages(), **settings)
 
 
-def test_by_places_the_candidate_that_overlaps_with_the_text_is_the_mask():
-    network = by_place()
+def test_by_patch_tokens_the_candidate_that_overlaps_with_the_text_map_is_the_mask():
+    network = by_patch_tokens()
     result = network(torch.cat([THREE] * 3), ["red", "green", "blue"], full=True)
     assert torch.equal(result.logits[:, 0] > 0, THREE[0] > 0.5)
-    assert network.encoder.views == 0  # nothing is masked
+    assert network.encoder.images == 0  # nothing is masked
     assert network.encoder.calls == 3  # each image once
     for row, similarities in enumerate(result.stages["similarities"]):
         assert float(similarities[row]) > 0.5
         assert float(similarities.sum() - similarities[row]) < 0.05
 
 
-def test_by_places_presence_is_that_of_the_image():
-    logits = by_place(presence=TextPresence(scale=10.0))(THREE, "red", full=True).presence
+def test_by_patch_tokens_presence_is_that_of_the_image():
+    logits = by_patch_tokens(presence=TextPresence(scale=10.0))(THREE, "red", full=True).presence
     assert float(logits) == pytest.approx(10 / 3**0.5, abs=1e-3)  # its mean colour is grey
-    empty = by_place()(torch.zeros(1, 3, 32, 32), "red", full=True)
+    empty = by_patch_tokens()(torch.zeros(1, 3, 32, 32), "red", full=True)
     assert not bool((empty.logits > 0).any())
     assert float(empty.presence) < -20
 
 
-def test_by_places_asks_for_an_encoder_that_can():
+def test_by_patch_tokens_asks_for_an_encoder_that_can():
     with pytest.raises(InputError, match="nearest"):
-        by_place(compare="nearest")
+        by_patch_tokens(compare="nearest")
     plain = VisionLanguageEncoder(CONFIGS["ViT"])
-    with pytest.raises(InputError, match="not trained with a sigmoid loss; use 'views'"):
-        ClipSAM(plain, ColourDecoder(), by_colour, MaskedImages(), compare="places")
+    with pytest.raises(InputError, match="not trained with a sigmoid loss; use 'masked_images'"):
+        ClipSAM(plain, ColourDecoder(), by_colour, MaskedImages(), compare="patch_tokens")

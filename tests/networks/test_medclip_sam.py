@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from monai_ext.errors import InputError
 from monai_ext.masks import ThresholdMask, VisualPrompts, count_components
 from monai_ext.networks.blocks.content_crop import OUTSIDE_LOGIT
-from monai_ext.networks.encoders.text_presence import NOTHING_LOGIT, TextPresence
+from monai_ext.networks.encoders.text_presence import ABSENT_LOGIT, TextPresence
 from monai_ext.networks.medclip_sam import MedCLIPSAM
 from monai_ext.networks.segmenter import ensembled
 from monai_ext.prompts.prompt import GroupedPrompt, Prompt
@@ -135,7 +135,7 @@ def test_other_words_find_other_things_and_images_are_encoded_once_for_all():
 
 def test_nothing_salient_is_an_empty_mask_and_no_presence():
     found = network()(torch.zeros_like(TWO), "red", full=True)
-    assert (found.logits == OUTSIDE_LOGIT).all() and found.presence.tolist() == [NOTHING_LOGIT]
+    assert (found.logits == OUTSIDE_LOGIT).all() and found.presence.tolist() == [ABSENT_LOGIT]
     assert found.stages["boxes"][0].shape == (0, 4) and found.stages["points"][0].shape == (0, 2)
     assert not found.stages["masks"]["coarse"].any()
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from monai_ext.networks.vlsm import VLSM, blocks, both, mix
+from monai_ext.networks.vlsm import VLSM, mix, pixel_blocks, product_logit
 from monai_ext.prompts.prompt import Prompt
 
 SMALL = {
@@ -62,7 +62,7 @@ def test_a_mirrored_image_gives_the_mirrored_mask_unless_a_side_is_named(network
     assert not torch.allclose(left, left_mirrored, atol=1e-3)
 
 
-def test_black_surround_is_not_looked_at(network):
+def test_a_black_border_does_not_change_the_logits_of_the_content(network):
     image = torch.zeros(1, 3, 64, 64)
     image[..., 16:48, 16:48] = torch.rand(1, 3, 32, 32) * 0.5 + 0.5
     with torch.no_grad():
@@ -81,19 +81,19 @@ def test_a_picture_of_nothing_medical_makes_every_presence_small(network):
 
 
 @pytest.mark.parametrize(("first", "second"), [(0.3, 0.9), (1e-9, 0.5), (0.5, 1 - 1e-7)])
-def test_both_is_the_product_of_two_probabilities(first, second):
+def test_product_logit_is_the_product_of_two_probabilities(first, second):
     logits = torch.tensor([first, second], dtype=torch.float64).logit()
-    assert both(logits[:1], logits[1:]).sigmoid().item() == pytest.approx(first * second, rel=1e-9)
+    assert product_logit(logits[:1], logits[1:]).sigmoid().item() == pytest.approx(first * second, rel=1e-9)
 
 
-def test_a_mask_is_mixed_from_the_guide_by_the_coefficients_of_its_block():
+def test_a_mask_combines_the_guide_by_the_coefficients_of_each_block():
     coefficients, guide = torch.rand(2, 4, 5, 6), torch.rand(2, 3, 10, 12)
     near = coefficients.repeat_interleave(2, 2).repeat_interleave(2, 3)
     expected = (near[:, :3] * guide).sum(1, keepdim=True) + near[:, 3:]
-    assert torch.allclose(mix(coefficients, blocks(guide)), expected, atol=1e-6)
+    assert torch.allclose(mix(coefficients, pixel_blocks(guide)), expected, atol=1e-6)
 
 
-def test_words_go_with_the_weights_and_tell_which_prompts_are_known(network):
+def test_words_go_with_the_weights_and_decide_which_prompts_are_known(network):
     assert network.why_unknown(Prompt.of("teapot")) == ""  # before it was taught any
     network.learn_words(["liver in a CT scan"])
     network.learn_words(["left kidney"])

@@ -27,7 +27,7 @@ CASES = {
     "rn_topkall": GScoreCAM(top_k=300, batch_size=50),
     "vit_last_block": GScoreCAM(layer=-1, top_k=16),
     "vit_last_ln1": GScoreCAM(top_k=16),
-    "vit_last_block_clsgrad": GScoreCAM(layer=-1, top_k=16, gradient="prefix"),
+    "vit_last_block_clsgrad": GScoreCAM(layer=-1, top_k=16, gradient="prefix_tokens"),
 }
 
 
@@ -89,7 +89,7 @@ def test_channels_that_cannot_be_counted_are_refused(top_k):
 
 
 def test_the_gradient_of_a_class_token_needs_one(tmp_path):
-    encoder, method = small("ResNet", tmp_path), GScoreCAM(layer=-1, gradient="prefix")
+    encoder, method = small("ResNet", tmp_path), GScoreCAM(layer=-1, gradient="prefix_tokens")
     features = method.encode(encoder, torch.rand(1, 3, 64, 64))
-    with pytest.raises(InputError, match='gradient "prefix" needs a class token, and config has none'):
+    with pytest.raises(InputError, match='gradient "prefix_tokens" needs a class token, and config has none'):
         method(encoder, features, features.embedding)

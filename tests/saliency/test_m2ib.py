@@ -141,7 +141,7 @@ def test_a_layer_that_is_not_there_is_refused(layer, tmp_path):
     encoder = small("ViT", tmp_path)
     with pytest.raises(InputError, match=f"layer {layer}: the image tower of config has 0 to 2 or -1 to -3"):
         M2IB(layer=layer).encode(encoder, torch.rand(1, 3, 48, 48))
-    assert M2IB(layer=-3).once(encoder) == 1
+    assert M2IB(layer=-3).shared_blocks(encoder) == 1
 
 
 @pytest.mark.parametrize(

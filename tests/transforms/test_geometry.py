@@ -24,6 +24,7 @@ from monai_ext.transforms import DisplayRange, MedicalLoadImage, PromptMasks
 from monai_ext.weights import load_into
 from tests.fakes import DisplayProbe
 from tests.io.dicom.dicom_files import write_series
+from tests.io.image_files import write_itk
 from tests.orientations import ALL_48, affine_of, rotation, stored_as
 
 LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -49,16 +50,7 @@ def write_nifti(path: Path, array: np.ndarray, affine: np.ndarray) -> Path:
 
 def write_mha(path: Path, array: np.ndarray, affine: np.ndarray) -> Path:
     """A volume, or a picture of two dimensions, of which the affine's first two columns and rows are taken."""
-    import itk
-
-    n = array.ndim
-    spacing = np.linalg.norm(affine[:n, :n], axis=0)
-    image = itk.image_from_array(np.ascontiguousarray(array.astype(np.int16).T))
-    image.SetSpacing([float(s) for s in spacing])
-    image.SetOrigin([float(p) for p in (LPS @ affine)[:n, 3]])
-    image.SetDirection(itk.matrix_from_array(np.ascontiguousarray((LPS @ affine)[:n, :n] / spacing)))
-    itk.imwrite(image, str(path.with_suffix(".mha")))
-    return path.with_suffix(".mha")
+    return write_itk(path.with_suffix(".mha"), array.astype(np.int16), affine)
 
 
 def write_dicom(path: Path, array: np.ndarray, affine: np.ndarray) -> Path:

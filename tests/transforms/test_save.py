@@ -9,6 +9,7 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import pytest
+import SimpleITK as sitk
 import torch
 from monai.data import MetaTensor
 from monai.transforms import SaveImaged
@@ -19,7 +20,8 @@ from monai_ext.errors import InputError
 from monai_ext.transforms import LabelMapd, MaskSaveImaged, MedicalLoadImaged, PromptMasksd
 from monai_ext.transforms.save import other_modality, slug
 from tests.io.dicom.dicom_files import write_series
-from tests.transforms.test_load import AFFINE, F, write_nifti
+from tests.io.image_files import AFFINE, write_itk, write_nifti
+from tests.transforms.test_load import F
 
 
 def segmented(
@@ -141,15 +143,13 @@ def test_masks_of_a_dicom_folder_are_nifti_in_its_place_when_asked(tmp_path: Pat
 @pytest.mark.parametrize(("name", "kind"), [("v.mha", ".mha"), ("v.mhd", ".mha"), ("v.nrrd", ".nrrd")])
 @pytest.mark.parametrize("output_format", ["auto", "nifti"])
 def test_masks_of_other_volumes_are_in_kind(tmp_path: Path, name: str, kind: str, output_format: str) -> None:
-    import itk
-
     suffix = kind if output_format == "auto" else ".nii.gz"
-    itk.imwrite(itk.image_from_array(np.zeros((4, 3, 2), np.int16)), str(tmp_path / name))
+    write_itk(tmp_path / name, np.zeros((2, 3, 4), np.int16))
     wanted = torch.rand(1, 2, 3, 4) > 0.5
     save = MaskSaveImaged(output_dir=tmp_path / "out", prompt="x", output_format=output_format)
     assert save(segmented(tmp_path / name, wanted))["record"][0]["mask"] == f"v/x{suffix}"
     for file in ("x", "labels"):
-        mask = itk.array_from_image(itk.imread(str(tmp_path / f"out/v/{file}{suffix}")))
+        mask = sitk.GetArrayFromImage(sitk.ReadImage(tmp_path / f"out/v/{file}{suffix}"))
         np.testing.assert_array_equal(mask.T, wanted[0].numpy())
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import torch
+from monai.engines import PrepareBatch
 from torch import Tensor
 
 from monai_ext.engines.tasks.base import TrainingTask, full_precision
@@ -44,9 +45,7 @@ class VisualPromptTask(TrainingTask):
         single: float = 0.6,
     ) -> None:
         super().__init__(network)
-        unknown = sorted(set(kinds) - set(KINDS))
-        if unknown or not kinds:
-            raise ValueError(f"kinds of prompts {unknown}; choose from {', '.join(KINDS)}.")
+        _check_kinds(kinds)
         self.loss, self.kinds, self.single = loss, dict(kinds), single
 
     def prepare_batch(
@@ -70,16 +69,8 @@ class VisualPromptTask(TrainingTask):
         )
         names = list(self.kinds)
         kind = names[int(torch.multinomial(torch.tensor([float(self.kinds[name]) for name in names]), 1))]
-        asked: dict[str, Any] = {"multimask": kind == "points"}
-        if "box" in kind:
-            asked["boxes"] = batchdata["boxes"].to(image.device)
-        if "mask" in kind:
-            asked["masks"] = batchdata["masks"].to(image.device)
-        if "point" in kind:
-            count = self._count(kind, batchdata["points"].shape[2])
-            points, labels = batchdata["points"][:, :, :count], batchdata["point_labels"][:, :, :count]
-            asked["points"] = points.to(image.device), labels.to(image.device)
-        return {"image": image, "label": label, "prompts": asked}
+        count = self._count(kind, batchdata["points"].shape[2]) if "point" in kind else 0
+        return {"image": image, "label": label, "prompts": _asked(batchdata, kind, count, image.device)}
 
     def forward(self, batch: Mapping[str, Any]) -> dict[str, Tensor]:
         logits, iou = self.network(batch["image"], **batch["prompts"])
@@ -92,3 +83,50 @@ class VisualPromptTask(TrainingTask):
         if kind in ("point", "point+mask") or (kind == "points" and float(torch.rand(())) < self.single):
             return 1
         return int(torch.randint(1, most + 1, ()))
+
+
+class PrepareVisualPrompts(PrepareBatch):
+    """For evaluation: MONAI's evaluator asks the decoder by one kind of visual prompt.
+
+    Args:
+        kind: as in :class:`VisualPromptTask`; of several points the first is given.
+
+    Raises:
+        ValueError: when the kind is unknown.
+    """
+
+    def __init__(self, kind: str) -> None:
+        _check_kinds([kind])
+        self.kind = kind
+
+    def __call__(
+        self,
+        batchdata: Mapping[str, Any],
+        device: str | torch.device | None = None,
+        non_blocking: bool = False,
+        **kwargs: Any,
+    ) -> tuple[Tensor, Tensor, tuple, dict[str, Any]]:
+        """Image (B, 3, H, W), label (B, 1, H, W), () and the keywords of the decoder's `forward`."""
+        image, label = (
+            batchdata[key].to(device, non_blocking=non_blocking, **kwargs) for key in ("image", "label")
+        )
+        return image, label, (), _asked(batchdata, self.kind, 1, image.device)
+
+
+def _check_kinds(kinds: Collection[str]) -> None:
+    unknown = sorted(set(kinds) - set(KINDS))
+    if unknown or not kinds:
+        raise ValueError(f"kinds of prompts {unknown}; choose from {', '.join(KINDS)}.")
+
+
+def _asked(batchdata: Mapping[str, Any], kind: str, count: int, device: torch.device) -> dict[str, Any]:
+    """The keywords of the decoder's `forward`: the visual prompts of this kind, with the first `count` points."""
+    asked: dict[str, Any] = {"multimask": kind == "points"}
+    if "box" in kind:
+        asked["boxes"] = batchdata["boxes"].to(device)
+    if "mask" in kind:
+        asked["masks"] = batchdata["masks"].to(device)
+    if "point" in kind:
+        points, labels = (batchdata[key][:, :, :count] for key in ("points", "point_labels"))
+        asked["points"] = points.to(device), labels.to(device)
+    return asked

@@ -247,7 +247,9 @@ def image_tower(visual: nn.Module) -> ImageTower:
         return ResNetTower(visual)
     if isinstance(visual, VisionTransformer):
         return ViTTower(visual)
-    if type(getattr(visual, "trunk", None)) is TimmVisionTransformer:  # subclasses change the order of their modules
+    if (
+        type(getattr(visual, "trunk", None)) is TimmVisionTransformer
+    ):  # subclasses change the order of their modules
         return TimmViTTower(visual)
     return OpaqueTower(visual)
 

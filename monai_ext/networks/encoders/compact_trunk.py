@@ -71,7 +71,9 @@ class CompactTrunk(nn.Module):
         )
         self.norm = LayerNorm2d(width)
         self.num_features = width
-        self.default_cfg: dict[str, Any] = {"pool_size": (16, 16)}  # from this open_clip knows that features are maps
+        self.default_cfg: dict[str, Any] = {
+            "pool_size": (16, 16)
+        }  # from this open_clip knows that features are maps
         self.to(memory_format=torch.channels_last)
 
     def reset_classifier(self, num_classes: int, global_pool: str = "avg") -> None:

@@ -221,7 +221,7 @@ class VisionLanguageEncoder(nn.Module):
         if features.tokens is None:
             raise ValueError(f"{self.config.name} has no token grid to compare with captions.")
         if len({len(row) for row in captions}) != 1 or len(captions) != len(image):
-            raise ValueError(f"{len(image)} images need as many captions each.")
+            raise ValueError(f"{len(image)} images need one list of captions each, all of the same length.")
         text = self.encode_text([one for row in captions for one in row])
         pairs = self.similarity(features.embedding, text).unflatten(1, (len(captions), -1))
         own = text.unflatten(0, pairs.shape[1:])

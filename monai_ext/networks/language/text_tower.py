@@ -15,20 +15,20 @@ from monai_ext.prompts.prompt import Prompt
 
 
 class TextTower(nn.Module):
-    """Sentences to unit vectors, pre-norm transformer with mean pooling over the tokens.
+    """Sentences to unit vectors: a pre-norm transformer with mean pooling over the tokens.
 
-    In evaluation without gradients each text is embedded once and remembered; training, new weights
-    or a move to another device forget it.
+    In evaluation without gradients each text is embedded once and cached; training, new weights and a move to another
+    device clear the cache.
 
     Args:
         tokenizer: the WordPiece tokenizer; its length is the size of the embedding table.
-        width: token width.
+        width: channels of a token.
         depth: number of transformer layers.
-        heads: attention heads.
+        heads: number of attention heads.
         out_channels: length of the sentence vector.
-        dropout: inside the transformer.
-        word_dropout: chance that a training token is replaced by [UNK], which makes the sentence
-            vector lean on all its words.
+        dropout: probability inside the transformer.
+        word_dropout: probability that a token is replaced by [UNK] in training, so that a sentence vector depends on
+            all words.
     """
 
     def __init__(
@@ -75,13 +75,13 @@ class TextTower(nn.Module):
         return F.normalize(self.project((x * keep).sum(1) / keep.sum(1)).float(), dim=-1)
 
     def forward(self, prompts: Sequence[Prompt]) -> Tensor:
-        """(B, C) unit vectors, one per prompt; an ensemble is the mean of its unit vectors."""
+        """(B, C) unit vectors, one per prompt; that of an ensemble is the normalised mean of its unit vectors."""
         texts = list(dict.fromkeys(text for prompt in prompts for text in prompt.texts))
         if self.training or torch.is_grad_enabled():
             vectors = dict(zip(texts, self.embed(texts), strict=True))
         else:
             vectors = self._cache
-            for text in texts:  # one by one, so that a vector does not depend on its neighbours
+            for text in texts:  # one text at a time, so that a vector does not depend on its batch
                 if text not in vectors:
                     vectors[text] = self.embed([text])[0]
         return ensembled(prompts, vectors)

@@ -25,11 +25,14 @@ def split_words(text: str) -> list[str]:
 
 
 class WordPieceTokenizer:
-    """Turns sentences into token ids; continuation pieces are written "##piece".
+    """Turns sentences into token ids; pieces that continue a word are written "##piece".
 
     Args:
-        vocabulary: one piece per entry, ids in order; must begin with [PAD], [UNK], [CLS].
+        vocabulary: one piece per entry, in the order of their ids; begins with [PAD], [UNK], [CLS].
         max_length: tokens kept of a sentence, [CLS] included.
+
+    Raises:
+        ValueError: when the vocabulary begins otherwise.
     """
 
     def __init__(self, vocabulary: Sequence[str] | None = None, max_length: int = 48) -> None:
@@ -72,8 +75,8 @@ class WordPieceTokenizer:
 def build_vocabulary(texts: Iterable[str], size: int) -> list[str]:
     """Learn pieces by merging the most frequent neighbours until there are `size`.
 
-    Every lower-case letter, digit and common mark is a piece of its own, first and inside a word, so
-    plain English never meets [UNK]. Ties are broken alphabetically: the same texts give the same list.
+    Every lower-case letter, digit and common mark is a piece of its own, at the beginning and inside of a word, so plain
+    English has no [UNK]. Ties are broken alphabetically, so the same texts give the same list.
     """
     counts = Counter(word for text in texts for word in split_words(text))
     letters = "abcdefghijklmnopqrstuvwxyz0123456789"

@@ -10,6 +10,7 @@ from typing import Any
 import highdicom as hd
 import numpy as np
 import pytest
+import SimpleITK as sitk
 from pydicom import Dataset, dcmread
 from pydicom.uid import UID, generate_uid
 
@@ -90,14 +91,12 @@ def in_space(seg: Any, like: np.ndarray, affine: np.ndarray) -> np.ndarray:
 
 
 def in_itks_space(path: Path, like: np.ndarray, affine: np.ndarray) -> np.ndarray:
-    """(X, Y, Z) uint8 of the one segment of a SEG without gaps, where itk's GDCM puts it."""
-    import itk
-
-    image = itk.imread(str(path))
+    """(X, Y, Z) uint8 of the one segment of a SEG without gaps, where ITK's GDCM puts it."""
+    image = sitk.ReadImage(path)
     lps = np.eye(4)
-    lps[:3, :3] = itk.array_from_matrix(image.GetDirection()) * np.array(image.GetSpacing())
+    lps[:3, :3] = np.reshape(image.GetDirection(), (3, 3)) * np.array(image.GetSpacing())
     lps[:3, 3] = image.GetOrigin()
-    return on_grid(np.argwhere(itk.array_view_from_image(image).T), lps, like, affine)
+    return on_grid(np.argwhere(sitk.GetArrayViewFromImage(image).T), lps, like, affine)
 
 
 def check(seg: Any, source: Path, masks: np.ndarray) -> None:

@@ -1,4 +1,4 @@
-"""Framing finds the content, and unframing puts the answer back exactly there."""
+"""Cropping finds the content, and uncropping puts the logits back exactly there."""
 
 import torch
 
@@ -29,7 +29,7 @@ def test_a_few_bright_pixels_in_a_row_are_noise():
     assert content_boxes(image) == [(0, 100, 0, 150)]
 
 
-def test_unframe_undoes_frame():
+def test_uncropping_undoes_cropping():
     boxes = [(10, 26, 8, 24), (0, 40, 0, 60)]
     image = torch.cat([bright(10, 26, 8, 24), torch.full((1, 3, 40, 60), 0.7)])
     cropped = crop_content(image, boxes, 16)

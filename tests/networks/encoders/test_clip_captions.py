@@ -20,22 +20,22 @@ def test_it_has_two_and_a_half_megabytes_and_a_grid_of_sixteen(encoder):
     assert features.tokens.shape == (2, 96, 16, 16)
 
 
-def test_pairs_and_places_are_the_scaled_cosines(encoder):
+def test_pairs_and_patch_tokens_are_the_scaled_cosines(encoder):
     image = torch.rand(2, 3, 128, 128)
     captions = [["left lung", "polyp"], ["liver", "brain tumour"]]
     logits = encoder(image, captions)
     features, text = encoder.encode_image(image), encoder.encode_text([*captions[0], *captions[1]])
     assert logits.pairs.shape == (2, 2, 2)
     assert torch.allclose(logits.pairs.flatten(1), encoder.similarity(features.embedding, text), atol=1e-5)
-    place = encoder.similarity(features.tokens[1, :, 3, 5][None], text)[0, 2]
-    assert logits.places.shape == (2, 2, 16, 16)
-    assert torch.allclose(logits.places[1, 0, 3, 5], place, atol=1e-5)
+    token = encoder.similarity(features.tokens[1, :, 3, 5][None], text)[0, 2]
+    assert logits.patch_tokens.shape == (2, 2, 16, 16)
+    assert torch.allclose(logits.patch_tokens[1, 0, 3, 5], token, atol=1e-5)
 
 
 def test_every_weight_learns():
     encoder = VisionLanguageEncoder("compact-clip").train()
     logits = encoder(torch.rand(2, 3, 128, 128), [["left lung"], ["liver"]])
-    (logits.pairs.square().sum() + logits.places.square().sum()).backward()
+    (logits.pairs.square().sum() + logits.patch_tokens.square().sum()).backward()
     unused = {
         name for name, one in encoder.named_parameters() if one.grad is None or not bool(one.grad.any())
     }
@@ -43,9 +43,9 @@ def test_every_weight_learns():
 
 
 def test_images_with_different_numbers_of_captions_are_refused(encoder):
-    with pytest.raises(ValueError, match="as many captions each"):
+    with pytest.raises(ValueError, match="one list of captions each, all of the same length"):
         encoder(torch.rand(2, 3, 128, 128), [["a", "b"], ["a"]])
-    with pytest.raises(ValueError, match="2 images need"):
+    with pytest.raises(ValueError, match="2 images need one list"):
         encoder(torch.rand(2, 3, 128, 128), [["a"]])
 
 

@@ -42,10 +42,10 @@ def test_a_folder_s_tokenizer_pads_to_the_context(tmp_path):
     ],
     ids=["byte pairs", "folder", "wordpiece"],
 )
-def test_what_is_beyond_the_context_is_told(text_cfg, fits, cut, tmp_path):
+def test_the_end_of_a_text_that_exceeds_the_context_is_returned(text_cfg, fits, cut, tmp_path):
     tokenizer = read_tokenizer(config(text_cfg), write_tokenizer(tmp_path))
-    assert tokenizer.cut(fits) == ""
-    assert tokenizer.cut(f"{fits} {cut}") == cut
+    assert tokenizer.overflow(fits) == ""
+    assert tokenizer.overflow(f"{fits} {cut}") == cut
     assert torch.equal(tokenizer([f"{fits} {cut}"]), tokenizer([fits]))
 
 

@@ -10,7 +10,7 @@ import torch
 from torch.nn.functional import normalize
 
 from monai_ext.errors import WeightsError
-from monai_ext.networks.encoders.vision_language import REMEMBERED, VisionLanguageEncoder
+from monai_ext.networks.encoders.vision_language import CACHE_SIZE, VisionLanguageEncoder
 from monai_ext.prompts.prompt import Prompt
 from tests.networks.encoders.small_clip import BYTE_PAIRS, CONFIGS, HF_TEXT, small
 
@@ -267,7 +267,7 @@ class TestTexts:
     def test_the_memory_is_bounded(self, tmp_path, monkeypatch):
         encoder = small("ViT", tmp_path)
         encoder.encode_text(["liver"])
-        encoder._cache.update({str(i): torch.zeros(24) for i in range(REMEMBERED)})
+        encoder._cache.update({str(i): torch.zeros(24) for i in range(CACHE_SIZE)})
         encoder.encode_text(["lungs"])
         assert list(encoder._cache) == ["lungs"]
 

@@ -14,7 +14,7 @@ def tower():
     return TextTower(WordPieceTokenizer(), width=16, depth=1, heads=2, out_channels=8).eval()
 
 
-def test_a_vector_has_length_one_and_does_not_depend_on_its_neighbours(tower):
+def test_a_vector_has_unit_length_and_does_not_depend_on_its_batch(tower):
     with torch.no_grad():
         alone = tower([Prompt.of("liver")])
         together = tower([Prompt.of("liver"), Prompt.of("a far longer sentence about the left kidney")])

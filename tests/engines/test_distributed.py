@@ -1,0 +1,84 @@
+"""A training on several processes: each draws its own items, one writes, all end with the same weights."""
+
+import csv
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from monai_ext.engines.distributed import end_processes, process_seed, rank, start_processes
+from monai_ext.resources import resource_path
+from tests.bundles.films import write_films
+from tests.bundles.small import SMALL
+
+
+def test_one_process_is_the_first_and_keeps_its_seed(monkeypatch):
+    monkeypatch.delenv("RANK", raising=False)
+    assert (rank(), process_seed(3)) == (0, 3)
+    monkeypatch.setenv("RANK", "2")
+    assert process_seed(3) == 5
+
+
+def test_a_group_of_one_process_begins_and_ends(monkeypatch, tmp_path):
+    for name, value in {
+        "RANK": "0",
+        "WORLD_SIZE": "1",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": "0",
+    }.items():
+        monkeypatch.setenv(name, value)
+    for _ in range(2):  # a second start joins the same group
+        start_processes("cpu")
+    assert torch.distributed.get_backend() == "gloo" and rank() == 0
+    for _ in range(2):
+        end_processes()
+    assert not torch.distributed.is_initialized()
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """The folder of a training of two epochs by two processes, as the configuration's own words start it."""
+    folder = tmp_path_factory.mktemp("processes")
+    configs = resource_path("vlsm", "bundles") / "configs"
+    settings = {
+        "config_file": f"['{configs / 'train.json'}','{configs / 'multi_gpu_train.json'}']",
+        "logging_file": "False",
+        "dataset_dir": write_films(folder / "films"),
+        "output_dir": folder / "run",
+        "device": "cpu",
+        "amp": "False",
+        "photographs": "False",
+        "epochs": 2,
+        "draws_per_epoch": 16,
+        "batch_size": 4,
+        "num_workers": 0,
+        "val_interval": 1,
+        "size": 48,
+        "image_sizes": "[[0,48]]",
+        **{f"network_def#{key}": value for key, value in SMALL.items()},
+    }
+    words = [word for key, value in settings.items() for word in (f"--{key}", str(value))]
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    done = subprocess.run(
+        [*torchrun, "-m", "monai.bundle", "run", *words],
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return folder / "run"
+
+
+def test_one_process_writes_the_checkpoint_and_the_log(run):
+    assert sorted(path.name for path in run.iterdir()) == ["checkpoint.pt", "model.pt", "training.csv"]
+    with (run / "training.csv").open(newline="") as file:
+        assert [row["epoch"] for row in csv.DictReader(file)] == ["1", "2"]
+
+
+def test_the_draws_are_shared_by_the_processes(run):
+    state = torch.load(run / "checkpoint.pt", weights_only=True)
+    assert (state["epoch"], state["iteration"]) == (2, 2 * 16 // (2 * 4))
