@@ -16,6 +16,7 @@ from monai.transforms import Compose, LoadImaged, SaveImaged
 from monai_ext.bundle.catalog import find_bundle
 from monai_ext.bundle.configs import inference
 from monai_ext.bundle.runner import AUTO, device_override, open_workflow, unwrapped
+from monai_ext.engines.devices import mixed_precision
 from monai_ext.errors import InputError
 from monai_ext.inferers.prompt import as_prompts
 from monai_ext.prompts.prompt import Prompt
@@ -58,7 +59,8 @@ class Segmenter:
     def __init__(self, workflow: ConfigWorkflow) -> None:
         get = workflow.parser.get_parsed_content
         self.weights: dict[str, str] = get("loaded")
-        self.network: torch.nn.Module = get("network").eval()
+        device = get("device")
+        self.network: torch.nn.Module = get("network_def").to(device).eval()
         self.inferer = get("inferer")
         self.inferer.mask_threshold = None  # a result holds probabilities, to be cut at any threshold
         self.threshold = float(get("mask_threshold"))
@@ -67,8 +69,9 @@ class Segmenter:
         self._load = before
         self._show = Compose([t for t in before.transforms if not isinstance(t, LoadImaged)])
         self._finish = Compose([t for t in get("postprocessing").transforms if not isinstance(t, SaveImaged)])
-        # the arguments of autocast are the evaluator's own
-        self._autocast = get("evaluator#amp_kwargs") if get("evaluator#amp") else None
+        # the evaluator itself is not built: it needs files
+        amp = get("evaluator#amp") if "evaluator#amp" in workflow.parser else None
+        self._precision = mixed_precision(device, amp)
 
     def segment(
         self,
@@ -102,7 +105,7 @@ class Segmenter:
                 item = self._show({"image": _as_image(image)})
                 if not isinstance(image, MetaTensor):
                     item["image"] = item["image"].as_tensor()  # the inferer then knows of no orientation
-            with torch.autocast("cuda", **self._autocast or {}, enabled=self._autocast is not None):
+            with torch.autocast("cuda", enabled=self._precision["amp"], **self._precision["amp_kwargs"]):
                 pred = self.inferer(item["image"][None], self.network, prompts=asked)[0]
             done: Any = self._finish({**item, "pred": pred})
         limit = self.threshold if threshold is None else threshold

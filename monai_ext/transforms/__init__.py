@@ -1,8 +1,8 @@
-"""Transforms: from files to displayed images, and from probabilities to files."""
+"""Transforms: from files to images in display range, and from probabilities to files."""
 
 from __future__ import annotations
 
-from monai_ext.transforms.augment import RandTextPromptFlipd
+from monai_ext.transforms.augment import RandLateralityAwareFlipd
 from monai_ext.transforms.display import DisplayRange, DisplayRanged
 from monai_ext.transforms.load import MedicalLoadImage, MedicalLoadImaged
 from monai_ext.transforms.masks import LabelMap, LabelMapd, PopPresenced, PromptMasks, PromptMasksd
@@ -19,5 +19,5 @@ __all__ = [
     "PopPresenced",
     "PromptMasks",
     "PromptMasksd",
-    "RandTextPromptFlipd",
+    "RandLateralityAwareFlipd",
 ]

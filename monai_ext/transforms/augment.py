@@ -1,4 +1,4 @@
-"""Random augmentation that knows what the prompt says."""
+"""Random augmentation that keeps text prompts true."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ from monai.config import KeysCollection
 from monai.transforms import MapTransform, RandomizableTransform
 
 
-class RandTextPromptFlipd(RandomizableTransform, MapTransform):
-    """Mirror left and right, and turn pictures that have no upright, without making the prompt untrue.
+class RandLateralityAwareFlipd(RandomizableTransform, MapTransform):
+    """Randomly mirror left and right, and rotate pictures that have no upright orientation.
+
+    An item whose prompt names a side ("left lung") is neither mirrored nor rotated, since that would make it untrue.
 
     Args:
-        keys: (C, H, W) images and labels, all turned alike.
-        prob: chance of mirroring; never done when a prompt of the item names a side.
-        free: modalities without an upright, which are also turned by a random quarter turn. MR is one of them:
-            slices are cut along any axis, and published pictures of them lie any way round.
-        sided_key: key that says whether a prompt names a side.
+        keys: (C, H, W) images and labels, all transformed alike.
+        prob: probability of mirroring.
+        free: modalities without an upright orientation, which are also rotated by a random multiple of 90 degrees. MR is
+            one of them: slices are cut along any axis, and published pictures of them have any orientation.
+        sided_key: key that says whether a prompt of the item names a side.
         modality_key: key of the modality.
     """
 
@@ -41,7 +43,7 @@ class RandTextPromptFlipd(RandomizableTransform, MapTransform):
         self.turns = int(self.R.randint(4))
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """Mirror or turn every key of `data`."""
+        """Mirror and rotate every key of `data`."""
         self.randomize()
         d = dict(data)
         sided = bool(d[self.sided_key])
@@ -54,4 +56,4 @@ class RandTextPromptFlipd(RandomizableTransform, MapTransform):
         return d
 
 
-RandPromptedFlipD = RandPromptedFlipDict = RandTextPromptFlipd
+RandLateralityAwareFlipD = RandLateralityAwareFlipDict = RandLateralityAwareFlipd

@@ -1,4 +1,4 @@
-"""Intensities of any modality to the display range that all methods take: float32 in [0, 1], three channels."""
+"""Intensities of any modality to the display range that all methods need: float32 in [0, 1], three channels."""
 
 from __future__ import annotations
 
@@ -25,20 +25,19 @@ AUTO = "auto"
 class DisplayRange(Transform):
     """Scale an image (C, ...) to [0, 1] and to three channels.
 
-    The three of one channel are one memory (:meth:`torch.Tensor.expand`): clone before writing into them.
+    Three channels that are made of one share its memory (:meth:`torch.Tensor.expand`): clone before writing into them.
 
-    - Pictures are taken as they are: 8 bit over 255, 16 bit over their own range.
+    - Pictures of 8 bits are divided by 255, those of 16 bits are scaled from their own range.
     - CT is windowed in Hounsfield units.
-    - MR lies between two percentiles of its foreground (all that is above its minimum), over the volume.
-    - Any other modality of DICOM over its own range.
+    - MR is scaled between two percentiles of the foreground of the volume (all values above the minimum).
+    - Any other modality of DICOM is scaled from its own range.
 
-    A volume whose file names no modality (NIfTI) is taken for CT when its minimum lies below -500, else for
-    MR, and a sentence in ``meta["warnings"]`` says so.
+    A volume whose file names no modality (NIfTI) is shown as CT when its minimum lies below -500, else as MR, and a
+    sentence in ``meta["warnings"]`` says so.
 
     Args:
-        modality: "auto" (what the file says, then the intensities), or "CT", "MR" or a name of another
-            modality, which decides for every volume. Pictures hold no HU: they are scaled the same whatever
-            it says.
+        modality: "auto", which follows the file and else the intensities; or "CT", "MR" or another modality for all
+            volumes. It has no effect on pictures, which hold no HU.
         window: lower and upper end of the CT window, HU.
         percentiles: lower and upper percentile of the MR foreground, in [0, 100].
 
@@ -63,23 +62,23 @@ class DisplayRange(Transform):
         self.percentiles = percentiles
 
     def __call__(self, img: NdarrayOrTensor, modality: str | None = None) -> torch.Tensor:
-        """(3, ...) float32 in [0, 1] of a (1 or 3, ...) image; `modality` stands in for the file's own."""
+        """(3, ...) float32 in [0, 1] of a (1 or 3, ...) image; `modality` replaces that of the file."""
         image = convert_to_tensor(img, track_meta=True)
         full = 0.0 if image.is_floating_point() else float(torch.iinfo(image.dtype).max)
-        meta = dict(image.meta)  # warnings go to the result, not to the input
+        meta = dict(image.meta)  # a copy, since warnings belong to the result and not to the input
         plain = image.as_tensor().to(torch.float32)
         name = Path(str(meta.get("filename_or_obj", "image"))).name
         if plain.shape[0] not in (1, 3):
             raise InputError(f"{name}: {plain.shape[0]} channels; give one, or three by channels.")
-        # numpy goes through an array in whatever order it lies; torch would copy it, or make indices of it
+        # numpy reads an array in its memory order; torch would copy it, or compute indices for it
         values = plain.cpu().numpy().ravel(order="K")
         ends = float(values.min()), float(values.max())
-        if not (math.isfinite(ends[0]) and math.isfinite(ends[1])):  # NaN if there is one
+        if not (math.isfinite(ends[0]) and math.isfinite(ends[1])):  # NaN where one value is NaN
             raise InputError(f"{name}: holds NaN or infinite values; replace them.")
         if ends[0] == ends[1]:
             raise InputError(f"{name}: all values are {ends[0]:g}; there is nothing to be seen in it.")
         low, high = self._range(values, ends, meta, modality, full)
-        # ScaleIntensityRange in the memory of one result: a large CT is a third of a gigabyte
+        # as ScaleIntensityRange, but in the memory of one result: a large CT has a third of a gigabyte
         shown = plain.sub(low).div_(high - low).clamp_(0, 1) if high > low else torch.zeros_like(plain)
         shown = shown.expand(3, *shown.shape[1:])
         return MetaTensor(shown, meta=meta, applied_operations=image.applied_operations)
@@ -92,9 +91,14 @@ class DisplayRange(Transform):
         modality: str | None,
         full: float,
     ) -> tuple[float, float]:
-        """What is shown as 0 and 1, of values between two ends that differ.
+        """The values that become 0 and 1.
 
-        `full` is the highest value of the image's type, 0 of fractions.
+        Args:
+            values: all of the image.
+            ends: the lowest and the highest of them, which differ.
+            meta: of the image; the modality that it is shown as is added to it.
+            modality: replaces that of the file.
+            full: the highest value of the image's integer type, 0 for floating point.
         """
         if meta.get("bits") == 8:  # a picture, or a volume in colour
             return 0.0, 255.0
@@ -110,17 +114,17 @@ class DisplayRange(Transform):
         return low, high
 
     def _modality(self, lowest: float, meta: dict[str, Any], modality: str | None) -> str:
-        """ "CT", "MR" or another name in capitals, as configured, else of the file, else by the intensities."""
-        said = canonical(str(modality or meta.get("modality") or meta.get("Modality") or ""))
+        """Modality in capitals ("CT", "MR", …): the configured one, else that of the file, else by the intensities."""
+        stated = canonical(str(modality or meta.get("modality") or meta.get("Modality") or ""))
         if meta.get("kind") == "picture":
             return "PICTURE"
         if self.modality.lower() != AUTO:
             shown = canonical(self.modality)
-            if said not in ("", shown):
-                _warn(meta, f"shown as {shown}, as configured, but the file says {said}")
+            if stated not in ("", shown):
+                _warn(meta, f"shown as {shown}, as configured, but the file says {stated}")
             return shown
-        if said:
-            return said
+        if stated:
+            return stated
         guess = "CT" if lowest < AIR else "MR"
         _warn(meta, f"the file names no modality; by its intensities it was shown as {guess}")
         return guess
@@ -131,7 +135,7 @@ def _warn(meta: dict[str, Any], note: str) -> None:
 
 
 def canonical(modality: str) -> str:
-    """ "MR" for MRI, "CT" for ct, and so on: the code that DICOM uses, in capitals."""
+    """The code of a modality in DICOM, in capitals: "MR" for MRI, "CT" for ct."""
     name = modality.strip().upper()
     return "MR" if name == "MRI" else name
 

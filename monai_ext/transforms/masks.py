@@ -1,4 +1,4 @@
-"""From one probability channel per prompt to masks and one label map."""
+"""From one probability channel per prompt to masks and a label map."""
 
 from __future__ import annotations
 
@@ -14,26 +14,29 @@ from monai.utils import TransformBackends, convert_to_tensor
 
 
 def mask_ranks(probabilities: torch.Tensor, threshold: float) -> torch.Tensor:
-    """Of P prompts all that masks and label map need, in a quarter of the memory.
+    """Ranks of the P prompts at each pixel, which replace their probabilities in a quarter of the memory.
+
+    Masks need to know where a probability is above the threshold, and a label map which prompt is the most probable one
+    there. A uint8 rank says both: 0 is outside of the mask of a prompt, and where masks overlap the more probable prompt
+    has the higher rank. The order of the others stays the same when a prompt is taken out.
 
     Args:
-        probabilities: (P, ...).
+        probabilities: (P, ...) in [0, 1].
         threshold: probability in [0, 1].
 
     Returns:
-        (P, ...) uint8 ranks: 0 where a probability is not above the threshold; where several are, the higher
-        probability has the higher rank, on a tie the earlier prompt (beyond 255 prompts the last places share
-        rank 1). Taking a prompt out leaves the order of the others.
+        (P, ...) uint8: 0 where a probability is not above the threshold, 1 where only one is. Where several are, the
+        highest probability has rank P (255 at most), the next one less, and so on down to 1, which the least probable
+        share beyond 255 prompts. Of equal probabilities the earlier prompt has the higher rank.
     """
     ranks = (probabilities > threshold).to(torch.uint8)
     shared = ranks.sum(0, dtype=torch.int16) > 1
     if shared.any():
         order = probabilities[:, shared].T.sort(dim=1, descending=True, stable=True).indices
         highest = min(len(probabilities), 255)
-        places = (
-            (highest - torch.arange(len(probabilities), device=ranks.device)).clamp(min=1).to(torch.uint8)
-        )
-        ranked = torch.empty_like(order, dtype=torch.uint8).scatter_(1, order, places.expand_as(order))
+        descending = highest - torch.arange(len(probabilities), device=ranks.device)
+        descending = descending.clamp(min=1).to(torch.uint8)
+        ranked = torch.empty_like(order, dtype=torch.uint8).scatter_(1, order, descending.expand_as(order))
         ranks[:, shared] *= ranked.T
     return ranks
 
@@ -42,7 +45,7 @@ class PromptMasks(Transform):
     """Binary masks of P prompts: 1 where the probability is above the threshold, or the rank above 0.
 
     Args:
-        threshold: probability in [0, 1]; of ranks (:func:`mask_ranks`) not used, which were cut at theirs.
+        threshold: probability in [0, 1]; not used for ranks (:func:`mask_ranks`), which hold their own.
     """
 
     backend = [TransformBackends.TORCH]  # noqa: RUF012 (as every transform of MONAI)
@@ -51,9 +54,10 @@ class PromptMasks(Transform):
         self.threshold = threshold
 
     def __call__(self, img: NdarrayOrTensor) -> torch.Tensor:
-        """(P, ...) uint8 in {0, 1} of (P, ...) probabilities, or of uint8 ranks, which become the masks in place.
+        """Masks (P, ...) uint8 in {0, 1}, which may overlap.
 
-        Masks may overlap.
+        Args:
+            img: (P, ...) probabilities, or uint8 ranks, which are changed into the masks in place.
         """
         scores = convert_to_tensor(img, track_meta=True)
         if scores.dtype == torch.uint8:
@@ -64,10 +68,10 @@ class PromptMasks(Transform):
 class LabelMap(Transform):
     """One label map of P prompts: label i + 1 for prompt i, 0 for background.
 
-    Where masks overlap the higher probability, or rank, wins, on a tie the earlier prompt.
+    Where masks overlap, the prompt with the higher probability or rank is chosen, of equal ones the earlier.
 
     Args:
-        threshold: probability in [0, 1] above which a pixel belongs to a prompt; of ranks not used.
+        threshold: probability in [0, 1] above which a pixel belongs to a prompt; not used for ranks.
     """
 
     backend = [TransformBackends.TORCH]  # noqa: RUF012 (as every transform of MONAI)
@@ -76,7 +80,7 @@ class LabelMap(Transform):
         self.threshold = threshold
 
     def __call__(self, img: NdarrayOrTensor) -> torch.Tensor:
-        """(1, ...) uint8 of (P, ...) probabilities or uint8 ranks, in the same order in memory.
+        """The label map (1, ...) uint8 of (P, ...) probabilities or uint8 ranks, in the same memory layout.
 
         Raises:
             ValueError: with more than 255 prompts, which uint8 cannot number.
@@ -87,7 +91,7 @@ class LabelMap(Transform):
         whole = scores.as_tensor()
         labels = torch.zeros_like(whole[:1], dtype=torch.uint8)
         limit = 0 if whole.dtype == torch.uint8 else self.threshold
-        # a volume plane by plane, so that what is needed beside the map stays small
+        # a volume is done plane by plane, so that temporary memory stays small
         axis = max(range(1, whole.ndim), key=whole.stride)
         planes = [(labels, whole)] if whole.ndim < 4 else zip(labels.unbind(axis), whole.unbind(axis))
         for labelled, plane in planes:
@@ -100,13 +104,13 @@ class LabelMap(Transform):
 
 
 class PromptMasksd(MapTransform):
-    """Dictionary-based wrapper of :class:`PromptMasks`, which leaves probabilities, but not ranks, as they are.
+    """Dictionary-based wrapper of :class:`PromptMasks`; probabilities stay as they are, ranks become the masks.
 
     Args:
         keys: key of the (P, ...) probabilities or ranks.
         masks_key: key for the masks.
         threshold: see :class:`PromptMasks`.
-        label_map: also put the :class:`LabelMap` in the place of the probabilities or ranks.
+        label_map: also replace the probabilities or ranks by their :class:`LabelMap`.
         allow_missing_keys: do not raise when a key is missing.
     """
 
@@ -128,11 +132,11 @@ class PromptMasksd(MapTransform):
         self.label_map = LabelMap(threshold) if label_map else None
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """Add the masks to `data`, and the label map if wanted."""
+        """Add the masks to `data`, and the label map if `label_map` is set."""
         d = dict(data)
         for key in self.key_iterator(d):
             scores = d[key]
-            if self.label_map is not None:  # first: ranks become masks
+            if self.label_map is not None:  # before the masks, which overwrite ranks
                 d[key] = self.label_map(scores)
             d[self.masks_key] = self.masks(scores)
         return d
@@ -166,16 +170,16 @@ class LabelMapd(MapTransform):
 class PopPresenced(MapTransform):
     """Move the presence of each prompt from the prediction's ``meta`` to data keys of its own.
 
-    It comes first of all post-processing, since ``Invertd`` replaces ``pred.meta`` by that of the image.
+    It is the first post-processing transform, since ``Invertd`` replaces ``pred.meta`` by that of the image.
 
     Args:
-        keys: key of the (P, ...) MetaTensor that PromptInferer made for one case. With it arrive
-            ``presence``, P values in [0, 1] for the case, ``slice_presence``, P x D for its slices, and
-            ``unknown``, P sentences: why the network does not know a prompt's words, or "".
+        keys: key of the (P, ...) MetaTensor that PromptInferer made for one case. Its ``meta`` holds ``presence``, P
+            values in [0, 1] for the case, ``slice_presence``, P x D for its slices, and ``unknown``, P sentences that
+            say why the network does not know the words of a prompt, or "".
         allow_missing_keys: do not raise when the key is missing.
 
     Raises:
-        ValueError: when the prediction carries no presence, or that of another number of prompts.
+        ValueError: when the prediction has no presence, or that of another number of prompts.
     """
 
     names = ("presence", "slice_presence", "unknown")
@@ -201,7 +205,7 @@ class PopPresenced(MapTransform):
             d[key] = MetaTensor(pred.as_tensor(), meta=rest, applied_operations=pred.applied_operations)
             if values[0].numel() != len(pred):
                 raise ValueError(f"{key}: presence of {values[0].numel()} prompts for {len(pred)} channels.")
-            # MONAI Label and Deploy take the first of a batch without taking its meta apart
+            # MONAI Label and Deploy take the first item of a batch and leave its meta batched
             d["presence"], d["slice_presence"] = values[0].reshape(-1), values[1].reshape(len(pred), -1)
             d["unknown"] = (lines if isinstance(lines, str) else lines[0]).split("\n")
         return d

@@ -1,4 +1,4 @@
-"""Write one mask per prompt, a label map and a picture of them, and note what was written."""
+"""Write one mask per prompt, a label map and a picture of them, and record what was written."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ from monai_ext.visualize.overlay import overlay_picture
 class MaskSaveImaged(SaveImaged):
     """Write the masks of one case into ``output_dir/<case>/`` and add a record of each.
 
-    In kind with the input and in its geometry: one file per prompt, named after it, and ``labels`` (label i + 1
-    for prompt i), PNG for pictures (masks 0 and 255, label map 0, 1, 2, …), uint8 ``.nii.gz``, ``.mha`` or
-    ``.nrrd`` of the same shape, affine and geometry header for volumes; of a DICOM series ``segmentation.dcm``, a
-    DICOM SEG with a segment per prompt, see :func:`monai_ext.io.dicom.write_seg.write_seg`. Each file appears whole,
-    under a temporary name first.
+    The files have the geometry and, where they can, the format of the input: one file per prompt, named after it, and
+    ``labels`` (label i + 1 for prompt i). For pictures they are PNG (masks 0 and 255, label map 0, 1, 2, …), for volumes
+    uint8 ``.nii.gz``, ``.mha`` or ``.nrrd`` with the shape, affine and geometry header of the input. For a DICOM series
+    there is one ``segmentation.dcm``, a DICOM SEG with a segment per prompt
+    (:func:`monai_ext.io.dicom.write_seg.write_seg`). Each file is written under a temporary name and then renamed.
 
-    The record, a list of one dict per prompt under ``record_key``, holds ``case``, ``prompt``, ``mask``
-    (path relative to ``output_dir``), ``segment`` (number in a DICOM SEG, else left out), ``presence`` (of the
-    case, in [0, 1]), ``threshold`` (of the mask), ``voxels``, one of ``volume_ml``, ``area_mm2`` (a volume of one slice) and ``area_px`` (a picture), and
-    ``warnings`` (sentences).
+    The record, a list of one dict per prompt under ``record_key``, holds ``case``, ``prompt``, ``mask`` (path relative to
+    ``output_dir``), ``segment`` (number in a DICOM SEG, else left out), ``presence`` (of the case, in [0, 1]),
+    ``threshold`` (of the mask), ``voxels``, one of ``volume_ml``, ``area_mm2`` (a volume of one slice) and ``area_px`` (a
+    picture), and ``warnings`` (sentences).
 
     MONAI Label and MONAI Deploy leave this transform out: they write results themselves.
 
@@ -46,9 +46,9 @@ class MaskSaveImaged(SaveImaged):
         prompt: the prompts of every case, several separated by ";", or a list. An item's own key ``prompt``
             goes before it.
         threshold: probability above which the masks were set, for the record.
-        presence_threshold: presence below which the inferer emptied a mask, for the warning.
+        presence_threshold: presence below which the inferer empties a mask, for the warning.
         preview: also write ``overlay.png``, the masks drawn on the image.
-        output_format: "auto", in kind with the input, or "nifti" for all volumes.
+        output_format: "auto", the format of the input, or "nifti" for all volumes.
         algorithm: name and version of the bundle, for a DICOM SEG.
         enabled: False writes nothing and adds no record.
         label_key, presence_key, image_key, record_key, unknown_key: data keys of the (1, ...) label map, of the
@@ -114,10 +114,10 @@ class MaskSaveImaged(SaveImaged):
             folder = self.output_dir / case
             names = [slug(prompt) for prompt in prompts]
             try:
-                (folder / RECORD).unlink(missing_ok=True)  # it tells of the masks that are replaced now
+                (folder / RECORD).unlink(missing_ok=True)  # it describes the masks that are replaced now
                 planes = _array(masks)
                 labels = _array(d[self.label_key])[0]
-                places, notes = write_masks(
+                files, notes = write_masks(
                     folder, planes, labels, prompts, names, meta, self.output_format, self.algorithm
                 )
                 if self.preview:
@@ -136,17 +136,17 @@ class MaskSaveImaged(SaveImaged):
                 {
                     "case": case,
                     "prompt": prompt,
-                    **place,
-                    "mask": f"{case}/{place['mask']}",
-                    **self._judged(prompt, float(presence), reason, plane, meta, warnings),
+                    **file,
+                    "mask": f"{case}/{file['mask']}",
+                    **self._figures(prompt, float(presence), reason, plane, meta, warnings),
                 }
-                for prompt, place, presence, reason, plane in zip(
-                    prompts, places, d[self.presence_key], unknown, planes, strict=True
+                for prompt, file, presence, reason, plane in zip(
+                    prompts, files, d[self.presence_key], unknown, planes, strict=True
                 )
             ]
         return d
 
-    def _judged(
+    def _figures(
         self,
         prompt: str,
         presence: float,
@@ -155,7 +155,7 @@ class MaskSaveImaged(SaveImaged):
         meta: Mapping[str, Any],
         warnings: list[str],
     ) -> dict[str, Any]:
-        """What the record says of a mask beside where it is."""
+        """The entries of a record that follow from the mask and its presence."""
         voxels = int(np.count_nonzero(mask))
         reason = why_empty(prompt, voxels, presence, self.presence_threshold, self.threshold, unknown)
         return {
@@ -168,7 +168,7 @@ class MaskSaveImaged(SaveImaged):
 
 
 def other_modality(prompt: str, meta: Mapping[str, Any]) -> str:
-    """That a prompt speaks of another kind of image than the one shown, as a sentence; "" if it does not."""
+    """A warning where a prompt names another kind of image than the one it is asked of, as a sentence; else ""."""
     spoken, shown = names_modality(prompt), meta.get("shown_as", "")
     known = names_modality(shown)
     if spoken == "us" or known is None or spoken in (None, known):  # "show us" is no ultrasound
@@ -179,10 +179,15 @@ def other_modality(prompt: str, meta: Mapping[str, Any]) -> str:
 def why_empty(
     prompt: str, voxels: int, presence: float, presence_threshold: float, threshold: float, unknown: str = ""
 ) -> str:
-    """Why the mask of a prompt is empty, as a sentence; "" if it is not.
+    """Why the mask of a prompt is empty, as a sentence; "" if it is not empty.
 
     Args:
-        unknown: what the network said of words that it does not know.
+        prompt: its text.
+        voxels: of the mask.
+        presence: of the prompt, in [0, 1].
+        presence_threshold: presence below which the inferer empties a mask.
+        threshold: probability above which a pixel belongs to the mask.
+        unknown: why the network does not know the words of the prompt, as the end of a sentence, or "".
     """
     if unknown:
         return f"'{prompt}' {unknown}; the mask is empty"
@@ -220,7 +225,7 @@ def case_name(data: Mapping[Hashable, Any], meta: Mapping[str, Any]) -> str:
 
 
 def _remove(folder: Path, names: Sequence[str]) -> None:
-    """Take away the files of a case that cannot be completed, and its folder if nothing else is in it."""
+    """Remove the files of a case that cannot be completed, and its folder if nothing else is in it."""
     with contextlib.suppress(OSError):  # what cannot be removed was not written
         for name in names:
             (folder / name).unlink(missing_ok=True)
@@ -229,7 +234,7 @@ def _remove(folder: Path, names: Sequence[str]) -> None:
 
 def _as_list(prompt: str | Sequence[str]) -> list[str]:
     if isinstance(prompt, str):
-        return split_prompts(prompt) or [""]  # no words are one prompt, as in the inferer
+        return split_prompts(prompt) or [""]  # an empty string is one prompt, as in the inferer
     return [str(p) for p in prompt]
 
 

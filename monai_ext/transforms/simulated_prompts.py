@@ -1,4 +1,4 @@
-"""For scoring promptable decoders: prompts made from a case's label map, and one mask of those that come back."""
+"""For the evaluation of visual-prompt decoders: prompts simulated from a label map, and the best mask of each prompt."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ LISTS = ("prompt", "target", "values")  # of an item, one entry for each target
 
 
 class ObjectPrompts(Transform):
-    """The box, specks left out, and the centre of each target that a case shows.
+    """The box and the centre of each target that a case shows, as visual prompts; boxes ignore specks of a target.
 
     Args:
         jitter: each edge of a box moves by up to this share of the box's side across it, in [0, .5).
-        seed: with set and case it decides how, whatever the order of the cases.
+        seed: of the movement, with the names of set and case, so that it does not depend on the order of the cases.
     """
 
     def __init__(self, jitter: float = 0.1, seed: int = 0) -> None:
         self.jitter, self.seed = jitter, seed
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """Add `boxes` (P, 4), `points` (P, 1, 2) and `point_labels` (P, 1), all 1, of the P targets that are there.
+        """Add `boxes` (P, 4), `points` (P, 1, 2) and `point_labels` (P, 1), all 1, of the P targets that are present.
 
         Args:
-            data: an item of :func:`monai_ext.data.evaluation.evaluation_items` with its `label` (1, H, W) loaded;
-                the lists `prompt`, `target` and `values` keep only what is there.
+            data: an item of :func:`monai_ext.data.evaluation.evaluation_items` with its `label` (1, H, W) loaded. Its
+                lists `prompt`, `target` and `values` are reduced to the targets that are present.
         """
         d = dict(data)
         label = torch.as_tensor(d["label"])[0]
@@ -54,12 +54,12 @@ class ObjectPrompts(Transform):
 
 
 class BestMasks(Transform):
-    """Of the masks for each prompt the one of the highest predicted IoU, which stands for its presence."""
+    """The mask with the highest predicted IoU of each prompt; this IoU is its presence."""
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """Put `masks` (P, H, W) uint8 and `presence` (P,) beside `pred`: logits (P, M, H, W) and IoU (P, M)."""
+        """Add `masks` (P, H, W) uint8 and `presence` (P,) from `pred`: logits (P, M, H, W) and predicted IoU (P, M)."""
         d = dict(data)
-        # of a case that shows no target, MONAI's decollation makes None of the empty lists
+        # MONAI's decollation turns the empty lists of a case without targets into None
         d.update({key: d[key] or [] for key in LISTS if key in d})
         logits, iou = d["pred"]
         rows, best = torch.arange(len(iou), device=iou.device), iou.argmax(1)

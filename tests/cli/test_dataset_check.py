@@ -39,7 +39,7 @@ def written(folder: Path, *more: dict) -> Path:
 def test_help_imports_nothing_heavy():
     code = (
         "import sys; from monai_ext.cli.main import main; code = main(sys.argv[1:]);"
-        "print(code, [m for m in ('torch', 'monai', 'numpy', 'ignite', 'itk') if m in sys.modules])"
+        "print(code, [m for m in ('torch', 'monai', 'numpy', 'ignite', 'SimpleITK') if m in sys.modules])"
     )
     command = [sys.executable, "-c", code, "dataset", "check", "--help"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)

@@ -42,7 +42,7 @@ def segment(
 def test_help_and_the_list_of_bundles_import_nothing_heavy(command):
     code = (
         "import sys; from monai_ext.cli.main import main; code = main(sys.argv[1:]);"
-        "print(code, [m for m in ('torch', 'monai', 'numpy', 'ignite', 'itk') if m in sys.modules])"
+        "print(code, [m for m in ('torch', 'monai', 'numpy', 'ignite', 'SimpleITK') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code, *command], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "0 []"

@@ -209,9 +209,9 @@ def test_results_do_not_depend_on_batch_or_order(real):
     assert all(len(found) > 3 for found in together.stages["candidates"])
     order = [2, 0, 1]
     turned = real(images[order], [prompts[k] for k in order], full=True)
-    for place, k in enumerate(order):
+    for position, k in enumerate(order):
         alone = real(images[k : k + 1], prompts[k], full=True)
-        for other, row in ((alone, 0), (turned, place)):
+        for other, row in ((alone, 0), (turned, position)):
             torch.testing.assert_close(other.logits[row], together.logits[k], atol=1e-5, rtol=0)
             torch.testing.assert_close(other.presence[row], together.presence[k], atol=1e-5, rtol=0)
 

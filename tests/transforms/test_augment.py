@@ -2,7 +2,7 @@
 
 import torch
 
-from monai_ext.transforms import RandTextPromptFlipd
+from monai_ext.transforms import RandLateralityAwareFlipd
 
 IMAGE = torch.arange(6.0).reshape(1, 2, 3)
 
@@ -18,12 +18,12 @@ def draws(transform, data, count=40):
 
 def test_an_image_whose_prompt_names_a_side_stays_as_it_is():
     for modality in ("xray", "endoscopy"):
-        for one in draws(RandTextPromptFlipd(["image", "label"], prob=1.0), item(True, modality)):
+        for one in draws(RandLateralityAwareFlipd(["image", "label"], prob=1.0), item(True, modality)):
             assert torch.equal(one["image"], IMAGE)
 
 
 def test_upright_modalities_are_mirrored_but_never_turned():
-    seen = draws(RandTextPromptFlipd(["image", "label"]), item(False, "xray"))
+    seen = draws(RandLateralityAwareFlipd(["image", "label"]), item(False, "xray"))
     mirrored = [torch.equal(one["image"], IMAGE.flip(-1)) for one in seen]
     assert 0 < sum(mirrored) < len(seen)
     assert all(m or torch.equal(one["image"], IMAGE) for m, one in zip(mirrored, seen, strict=True))
@@ -31,10 +31,10 @@ def test_upright_modalities_are_mirrored_but_never_turned():
 
 def test_pictures_without_an_upright_take_all_eight_positions():
     for modality in ("dermoscopy", "mri"):
-        seen = draws(RandTextPromptFlipd(["image", "label"]), item(False, modality), 200)
+        seen = draws(RandLateralityAwareFlipd(["image", "label"]), item(False, modality), 200)
         assert len({(*one["image"].flatten().tolist(), one["image"].shape[1]) for one in seen}) == 8
 
 
 def test_image_and_label_turn_alike():
-    for one in draws(RandTextPromptFlipd(["image", "label"]), item(False, "dermoscopy")):
+    for one in draws(RandLateralityAwareFlipd(["image", "label"]), item(False, "dermoscopy")):
         assert torch.equal(one["image"], one["label"])
