@@ -1,4 +1,4 @@
-"""Draw how each result came about: one picture of the stages for every case of a run."""
+"""Draw how a method arrives at its results: one picture of the stages for every case of a run."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class ExplanationWriter:
             engine.add_event_handler(Events.ITERATION_COMPLETED, self, self.recorder)
 
     def __call__(self, engine: Engine, recorder: StageRecorder) -> None:
-        """Draw the cases of one iteration; those that failed or were done before have no stages.
+        """Draw the cases of one iteration, except those that failed or that an earlier run finished.
 
         Raises:
             InputError: when a picture cannot be written.
@@ -79,7 +79,7 @@ class ExplanationWriter:
 
 
 def _fullest(masks: Any, case: RecordedCase) -> int:
-    """The slice with most of the masks, or of the coarse ones where they are empty; 0 of a picture."""
+    """The index of the slice with most of the masks, or of the coarse masks where these are empty; 0 for a picture."""
     if masks.ndim == 3:
         return 0
     amounts = (masks != 0).sum(dim=[d for d in range(4) if d != case.view.axis + 1]).numpy()

@@ -1,4 +1,4 @@
-"""Score every prompt of every case while an evaluator runs, and write the figures at its end."""
+"""Score every prompt of every case during an evaluation, and write the figures at its end."""
 
 from __future__ import annotations
 
@@ -30,16 +30,17 @@ def score_case(data: Mapping[str, Any], tolerance: float = 2.0, surface: bool = 
     """One row per prompt of a case, as :func:`monai_ext.metrics.summary.summarise` takes them.
 
     Args:
-        data: ``masks`` (P, H, W) or (P, X, Y, Z) in {0, 1}, ``presence`` (P,), ``label`` (1, ...) with label
-            values (may be missing where nothing has a target), and what
-            :func:`monai_ext.data.evaluation.evaluation_items` gives beside the image. With ``recorded``, the
-            :class:`~monai_ext.handlers.stages.RecordedCase`, a row also has the scores of the stages. With ``subtype``, a row has it,
-            and ``oracle``: 1 where the words name the true subtype.
+        data: ``masks`` (P, H, W) or (P, X, Y, Z) in {0, 1}; ``presence`` (P,); ``label`` (1, ...) with label values, which
+            may be missing where no prompt has a target; and the other keys of an item of
+            :func:`monai_ext.data.evaluation.evaluation_items`. With ``recorded``, a
+            :class:`~monai_ext.handlers.stages.RecordedCase`, a row also has the scores of the stages. With ``subtype`` a
+            row also has it, and ``oracle``, 1 where the words name the true subtype.
         tolerance: of the normalised surface Dice: mm for volumes, pixels for pictures.
         surface: False leaves out the surface metrics.
 
     Raises:
-        InputError: when the label does not fit the image, or holds a value that its set does not know.
+        InputError: when the label is missing or does not fit the image, or holds a value that is not in the label table.
+        ValueError: when masks, presence and prompts differ in number.
     """
     name = f"{data['set']}/{data['case']}"
     masks = data["masks"]
@@ -54,7 +55,7 @@ def score_case(data: Mapping[str, Any], tolerance: float = 2.0, surface: bool = 
         )
     rows: list[dict[str, Any]] = []
     subtypes = data.get("subtype", [None] * len(data["prompt"]))
-    for mask, shown, prompt, target, values, subtype in zip(
+    for mask, score, prompt, target, values, subtype in zip(
         plain, presence, data["prompt"], data["target"], data["values"], subtypes, strict=True
     ):
         if values and label is None:
@@ -71,7 +72,7 @@ def score_case(data: Mapping[str, Any], tolerance: float = 2.0, surface: bool = 
                 "prompt": prompt,
                 **({} if subtype is None else {"subtype": subtype, "oracle": int(bool(subtype))}),
                 "present": bool(reference.any()),
-                "presence": shown,
+                "presence": score,
                 "voxels": int(mask.count_nonzero()),
                 "reference_voxels": int(reference.count_nonzero()),
                 "unit": "mm" if volume else "px",
@@ -104,13 +105,13 @@ def _checked_label(data: Mapping[str, Any], name: str) -> Tensor | None:
 
 
 class PooledDice(Metric):
-    """Mean Dice over all pairs of image and target; `rows` keeps the scores of every prompt.
+    """Mean Dice over all pairs of image and target; `rows` holds the scores of every prompt.
 
     A metric for MONAI's evaluators, whose state it reads after decollation and post-processing.
 
     Args:
         tolerance, surface: see :func:`score_case`. Validation while training needs no surface metrics.
-        recorder: the inferer's observer; the stages that it keeps are scored, too.
+        recorder: the inferer's observer; the stages that it records are scored, too.
     """
 
     def __init__(
@@ -129,7 +130,7 @@ class PooledDice(Metric):
             self.recorder.clear()
 
     def iteration_completed(self, engine: Engine) -> None:
-        """Take the item with the batch and the output of one iteration, both lists of dicts."""
+        """Score the cases of one iteration, whose batch and output are lists of dicts."""
         state: Any = engine.state
         for batch, output in zip(state.batch, state.output, strict=True):
             data = {**batch, **output}
@@ -142,35 +143,34 @@ class PooledDice(Metric):
         self.rows += score_case(output, self.tolerance, self.surface)
 
     def compute(self) -> float:
-        """The mean, NaN where no target is in any image; `rows` then holds those of all processes."""
+        """The mean, NaN where no target is in any image; afterwards `rows` holds the rows of all processes."""
         self.rows = _gather(self.rows)
         values = [row["dice"] for row in self.rows if row["present"]]
         return sum(values) / len(values) if values else math.nan
 
 
 def _gather(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Rows of all processes, each once though samplers repeat items, in an order of their own."""
+    """The rows of all processes, sorted, without the doubles of items that samplers repeat."""
     if dist.is_available() and dist.is_initialized():
-        parts: list[Any] = [None] * dist.get_world_size()
-        dist.all_gather_object(parts, rows)
-        rows = [row for part in parts for row in part]
-    once = {(row["set"], row["case"], row["target"], row["prompt"]): row for row in rows}
-    return [once[key] for key in sorted(once)]
+        gathered: list[Any] = [None] * dist.get_world_size()
+        dist.all_gather_object(gathered, rows)
+        rows = [row for one in gathered for row in one]
+    unique = {(row["set"], row["case"], row["target"], row["prompt"]): row for row in rows}
+    return [unique[key] for key in sorted(unique)]
 
 
 class MetricsWriter:
     """Write ``metrics.json`` (see :func:`monai_ext.metrics.summary.summarise`) and ``cases.csv`` at the end.
 
-    ``cases.csv`` has a row per image and prompt; an empty cell is an undefined value. Where the words come from a
-    prompt level, ``wording`` in ``metrics.json`` tells how many of the prompts whose target is in the image name
-    its true subtype (``oracle``) and how many do not (``generic``).
+    ``cases.csv`` has a row per image and prompt; an empty cell is an undefined value. Where the words come from a prompt
+    level, ``wording`` in ``metrics.json`` holds how many of the prompts whose target is in the image name its true
+    subtype (``oracle``) and how many do not (``generic``).
 
     Args:
         metric: attached to the same evaluator.
-        output_dir: made if it is missing.
+        output_dir: created if it is missing.
         samples, seed: of the bootstrap.
-        overlays: draws the worst, median and best case of each target into ``overlays/``, which
-            ``metrics.json`` then lists.
+        overlays: draws cases of each target into ``overlays/``, which ``metrics.json`` then lists.
     """
 
     def __init__(
@@ -188,18 +188,22 @@ class MetricsWriter:
         self.overlays = overlays
 
     def attach(self, engine: Engine) -> None:
-        """See first that the files can be written; write them when the evaluator has seen all cases."""
+        """Check at the start that the files can be written; write them when all cases are scored."""
         engine.add_event_handler(Events.STARTED, self.check)
         if self.overlays is not None:
             self.overlays.attach(engine)
         engine.add_event_handler(Events.COMPLETED, self)
 
     def check(self, engine: Engine) -> None:
-        """Refuse a folder that cannot be written before the first case; raises InputError."""
+        """Check before the first case that the folder can be written.
+
+        Raises:
+            InputError: when it cannot.
+        """
         check_writable(self.output_dir / "metrics.json")
 
     def __call__(self, engine: Engine) -> None:
-        """Write all files, each whole or not at all, ``metrics.json`` last; only the first of several processes does.
+        """Write all files, each whole or not at all, ``metrics.json`` last; of several processes the first one does it.
 
         Raises:
             InputError: when the folder cannot be written.

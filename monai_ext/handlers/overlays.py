@@ -13,8 +13,8 @@ from ignite.engine import Engine, Events
 from monai.data import Dataset
 
 from monai_ext.errors import InputError
-from monai_ext.handlers.compressed_masks import CompressedMasks
 from monai_ext.io.datalists import unique_names
+from monai_ext.masks.compressed import CompressedMasks
 from monai_ext.metrics.agreement import target_mask
 from monai_ext.metrics.summary import Row
 from monai_ext.transforms.save import slug, write_picture
@@ -28,25 +28,25 @@ Key = tuple[str, str, str, str]
 
 @dataclass(frozen=True)
 class Contours:
-    """Reference and found mask of one slice.
+    """The reference and the predicted mask of one slice.
 
     Attributes:
-        index: of the slice, 0 of a picture.
-        both: (2, H, W), the reference and what was found.
+        index: of the slice; 0 for a picture.
+        masks: (2, H, W), the reference and the prediction.
     """
 
     index: int
-    both: CompressedMasks
+    masks: CompressedMasks
 
 
 class CaseOverlays:
     """Keep the contours of every scored target, and draw some of them when all scores are known.
 
-    Images are not kept: those that are drawn are read again. Of a volume the slice with most of the reference is
-    drawn. :class:`monai_ext.handlers.metrics.MetricsWriter` attaches this and has it write.
+    Images are not kept in memory; those that are drawn are read again. Of a volume the slice with most of the reference
+    is drawn. :class:`monai_ext.handlers.metrics.MetricsWriter` attaches this and calls :meth:`write`.
 
     Args:
-        dataset: of the evaluation; its items have ``set`` and ``case``, and ``image`` (3, ...) in [0, 1] once read.
+        dataset: of the evaluation; its items hold ``set``, ``case`` and, when loaded, ``image`` (3, ...) in [0, 1].
         cases: "some", the worst, median and best of each set and target, or "all".
 
     Raises:
@@ -61,12 +61,12 @@ class CaseOverlays:
         self.kept: dict[Key, Contours] = {}
 
     def attach(self, engine: Engine) -> None:
-        """Look at every case of a run."""
+        """Collect the contours of every case of a run."""
         engine.add_event_handler(Events.STARTED, lambda: self.kept.clear())
         engine.add_event_handler(Events.ITERATION_COMPLETED, self.collect)
 
     def collect(self, engine: Engine) -> None:
-        """Take the item with the batch and the output of one iteration, both lists of dicts."""
+        """Keep the contours of the cases of one iteration, whose batch and output are lists of dicts."""
         state: Any = engine.state
         for batch, output in zip(state.batch, state.output, strict=True):
             self.keep({**batch, **output})
@@ -87,22 +87,24 @@ class CaseOverlays:
             self.kept[data["set"], data["case"], target, prompt] = Contours(index, CompressedMasks.of(flat))
 
     def gathered(self) -> dict[Key, Contours]:
-        """What all processes kept."""
+        """The contours of all processes."""
         if not (dist.is_available() and dist.is_initialized()):
             return self.kept
-        parts: list[Any] = [None] * dist.get_world_size()
-        dist.all_gather_object(parts, self.kept)
-        return {key: contours for part in parts for key, contours in part.items()}
+        gathered: list[Any] = [None] * dist.get_world_size()
+        dist.all_gather_object(gathered, self.kept)
+        return {key: contours for one in gathered for key, contours in one.items()}
 
     def write(
         self, rows: Sequence[Row], contours: Mapping[Key, Contours], output_dir: Path
     ) -> list[dict[str, Any]]:
-        """Draw the cases of :func:`choose_cases`, or :func:`rank_cases`, into ``output_dir/overlays``, each picture whole or not at all.
+        """Draw the cases of :func:`choose_cases` or :func:`rank_cases` into ``output_dir/overlays``.
+
+        Each picture is written whole or not at all.
 
         Args:
             rows: of all cases.
             contours: of all cases.
-            output_dir: made if it is missing.
+            output_dir: created if it is missing.
 
         Returns:
             for each picture a dict with ``file`` (relative to `output_dir`), ``which``, ``set``, ``case``,
@@ -119,16 +121,16 @@ class CaseOverlays:
         written: list[dict[str, Any]] = [{} for _ in chosen]
         image: Any = None
         shown = -1
-        # by case, so that each is read once
+        # in the order of the cases, so that each image is read once
         order = sorted(range(len(chosen)), key=lambda i: numbers[chosen[i][1]["set"], chosen[i][1]["case"]])
-        for place in order:
-            which, row = chosen[place]
+        for index in order:
+            which, row = chosen[index]
             number = numbers[row["set"], row["case"]]
             if number != shown:
-                image = None  # let go before the next is read
+                image = None  # frees its memory before the next one is read
                 image, shown = self.dataset[number]["image"], number
             one = contours[row["set"], row["case"], row["target"], row["prompt"]]
-            reference, mask = one.both.masks()
+            reference, mask = one.masks.masks()
             nothing = "" if mask.any() else ", nothing marked here"
             lines = (
                 f"{row['set']}/{row['case']}: {row['target']}, the reference",
@@ -138,35 +140,35 @@ class CaseOverlays:
             file = f"{FOLDER}/{names[row['set'], row['target']]}-{which}.png"
             write_picture(output_dir / file, np.asarray(picture))
             facts = {key: row[key] for key in ("set", "case", "target", "prompt", "dice")}
-            written[place] = {"file": file, "which": which, **facts}
+            written[index] = {"file": file, "which": which, **facts}
         return written
 
 
 def choose_cases(rows: Sequence[Row]) -> list[tuple[str, Row]]:
-    """Of each set and target that is in some image: its worst, median and best row by Dice, with that word.
+    """The worst, median and best row by Dice of each set and target that is in some image, with that word.
 
-    One row is the worst, two are the worst and the best; of an even number the lower of the middle two is the
-    median. Equal scores are told apart by case and prompt, so that three rows are always three pictures.
+    A single row is the worst, two are the worst and the best; of an even number the lower of the middle two is the
+    median. Equal scores are ordered by case and prompt, so that three rows always give three pictures.
     """
     chosen = []
     for ranked in _ranked(rows):
-        places = {"worst": 0, "median": (len(ranked) - 1) // 2, "best": len(ranked) - 1}
-        words = ("worst", "best") if len(ranked) == 2 else tuple(places)[: len(ranked)]
-        chosen += [(word, ranked[places[word]]) for word in words]
+        ranks = {"worst": 0, "median": (len(ranked) - 1) // 2, "best": len(ranked) - 1}
+        words = ("worst", "best") if len(ranked) == 2 else tuple(ranks)[: len(ranked)]
+        chosen += [(word, ranked[ranks[word]]) for word in words]
     return chosen
 
 
 def rank_cases(rows: Sequence[Row]) -> list[tuple[str, Row]]:
-    """Every row whose target is in its image, with its place among those of its set and target, 1 the worst, and its case."""
+    """Every row whose target is in its image, with its rank in its set and target, 1 for the worst, and its case."""
     return [
-        (f"{place:04d}-{slug(row['case'])}", row)
+        (f"{rank:04d}-{slug(row['case'])}", row)
         for ranked in _ranked(rows)
-        for place, row in enumerate(ranked, 1)
+        for rank, row in enumerate(ranked, 1)
     ]
 
 
 def _ranked(rows: Sequence[Row]) -> list[list[Row]]:
-    """The rows of each set and target whose target is there, the worst Dice first."""
+    """The rows of each set and target whose target is in the image, the worst Dice first."""
     groups: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
         if row["present"]:

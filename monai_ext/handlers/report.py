@@ -1,4 +1,4 @@
-"""Write the record of a run: what was asked of which input, with which weights, and what came out."""
+"""Write the report of a run: its inputs, prompts and weights, and the records of its results."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class ReportWriter:
     """Collect the records of :class:`monai_ext.transforms.MaskSaveImaged` and write ``report.json`` at the end.
 
     ``{"version", "bundle", "weights", "device", "seconds", "seed", "versions", "results": [one record per
-    prompt, with "input_sha256"], "failed": [{"case", "reason"}], "skipped": cases that an earlier run did,
-    "copies": inputs whose content is that of an earlier one, which stand in "results" once}``. It holds no absolute
-    path and nothing of a file's header beside its geometry.
+    prompt, with "input_sha256"], "failed": [{"case", "reason"}], "skipped": number of cases that an earlier run
+    finished, "copies": number of inputs with the content of an earlier input, which are in "results" once}``. It holds no
+    absolute path and nothing of a file's header but its geometry.
 
     Args:
         records: where the record of each case is written, so that a later run can pass over it. The report lies in
@@ -72,7 +72,7 @@ class ReportWriter:
         engine.add_event_handler(Events.COMPLETED, self.write)
 
     def start(self, engine: Engine) -> None:
-        """Forget an earlier run, and see before the first case that the report can be written.
+        """Clear the results of an earlier run, and check before the first case that the report can be written.
 
         Raises:
             InputError: when it cannot.
@@ -100,7 +100,7 @@ class ReportWriter:
             self._add(rows)
 
     def _add(self, rows: list[dict[str, Any]]) -> bool:
-        """Add the rows of a case, unless they are there: an input of the same content is the same case."""
+        """Add the rows of a case, unless an input of the same content, which is the same case, added them already."""
         new = not rows or rows[0]["case"] not in {row["case"] for row in self.results}
         if new:
             self.results += rows

@@ -10,9 +10,9 @@ import numpy as np
 from torch import Tensor
 
 from monai_ext.errors import InputError
-from monai_ext.handlers.compressed_masks import CompressedMasks
 from monai_ext.inferers.observer import StageObserver
 from monai_ext.io.slices import SliceView
+from monai_ext.masks.compressed import CompressedMasks
 from monai_ext.networks.segmenter import Features, Segmentation
 
 

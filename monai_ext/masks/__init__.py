@@ -2,6 +2,7 @@
 
 from monai_ext.masks.coarse import CoarseMask, CRFMask, KMeansMask, OtsuMask, ThresholdMask
 from monai_ext.masks.components import count_components, keep_components, touching_components
+from monai_ext.masks.compressed import CompressedMasks
 from monai_ext.masks.crf import DenseCRF
 from monai_ext.masks.generator import Candidates, MaskGenerator
 from monai_ext.masks.masked_images import MaskedImages
@@ -12,6 +13,7 @@ __all__ = [
     "CRFMask",
     "Candidates",
     "CoarseMask",
+    "CompressedMasks",
     "DenseCRF",
     "KMeansMask",
     "MaskGenerator",

@@ -1,1 +1,1 @@
-"""Metrics: how well one mask agrees with its reference, and what many masks say together."""
+"""Metrics: the agreement of a mask with its reference, and summaries of many scored prompts."""

@@ -13,7 +13,7 @@ METRICS = ("dice", "iou", "nsd", "hd95")
 
 
 def target_mask(label: Tensor, values: str) -> Tensor:
-    """Where a label map (...) holds one of the `values`, such as "1+2": (...) in {False, True}."""
+    """The pixels (...), bool, of a label map (...) that hold one of the `values`, such as "1+2"."""
     return torch.isin(label, torch.tensor([float(value) for value in values.split("+")], device=label.device))
 
 
@@ -26,18 +26,23 @@ def mask_agreement(
 ) -> dict[str, float]:
     """Compare a mask with its reference, both (H, W) or (X, Y, Z), nonzero = inside.
 
-    A mask of one slice (X, Y, 1) is compared in its plane. An empty mask of something that is there has Dice,
-    IoU and NSD 0 and no Hausdorff distance; where the reference is empty nothing is defined.
+    A mask of one slice (X, Y, 1) is compared in its plane. Where the reference is not empty, an empty mask has Dice, IoU
+    and NSD 0 and no Hausdorff distance. Where the reference is empty, no metric is defined.
 
     Args:
-        spacing: pixel size per axis, mm for volumes; None counts in pixels.
+        mask: the prediction.
+        reference: of the same shape.
+        spacing: pixel size per axis, in mm for volumes; None measures in pixels.
         tolerance: of the normalised surface Dice, in the unit of `spacing`.
         surface: False leaves out the two surface metrics, which take most of the time.
 
     Returns:
         ``dice``, ``iou`` and, if asked for, ``nsd`` in [0, 1] and ``hd95`` (95th percentile of the Hausdorff
         distance, in the unit of `spacing`); NaN where undefined. NSD counts boundary elements by their area
-        (``use_subvoxels`` of MONAI, as DeepMind's ``surface-distance``).
+        (``use_subvoxels`` of MONAI, as in DeepMind's ``surface-distance``).
+
+    Raises:
+        ValueError: when the shapes differ.
     """
     if mask.shape != reference.shape:
         raise ValueError(f"mask {tuple(mask.shape)} and reference {tuple(reference.shape)} differ in shape.")

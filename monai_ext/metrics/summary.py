@@ -1,4 +1,4 @@
-"""What many scored prompts say together: means with intervals, presence, false positives."""
+"""Summaries of many scored prompts: means with intervals, presence, false positives."""
 
 from __future__ import annotations
 
@@ -12,16 +12,19 @@ from monai.metrics import compute_roc_auc
 
 from monai_ext.metrics.agreement import METRICS
 
-SHOWN = (*METRICS, "oracle_iou", "saliency_dice", "coarse_dice", "refined_dice")
+AVERAGED = (*METRICS, "oracle_iou", "saliency_dice", "coarse_dice", "refined_dice")
 DIFFICULTIES = ("easy", "medium", "hard", "very hard")
 
 Row = Mapping[str, Any]
-"""One prompt of one image: ``set``, ``case``, ``group``, ``target`` ("" if none), ``present`` (bool: it is in
-the image), ``presence`` ([0, 1], what the method says), ``voxels`` (of the mask), ``unit`` ("px" or "mm") and
-the metrics of :func:`monai_ext.metrics.agreement.mask_agreement`; maybe ``difficulty`` ("" if not stated), and
-what :func:`monai_ext.handlers.stages.stage_scores` gives: ``oracle_iou``, the IoU of the best of several candidates, for
-methods that pick one, ``saliency_dice``, ``coarse_dice`` and ``refined_dice`` (before presence empties masks) for those that
-refine a saliency map."""
+"""The scores of one prompt of one image.
+
+``set``, ``case``, ``group``, ``target`` ("" if none), ``present`` (bool, whether the target is in the image),
+``presence`` (what the method predicts, in [0, 1]), ``voxels`` (of the mask), ``unit`` ("px" or "mm") and the metrics of
+:func:`monai_ext.metrics.agreement.mask_agreement`; optionally ``difficulty`` ("" if not stated), and the scores of
+:func:`monai_ext.handlers.stages.stage_scores`: ``oracle_iou``, the IoU of the best of several candidates, of methods that
+pick one; ``saliency_dice``, ``coarse_dice`` and ``refined_dice`` (before presence empties masks) of methods that refine a
+saliency map.
+"""
 
 
 def summarise(rows: Sequence[Row], samples: int = 1000, seed: int = 0) -> dict[str, Any]:
@@ -29,18 +32,20 @@ def summarise(rows: Sequence[Row], samples: int = 1000, seed: int = 0) -> dict[s
 
     Args:
         rows: one per image and prompt.
-        samples: of the bootstrap, which draws patients (``set`` and ``group``) with replacement.
+        samples: number of bootstrap samples, which draw patients (``set`` and ``group``) with replacement.
         seed: of the bootstrap.
 
     Returns:
-        ``targets``: by name, for each metric ``mean``, ``std`` (of the sample), ``ci95`` and ``n``, over the
-        prompts whose target is in the image; ``pooled``: the same over all targets, so a mean over pairs of
-        image and target; ``presence``: ``auc``, ``ci95``, ``n`` over true and absent prompts, how many are
-        ``present`` and ``absent``, ``false_positive_rate`` (share of the absent ones with a mask that is not
-        empty) and ``miss_rate`` (share of the present ones with an empty mask); ``sets``: the three by set.
-        Where rows state a ``difficulty``, the metrics by its levels.
-        ``hd95`` also says its ``unit`` and how many were ``undefined`` for want of a mask. None stands for
-        what cannot be computed: the interval of a single patient, the AUC of one class.
+        - ``targets``: by name, for each metric ``mean``, ``std`` (of the sample), ``ci95`` and ``n``, over the prompts
+          whose target is in the image. ``hd95`` also has its ``unit`` and ``undefined``, the number of empty masks.
+        - ``pooled``: the same over all targets, a mean over pairs of image and target.
+        - ``presence``: ``auc``, ``ci95`` and ``n`` over all prompts; the numbers ``present`` and ``absent`` of prompts
+          whose target is, or is not, in the image; ``false_positive_rate``, the share of absent targets with a mask that
+          is not empty; ``miss_rate``, the share of present targets with an empty mask.
+        - ``difficulty``: where rows have one, the metrics by its levels.
+        - ``sets``: all of these by data set.
+
+        None stands for what cannot be computed: the interval of a single patient, the AUC of a single class.
     """
     result = _figures(rows, samples, seed)
     names = sorted({row["set"] for row in rows})
@@ -68,7 +73,7 @@ def _figures(rows: Sequence[Row], samples: int, seed: int) -> dict[str, Any]:
 
 def _agreement(rows: Sequence[Row], samples: int, seed: int) -> dict[str, Any]:
     result: dict[str, Any] = {}
-    for name in (m for m in SHOWN if rows and m in rows[0]):
+    for name in (m for m in AVERAGED if rows and m in rows[0]):
         defined = [row for row in rows if not math.isnan(row[name])]
         values = np.array([row[name] for row in defined], dtype=np.float64)
         result[name] = {
@@ -106,7 +111,7 @@ def _auc(score: np.ndarray, present: np.ndarray) -> float | None:
 
 
 def _aucs(score: np.ndarray, present: np.ndarray, draws: np.ndarray) -> np.ndarray:
-    """AUC of each draw (S, N) with both classes: the share of pairs in the right order, ties count half."""
+    """AUC of each draw (S, N) that has both classes: the share of pairs in the right order, with ties as half."""
     if len(draws) == 0:
         return np.empty(0)
     order = np.argsort(score)
@@ -133,16 +138,16 @@ def bootstrap_interval(
         groups: N names; values of one group stay together.
 
     Returns:
-        [low, high], or None for fewer than two groups, which say nothing of how patients differ.
+        [low, high]; None for fewer than two groups, from which the variation between patients is unknown.
     """
     draws = _draws(groups, samples, seed)
     return _percentiles((draws * values).sum(1) / draws.sum(1))
 
 
 def _draws(groups: Sequence[Any], samples: int, seed: int) -> np.ndarray:
-    """(samples, N): how often each value comes in a draw of as many groups as there are, with replacement.
+    """(samples, N): how often each value occurs in a draw, with replacement, of as many groups as there are.
 
-    No draw for a single group.
+    (0, N) for fewer than two groups.
     """
     number = {group: index for index, group in enumerate(dict.fromkeys(groups))}
     if len(number) < 2:

@@ -1,4 +1,4 @@
-"""A picture of examples from data sets: each target's label on an image, side by side."""
+"""A contact sheet of data sets: images with the contour of a target, side by side."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from monai_ext.visualize.overlay import COLOURS, flat_view
 
 BILINEAR, BOX = Image.Resampling.BILINEAR, Image.Resampling.BOX
 COLUMNS, ROWS = 6, 4
-SIDE = 240  # pixels of the square that each example lies in
-MARGIN = 8  # pixels between them
-CAPTION = 36  # pixels of the two lines below
+SIDE = 240  # pixels of the square around each example
+MARGIN = 8  # pixels between examples
+CAPTION = 36  # pixels of the two lines of text below an example
 
 
 def choose_examples(entries: Iterable[Entry], most: int = COLUMNS * ROWS) -> list[tuple[Entry, str | None]]:
-    """Entries to draw, each with the target to draw in it, spread over sets, lists and targets.
+    """Entries to draw, each with the target that is drawn in it, spread over sets, lists and targets.
 
-    Of each list and target the item with the median amount of the target comes first. A list without any label
-    gives images without a target. The choice does not depend on chance.
+    Of each list and target the item with the median amount of the target comes first. Images of a list without labels
+    have no target. The choice is the same in every run.
     """
     by_set: dict[str, dict[str | None, dict[str, list[Entry]]]] = {}
     for entry in entries:
@@ -43,17 +43,17 @@ def choose_examples(entries: Iterable[Entry], most: int = COLUMNS * ROWS) -> lis
             lists.setdefault(entry.split, []).append(entry)
     queues = []
     for by_target in by_set.values():
-        # each target begins with the list after that of the target before it, so that both are spread
-        cells = _in_turn(
-            [(target, lists[split]) for split in _turned(list(lists), start)]
+        # each target begins with the list that follows the first list of the target before it
+        cells = _interleaved(
+            [(target, lists[split]) for split in _rotated(list(lists), start)]
             for start, (target, lists) in enumerate(by_target.items())
         )
-        queues.append(_in_turn([(e, target) for e in _typical(same, target)] for target, same in cells))
-    return _in_turn(queues)[:most]
+        queues.append(_interleaved([(e, target) for e in _typical(same, target)] for target, same in cells))
+    return _interleaved(queues)[:most]
 
 
 def contact_sheet(examples: Sequence[tuple[Entry, str | None]]) -> Image.Image:
-    """Draw examples of :func:`choose_examples` in a grid of six columns, reading one at a time.
+    """Draw examples of :func:`choose_examples` in a grid of six columns; images are read one at a time.
 
     Volumes show the slice with most of the target, in radiological display. Below each picture stand the target
     ("no label" without one), the set and the list.
@@ -76,7 +76,7 @@ def contact_sheet(examples: Sequence[tuple[Entry, str | None]]) -> Image.Image:
 
 
 def _drawn(entry: Entry, target: str | None) -> Image.Image:
-    """A square with one image and the outline of one target; of several sequences the first is shown."""
+    """A square with an image and the outline of a target; of several sequences the first is drawn."""
     item = entry.item
     image = MedicalLoadImage()(ensure_tuple(item["image"])[0])
     shown = DisplayRange()(image if len(image) == 3 else image[:1], item["modality"])
@@ -88,7 +88,7 @@ def _drawn(entry: Entry, target: str | None) -> Image.Image:
     scale = SIDE / max(height, width)
     size = max(1, round(width * scale)), max(1, round(height * scale))
     picture = Image.fromarray((flat.clip(0, 1) * 255).round().astype(np.uint8)).resize(size, BILINEAR)
-    # every pixel with any mask in it, so that a target of few pixels does not vanish in a small picture
+    # every pixel that holds any of the mask, so that a target of few pixels does not vanish in a small picture
     small = np.asarray(Image.fromarray(mask.astype(np.float32)).resize(size, BOX)) > 0
     outline = find_boundaries(np.pad(small, 1), mode="inner")[1:-1, 1:-1]
     picture.paste(COLOURS[0], mask=Image.fromarray(outline))
@@ -106,7 +106,7 @@ def _write(draw: ImageDraw.ImageDraw, corner: tuple[int, int], text: str, colour
 
 
 def _typical(entries: Sequence[Entry], target: str | None) -> list[Entry]:
-    """The entry with the median amount of a target, then the others in an order that is always the same."""
+    """The entry with the median amount of a target, then the others in a random order with a fixed seed."""
 
     def amount(entry: Entry) -> float:
         return entry.contents.shown.get(target, 0.0) if entry.contents and target else 0.0
@@ -116,11 +116,11 @@ def _typical(entries: Sequence[Entry], target: str | None) -> list[Entry]:
     return [middle, *random.Random(0).sample(others, len(others))]
 
 
-def _turned(values: Sequence[str], start: int) -> list[str]:
+def _rotated(values: Sequence[str], start: int) -> list[str]:
     start %= len(values)
     return [*values[start:], *values[:start]]
 
 
-def _in_turn(queues: Iterable[Sequence[Any]]) -> list[Any]:
+def _interleaved(queues: Iterable[Sequence[Any]]) -> list[Any]:
     """The first of each queue, then the second of each, and so on."""
     return [one for row in zip_longest(*queues) for one in row if one is not None]

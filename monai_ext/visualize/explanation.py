@@ -1,4 +1,4 @@
-"""One picture that tells how a result came about: image, saliency, coarse mask with boxes and points, result."""
+"""A picture of how a method arrives at its result: image, saliency, coarse mask with boxes and points, refined mask."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from monai_ext.visualize.overlay import COLOURS, FILL
 PANEL = 320  # pixels of the longer side of each of the four pictures of a row
 GAP = 8
 LINE = 22  # pixels of a line of text
-HEAT = 0.7  # how far the highest saliency covers the image
+HEAT = 0.7  # opacity of the highest saliency
 TITLES = ("image", "saliency", "coarse mask, boxes and points", "refined mask")
 SALIENCY, COARSE, PROMPTS, RESULT = (np.array(COLOURS[k], dtype=np.float32) for k in (3, 1, 0, 2))
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """The stages of one prompt in one slice, as it is shown.
+    """The stages of one prompt in one slice, in display orientation.
 
     Attributes:
         prompt: its text.
@@ -32,7 +32,7 @@ class Explanation:
         boxes: (N, 4), first and last column and row in pixels of the slice.
         points: (M, 2), (x, y) in pixels of the slice.
         mask: (H, W) bool, the refined mask.
-        note: what became of it, if not the result.
+        note: why the refined mask is not the result, or "".
     """
 
     prompt: str
@@ -48,12 +48,12 @@ class Explanation:
 def explanation_picture(
     image: np.ndarray, rows: Sequence[Explanation], size: tuple[int, int] | None = None
 ) -> Image.Image:
-    """Four pictures beside each other for each prompt, and a line with its text and presence above them.
+    """Four pictures side by side for each prompt, below a line with its text and presence.
 
     Args:
         image: (H, W, 3) in [0, 1], the slice.
         rows: one for each prompt.
-        size: (height, width) in which its pixels are square; its own if None.
+        size: (height, width) that makes the pixels of the image square; its own if None.
 
     Returns:
         an RGB picture.
@@ -95,12 +95,14 @@ def _marked(base: np.ndarray, mask: np.ndarray, colour: np.ndarray) -> np.ndarra
     size = base.shape[1], base.shape[0]
     large = np.asarray(Image.fromarray(mask.astype(bool)).resize(size, Image.Resampling.NEAREST))
     filled = np.where(large[..., None], (1 - FILL) * base + FILL * colour, base)
-    outline = find_boundaries(np.pad(large, 1), mode="thick")[1:-1, 1:-1]  # also along the picture's edge
+    outline = find_boundaries(np.pad(large, 1), mode="thick")[
+        1:-1, 1:-1
+    ]  # with contours along the edges of the picture
     return np.where(outline[..., None], colour, filled)
 
 
 def _draw_prompts(picture: Image.Image, row: Explanation, scale: tuple[float, float]) -> None:
-    """Boxes along their outer edges, points at the middle of their pixel."""
+    """Draw boxes along the outer edges of their pixels, and points at the centres of theirs."""
     draw, colour = ImageDraw.Draw(picture), tuple(int(v) for v in PROMPTS)
     for x0, y0, x1, y1 in row.boxes:
         left, top = x0 * scale[0], y0 * scale[1]

@@ -1,4 +1,4 @@
-"""Pictures of masks on an image, with a legend below: found masks, or one beside its reference."""
+"""Pictures of masks on an image, with a legend below: predicted masks, or one of them with its reference."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from skimage.segmentation import find_boundaries
 from monai_ext.errors import one_line
 from monai_ext.io.slices import SliceView, slice_view
 
-# Okabe and Ito's colours, told apart with any colour vision; black and yellow (grey on white) left out
+# Okabe and Ito's colours, distinct for every colour vision, without black and yellow (grey on white)
 COLOURS = ((230, 159, 0), (86, 180, 233), (0, 158, 115), (213, 94, 0), (204, 121, 167), (0, 114, 178))
 FILL = 0.3
 SHORTEST = 512  # pixels of the shorter side of the drawn image, at least
-LONGEST = 4096  # px, to which a narrow image is enlarged at most
+LONGEST = 4096  # pixels of the longer side of the drawn image, at most
 LINE = 24  # pixels of a legend line
-LEGEND = 400  # characters of a prompt that are tried to fit into its line
-CONTOUR = 2  # pixels that a contour is wide
+LEGEND = 400  # characters of a prompt, at most, before it is shortened to the width of its line
+CONTOUR = 2  # width of a contour in pixels
 
 
 def overlay_picture(
@@ -32,20 +32,22 @@ def overlay_picture(
 
     Args:
         image: (3, H, W) or (3, X, Y, Z) in [0, 1]. Of a volume one slice is drawn, in radiological display
-            orientation and true proportions: the one with most mask, the middle one if there is none.
+            orientation and true proportions: the one with most mask, or the middle one if all masks are empty.
         masks: (P, H, W) or (P, X, Y, Z), not 0 inside.
         prompts: P texts for the legend.
         presence: P values in [0, 1] for the legend.
 
     Returns:
-        an RGB picture, enlarged if the image is small, with one legend line per prompt below it.
+        an RGB picture, enlarged if the image is small, with a line of legend per prompt below it.
     """
     shown, drawn, size = flat_view(image, masks)
     canvas, enlarged = _enlarged(shown, drawn, size)
     for index, large in enumerate(enlarged):
         colour = np.array(COLOURS[index % len(COLOURS)], dtype=np.float32)
         canvas = np.where(large[..., None], (1 - FILL) * canvas + FILL * colour, canvas)
-        outline = find_boundaries(np.pad(large, 1), mode="thick")[1:-1, 1:-1]  # also along the picture's edge
+        outline = find_boundaries(np.pad(large, 1), mode="thick")[
+            1:-1, 1:-1
+        ]  # with contours along the edges of the picture
         canvas = np.where(outline[..., None], colour, canvas)
     lines = [
         f"{one_line(prompt)[:LEGEND]}   presence {value:.2f}"
@@ -58,14 +60,14 @@ def overlay_picture(
 def comparison_picture(
     image: torch.Tensor, reference: np.ndarray, mask: np.ndarray, lines: Sequence[str], index: int = 0
 ) -> Image.Image:
-    """Draw the contours of a reference and of what was found, which is seen even where both are the same.
+    """Draw the contours of a reference and a predicted mask, which are both visible where the masks are the same.
 
     Args:
         image: as :func:`overlay_picture` takes it.
         reference: (H, W) in {False, True}, of the slice that is drawn; its contour runs just outside of it.
-        mask: (H, W) in {False, True}, what was found; its contour runs just inside.
+        mask: (H, W) in {False, True}, the prediction; its contour runs just inside of it.
         lines: two texts for the legend, of the reference and of the mask.
-        index: which slice of a volume is drawn, see :func:`fullest_slice`.
+        index: of the slice of a volume that is drawn, see :func:`fullest_slice`.
     """
     shown, _, size = flat_view(image, image[:0], index)
     canvas, (true, found) = _enlarged(shown, np.stack([reference, mask]), size)
@@ -77,7 +79,7 @@ def comparison_picture(
 def _enlarged(
     shown: np.ndarray, drawn: np.ndarray, size: tuple[int, int]
 ) -> tuple[np.ndarray, list[np.ndarray]]:
-    """(height, width, 3) float32 canvas in [0, 255] and the masks at its size, from :func:`flat_view`'s."""
+    """The results of :func:`flat_view` enlarged: (height, width, 3) float32 canvas in [0, 255], and the masks."""
     scale = max(1, min(-(-SHORTEST // min(size)), LONGEST // max(size)))
     width, height = size[1] * scale, size[0] * scale
     base = Image.fromarray((shown.clip(0, 1) * 255).round().astype(np.uint8))
@@ -87,9 +89,9 @@ def _enlarged(
 
 
 def fullest_slice(image: torch.Tensor, masks: torch.Tensor) -> int:
-    """The slice of a (C, X, Y, Z) volume, counted in array order, with most of (P, X, Y, Z) masks.
+    """The index, in array order, of the slice of a (C, X, Y, Z) volume with most of (P, X, Y, Z) masks.
 
-    The middle one if they are empty, 0 of a picture.
+    It is that of the middle slice if the masks are empty, and 0 for a picture.
     """
     if image.ndim == 3:
         return 0
@@ -108,7 +110,7 @@ def flat_view(
 ) -> tuple[np.ndarray, np.ndarray, tuple[int, int]]:
     """(H, W, 3) image, (P, H, W) masks in {False, True}, and (height, width) with square pixels.
 
-    Of a volume slice `index`, the fullest one if None.
+    Of a volume they are those of slice `index`, or of the fullest slice if it is None.
     """
     picture = image.as_tensor() if isinstance(image, MetaTensor) else image
     masks = masks.as_tensor() if isinstance(masks, MetaTensor) else masks

@@ -75,12 +75,16 @@ def _read(file: Path) -> np.ndarray:
 
 
 class Trained(NamedTuple):
-    """A training that was stopped after its first epoch and started again for a second."""
+    """A training that was stopped after half of its epochs and started again, and its files before it was."""
 
     workflow: ConfigWorkflow
     out: Path
-    first: Mapping[str, bytes]
-    """Files of `out` after the first epoch."""
+    half: int
+    files: Mapping[str, bytes]
+
+    def weights(self) -> dict[str, Any]:
+        """The state dict that the first half left."""
+        return torch.load(io.BytesIO(self.files["model.pt"]), weights_only=True)
 
 
 def _results(folder: Path) -> dict[str, bytes]:
@@ -95,7 +99,7 @@ class BundleContract:
 
     Attributes:
         name: of the bundle's folder.
-        laid_over: which variants are laid over other variants, by name.
+        laid_over: variants that are laid over another variant, by the name of that one.
         registry_only: variants whose network has other modules than the bundle's own, so that they take their
             weights from the registry and cannot take those of a models/model.pt.
         trainings: see :class:`TrainableBundleContract`.
@@ -109,11 +113,13 @@ class BundleContract:
     present: ClassVar[str] = "tumour in a breast ultrasound"
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
-        names = ["inference", *bundle_variants(self.folder())]
+        names = ["inference", *bundle_variants(self.folder())]  # variants are laid over inference.json
         if "configuration" in metafunc.fixturenames:
             metafunc.parametrize("configuration", names)
         if "embedded_configuration" in metafunc.fixturenames:
-            metafunc.parametrize("embedded_configuration", [name for name in names if self._is_embedded(name)])
+            metafunc.parametrize(
+                "embedded_configuration", [name for name in names if self._is_embedded(name)]
+            )
         if "trained" in metafunc.fixturenames:
             metafunc.parametrize("trained", self.trainings, indirect=True, scope="class")
 
@@ -129,7 +135,7 @@ class BundleContract:
     def layers(cls, configuration: str) -> list[str]:
         """The variants that a configuration stands for, in the order in which they are laid over inference.json."""
         variants = [] if configuration == "inference" else [configuration]
-        return [*cls.laid_over.get(configuration, ()), *variants]
+        return [*(base for base, above in cls.laid_over.items() if configuration in above), *variants]
 
     @classmethod
     def _is_embedded(cls, configuration: str) -> bool:
@@ -138,15 +144,30 @@ class BundleContract:
         return all(registry[name].source == "embedded" for name in weights_names(content["weights"]))
 
     @classmethod
-    def segment(cls, source: Path, out: Path, bundle: str | Path, *more: str, prompts: Sequence[str] = PROMPTS) -> Path:
+    def segment(
+        cls, source: Path, out: Path, bundle: str | Path, *more: str, prompts: Sequence[str] = PROMPTS
+    ) -> Path:
         """Run the command line, which must succeed; returns the folder of results."""
         words = [word for prompt in prompts for word in ("-p", prompt)]
-        words += ["-o", str(out), "--bundle", str(bundle), "--names", "file", "--device", "cpu", "--quiet", *more]
+        words += [
+            "-o",
+            str(out),
+            "--bundle",
+            str(bundle),
+            "--names",
+            "file",
+            "--device",
+            "cpu",
+            "--quiet",
+            *more,
+        ]
         assert main(["segment", str(source), *words]) == 0
         return out
 
     @classmethod
-    def workflow(cls, configs: Sequence[str], bundle: Path, data: Path, out: Path, **overrides: Any) -> ConfigWorkflow:
+    def workflow(
+        cls, configs: Sequence[str], bundle: Path, data: Path, out: Path, **overrides: Any
+    ) -> ConfigWorkflow:
         """What ``python -m monai.bundle run`` opens, initialised."""
         flow = ConfigWorkflow(
             [str(bundle / "configs" / f"{name}.json") for name in configs],
@@ -182,7 +203,9 @@ class BundleContract:
     @classmethod
     def sample(cls, tmp_path_factory: pytest.TempPathFactory) -> Path:
         """Results of the bundle's own weights on the sample, for what is there, what is not, and nonsense."""
-        return cls.segment(SAMPLE, tmp_path_factory.mktemp("sample") / "out", cls.name, prompts=cls.asked_of_sample())
+        return cls.segment(
+            SAMPLE, tmp_path_factory.mktemp("sample") / "out", cls.name, prompts=cls.asked_of_sample()
+        )
 
     @classmethod
     def asked_of_sample(cls) -> tuple[str, str, str]:
@@ -213,12 +236,17 @@ class BundleContract:
 
     def test_the_licence_of_every_data_set_that_a_training_names_is_documented(self) -> None:
         licences = (self.folder() / "docs" / "data_license.txt").read_text()
-        sets = [name for training in self.trainings for name in read_configs(self.folder(), [training])["sets"]]
+        trainings = [json.loads(path.read_text()) for path in self.folder().glob("configs/train*.json")]
+        sets = {name for training in trainings for name in training["sets"] or []}
         assert licences.startswith("Licences of the data")
         assert [name for name in sets if f"\n{name}: " not in licences] == []
 
-    def test_every_training_configuration_is_trained_by_these_tests(self) -> None:
-        assert {path.stem for path in self.folder().glob("configs/train*.json")} == set(self.trainings)
+    def test_every_training_is_run_here_and_a_recipe_laid_over_one_sets_only_ids_that_it_has(self) -> None:
+        for path in self.folder().glob("configs/train*.json"):
+            training = path.stem.removesuffix("_embedded")
+            assert training in self.trainings
+            content = read_configs(self.folder(), [training])
+            assert set(json.loads(path.read_text())) <= set(content)
 
     # Metadata
 
@@ -234,7 +262,11 @@ class BundleContract:
     def test_three_channels_in_display_range_go_in_and_one_logit_a_pixel_comes_out(self, small: Path) -> None:
         formats = self.metadata()["network_data_format"]
         image, pred = formats["inputs"]["image"], formats["outputs"]["pred"]
-        assert (image["num_channels"], image["spatial_shape"], image["value_range"]) == (3, ["*", "*"], [0, 1])
+        assert (image["num_channels"], image["spatial_shape"], image["value_range"]) == (
+            3,
+            ["*", "*"],
+            [0, 1],
+        )
         assert (pred["num_channels"], pred["spatial_shape"]) == (1, ["*", "*"])
         config, meta = (str(small / "configs" / name) for name in ("inference.json", "metadata.json"))
         verify_net_in_out("network_def", meta_file=meta, config_file=config, device="cpu", any=24)
@@ -362,7 +394,9 @@ class BundleContract:
         labels = segmented.mask("labels")
         assert (done["pred"].dtype, done["pred"].shape) == (torch.uint8, (1, *labels.shape))
         assert np.array_equal(done["pred"][0], labels)
-        assert done["presence"].tolist() == pytest.approx([row["presence"] for row in _report(segmented.out)["results"]])
+        assert done["presence"].tolist() == pytest.approx(
+            [row["presence"] for row in _report(segmented.out)["results"]]
+        )
 
     @pytest.mark.parametrize("segmented", ["volume"], indirect=True)
     def test_monai_deploy_gets_the_label_map_of_the_command(self, small: Path, segmented: Segmented) -> None:
@@ -432,37 +466,41 @@ class TrainableBundleContract(BundleContract):
     @pytest.fixture(scope="class")
     @classmethod
     def trained(cls, request: Any, tmp_path_factory: pytest.TempPathFactory) -> Trained:
-        """A training of two epochs that was stopped after the first and started again."""
+        """A training that was stopped after half of its epochs and started again."""
         folder = tmp_path_factory.mktemp(request.param)
         data, out = write_films(folder / "films"), folder / "out"
         stopped = cls.training(request.param, data, out)
         trainer = stopped.parser.get_parsed_content("train#trainer")
-        trainer.add_event_handler(Events.EPOCH_COMPLETED(once=1), trainer.terminate)
+        half = trainer.state.max_epochs // 2
+        trainer.add_event_handler(Events.EPOCH_COMPLETED(once=half), trainer.terminate)
         stopped.run()
-        first = {path.name: path.read_bytes() for path in out.iterdir()}
+        stopped.finalize()
+        files = {path.name: path.read_bytes() for path in out.iterdir()}
         again = cls.training(request.param, data, out)
         again.run()
         again.finalize()
-        return Trained(again, out, first)
+        return Trained(again, out, half, files)
 
     def test_monai_finds_every_property_of_a_training(self, trained: Trained) -> None:
         assert trained.workflow.check_properties() == []
 
-    def test_one_epoch_leaves_weights_of_the_network_a_checkpoint_and_a_row(self, trained: Trained) -> None:
-        assert {"model.pt", "checkpoint.pt", "training.csv"} <= set(trained.first)
-        state = torch.load(io.BytesIO(trained.first["model.pt"]), weights_only=True)
-        parser = ConfigParser(dict(trained.workflow.parser.get()))
-        parser.get_parsed_content("network_def").load_state_dict(state, strict=True)
-        floating = [value for value in state.values() if torch.is_tensor(value) and value.is_floating_point()]
-        assert all(bool(value.isfinite().all()) for value in floating)
-        assert [row.split(",")[0] for row in trained.first["training.csv"].decode().splitlines()] == ["epoch", "1"]
+    def test_a_stopped_training_leaves_weights_of_its_network_a_checkpoint_and_a_log(
+        self, trained: Trained
+    ) -> None:
+        assert {"model.pt", "checkpoint.pt", "training.csv"} <= set(trained.files)
+        network = ConfigParser(trained.workflow.parser.get()).get_parsed_content("network_def")
+        network.load_state_dict(trained.weights(), strict=True)
+        assert all(bool(value.isfinite().all()) for value in network.parameters())
+        rows = trained.files["training.csv"].decode().splitlines()
+        assert [row.split(",")[0] for row in rows] == ["epoch", *map(str, range(1, trained.half + 1))]
 
-    def test_a_training_that_is_started_again_goes_on_from_its_last_epoch(self, trained: Trained) -> None:
+    def test_a_training_that_is_started_again_continues_after_its_last_epoch(self, trained: Trained) -> None:
         state = trained.workflow.parser.get_parsed_content("train#trainer").state
-        assert (state.epoch, state.iteration) == (2, 4)
+        epochs, steps = 2 * trained.half, self.SHORT["draws_per_epoch"] // self.SHORT["batch_size"]
+        assert (state.epoch, state.iteration) == (epochs, epochs * steps)
         rows = (trained.out / "training.csv").read_text().splitlines()
-        assert [row.split(",")[0] for row in rows] == ["epoch", "1", "2"]
-        before = torch.load(io.BytesIO(trained.first["model.pt"]), weights_only=True)
-        after = read_state_dict(trained.out / "model.pt")
-        changed = [key for key, value in after.items() if torch.is_tensor(value) and not torch.equal(value, before[key])]
-        assert len(changed) > len(after) / 2
+        assert [row.split(",")[0] for row in rows] == ["epoch", *map(str, range(1, epochs + 1))]
+        before, after = trained.weights(), read_state_dict(trained.out / "model.pt")
+        tensors = [key for key, value in after.items() if torch.is_tensor(value)]
+        changed = [key for key in tensors if not torch.equal(before[key], after[key])]
+        assert len(changed) > len(tensors) / 2

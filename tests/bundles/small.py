@@ -75,7 +75,7 @@ def small_vlsm(folder: Path) -> Path:
 def small_clip_sam(folder: Path) -> Path:
     """``folder/clip_sam``: the bundle with modules of few parameters and random weights, and everything present."""
     changes = {
-        "compare": "views",
+        "compare": "masked_images",
         "background": ["background"],
         "contrast": "@background",
         "generator#points_per_side": 4,

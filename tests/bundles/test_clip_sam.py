@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from tests.bundles.contract import TrainableBundleContract
 from tests.bundles.small import SAM
+
+SMALL_DECODER = {f"network_def#{key}": value for key, value in SAM.items()}
 
 
 class TestClipSAM(TrainableBundleContract):
     name = "clip_sam"
-    laid_over = {"attention": ["gscorecam"]}
-    trainings = {
-        "train_encoder": {"photographs": False, "lesions": 0, "opacities": 1, "transplants": 0},
-        "train_decoder": {"opacities": 2, **{f"network_def#{key}": value for key, value in SAM.items()}},
+    laid_over: ClassVar = {
+        "full": ["decoder_medsam", "decoder_sam2_1", "encoder_biomedclip"],
+        "gscorecam": ["attention"],
+    }
+    trainings: ClassVar = {
+        "train_encoder": {"photographs": False, "opacities": 1},
+        "train_decoder": {**SMALL_DECODER, "epochs": 4, "opacities": 2},  # a checkpoint every second epoch
     }

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from tests.bundles.contract import BundleContract
+
+DECODERS = ["decoder_medsam", "decoder_sam_med2d", "decoder_sam_vit_h", "decoder_sam_vit_l"]
 
 
 class TestMedCLIPSAM(BundleContract):
     name = "medclip_sam"
-    laid_over = {"brain_mri": ["full_sam_vit_b"], "breast_ultrasound": ["full_sam_vit_b"]}
-    registry_only = ["coarse"]
+    laid_over: ClassVar = {"full": ["brain_mri", "breast_ultrasound", *DECODERS]}
+    registry_only = ("coarse",)

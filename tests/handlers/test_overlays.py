@@ -206,5 +206,5 @@ def test_contours_take_little_memory():
     label = box((512, 512), (100, 300), (50, 400))
     overlays.keep(case("a", label, label))
     (kept,) = overlays.kept.values()
-    assert len(kept.both.packed) < 2000
-    assert np.array_equal(kept.both.masks(), np.stack([label, label]) > 0)
+    assert len(kept.masks.compressed) < 2000
+    assert np.array_equal(kept.masks.masks(), np.stack([label, label]) > 0)

@@ -8,12 +8,11 @@ import torch
 from monai.data import MetaTensor
 
 from monai_ext.errors import InputError
-from monai_ext.handlers.compressed_masks import CompressedMasks
 from monai_ext.handlers.metrics import score_case
 from monai_ext.handlers.stages import RecordedCase, RecordedSlice, StageRecorder, stage_scores
 from monai_ext.inferers import PromptInferer
 from monai_ext.io.slices import SliceView
-from monai_ext.masks import Candidates
+from monai_ext.masks import Candidates, CompressedMasks
 from monai_ext.networks.segmenter import Segmentation, TextPromptedSegmenter
 from tests.fakes import FeedForward
 
@@ -27,13 +26,6 @@ def compressed(*masks):
 def oracle_iou(candidates, reference):
     case = RecordedCase(PICTURE, [True], [RecordedSlice(one) for one in candidates])
     return stage_scores(case, 0, reference)["oracle_iou"]
-
-
-def test_masks_come_back_as_they_were():
-    masks = np.random.default_rng(0).random((3, 7, 9)) > 0.5
-    kept = CompressedMasks.of(masks)
-    assert np.array_equal(kept.masks(), masks) and kept.masks().dtype == bool
-    assert CompressedMasks.of(masks[:0]).masks().shape == (0, 7, 9)
 
 
 def test_the_candidate_most_like_the_reference_counts():

@@ -40,26 +40,25 @@ def test_marginals_are_those_of_the_reference(reference, version, settings, iter
 @pytest.mark.parametrize(("dimensions", "error"), [(2, 0.003), (5, 0.015)])
 def test_a_lattice_filters_as_a_gaussian_kernel_does(dimensions, error):
     random = np.random.RandomState(dimensions)
-    places = random.uniform(0, 4, (400, dimensions))
+    points = random.uniform(0, 4, (400, dimensions))
     values = random.rand(400, 2)
-    distances = ((places[:, None] - places[None]) ** 2).sum(-1)
+    distances = ((points[:, None] - points[None]) ** 2).sum(-1)
     kernel = np.exp(-distances / 2)
     exact = kernel @ values / kernel.sum(1, keepdims=True)
-    lattice = Lattice(places)
+    lattice = Lattice(points)
     ours = lattice(values) / lattice(np.ones((400, 1)))
     assert np.abs(ours - exact).mean() < error
     assert np.corrcoef(ours.ravel(), exact.ravel())[0, 1] > 0.95
 
 
-def test_weights_of_the_corners_are_shares():
-    places = np.random.RandomState(1).uniform(-20, 20, (300, 5))
-    spread = Lattice(places).spread
-    assert spread.data.min() >= 0 and np.allclose(spread.sum(1), 1)
-    assert spread.getnnz(1).max() == 6
+def test_the_weights_of_the_corners_of_a_simplex_sum_to_one():
+    points = np.random.RandomState(1).uniform(-20, 20, (300, 5))
+    splat = Lattice(points).splat
+    assert splat.data.min() >= 0 and np.allclose(splat.sum(1), 1)
+    assert splat.getnnz(1).max() == 6
 
 
-def test_places_of_a_lattice_do_not_depend_on_where_the_rest_lies():
-    """Clusters that are far apart do not see each other."""
+def test_distant_clusters_of_points_do_not_affect_each_other():
     near = np.random.RandomState(2).uniform(0, 3, (50, 3))
     values = np.random.RandomState(3).rand(50, 1)
     far = np.concatenate([near, near + 300])
@@ -76,7 +75,7 @@ def test_a_mask_follows_the_edge_of_its_image():
     assert not after[:, :18].any() and after[:, 18:].all()
 
 
-def test_a_pixel_of_another_opinion_than_all_around_it_is_outvoted():
+def test_a_single_pixel_against_all_its_neighbours_is_removed():
     probability = np.full((30, 30), 0.2)
     probability[15, 15] = 0.6
     assert not (DenseCRF()(probability, np.full((30, 30, 3), 0.5)) > 0.5).any()

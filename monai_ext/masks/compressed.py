@@ -1,4 +1,4 @@
-"""Masks kept until all cases are scored, as compressed bits: some hundred bytes where an image takes a megabyte."""
+"""Masks as compressed bits, to keep many of them in memory: some hundred bytes instead of a megabyte each."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ import numpy as np
 
 @dataclass(frozen=True)
 class CompressedMasks:
-    """Masks of one slice.
+    """K masks of one slice.
 
     Attributes:
         shape: (K, H, W).
-        packed: bits of all, compressed.
+        compressed: zlib-compressed bits of all masks.
     """
 
     shape: tuple[int, ...]
-    packed: bytes
+    compressed: bytes
 
     @classmethod
     def of(cls, masks: np.ndarray) -> CompressedMasks:
-        """Of (K, H, W), nonzero = inside."""
+        """Compress masks (K, H, W), nonzero = inside."""
         return cls(masks.shape, zlib.compress(np.packbits(masks != 0).tobytes(), level=1))
 
     def masks(self) -> np.ndarray:
-        """(K, H, W) in {False, True}."""
-        bits = np.frombuffer(zlib.decompress(self.packed), dtype=np.uint8)
+        """The masks (K, H, W) bool."""
+        bits = np.frombuffer(zlib.decompress(self.compressed), dtype=np.uint8)
         return np.unpackbits(bits, count=int(np.prod(self.shape))).reshape(self.shape).astype(bool)
