@@ -1,4 +1,4 @@
-"""Errors that a user can act on: one line saying what is wrong, where, and what to do."""
+"""Errors that a user can act on: one line that says what is wrong, where, and what to do."""
 
 from collections.abc import Collection
 
@@ -13,7 +13,7 @@ def one_line(text: object) -> str:
 
 
 class _OneLine(Exception):
-    """Whatever goes into the message (a file name may hold a line break), it is one line."""
+    """An error whose message is one line, whatever it holds: a file name may contain a line break."""
 
     def __init__(self, message: object = "") -> None:
         super().__init__(one_line(message))

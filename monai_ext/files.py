@@ -15,14 +15,14 @@ from monai_ext.errors import InputError
 LONGEST_NAME = 255
 """Bytes of a file's or folder's name on the common file systems."""
 KEPT = 60
-"""Characters at the end of a name that its temporary name keeps: at most 240 bytes, and the extension."""
+"""Characters at the end of a name, its extension among them, that its temporary name keeps: at most 240 bytes."""
 
 
 @contextmanager
 def whole_file(path: str | Path) -> Iterator[Path]:
     """A name beside `path` to write to, renamed to `path` when all went well, removed otherwise.
 
-    The folder of `path` is made if it is not there.
+    The folder of `path` is made if it does not exist.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -38,7 +38,7 @@ def whole_file(path: str | Path) -> Iterator[Path]:
 def whole_folder(path: str | Path) -> Iterator[Path]:
     """A folder beside `path` to fill, renamed to `path`, which is new or empty, when all went well, else removed.
 
-    The folder of `path` is made if it is not there.
+    The parent of `path` is made if it does not exist.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -52,10 +52,10 @@ def whole_folder(path: str | Path) -> Iterator[Path]:
 
 
 def check_writable(path: str | Path) -> None:
-    """Refuse a file that could not be written, before the work that it is to tell of.
+    """Refuse a file that could not be written, before the work whose result it is to hold.
 
-    Permissions are not asked (they mean nothing to some users and file systems): a file is made in its folder, or
-    in the nearest that is there, and taken away again.
+    Permissions are not read (they mean nothing to some users and file systems): a temporary file is made in its
+    folder, or in the nearest one that exists, and removed again.
 
     Raises:
         InputError: naming the file and the reason.
@@ -70,7 +70,7 @@ def check_writable(path: str | Path) -> None:
             file.write(b"\0")
     except OSError as error:
         raise InputError(
-            f"{path.parent.name}/{path.name}: cannot be written ({error.strerror}); choose another place."
+            f"{path.parent.name}/{path.name}: cannot be written ({error.strerror}); choose another path."
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""Where the data files that come with the package lie."""
+"""Paths of the data files that come with the package."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def resource_path(name: str, kind: str = "data") -> Path:
         else in the checkout (``<kind>`` beside the package).
 
     Raises:
-        InputError: when neither place has it.
+        InputError: when neither holds it.
     """
     for root in (_PACKAGE / "share" / kind, _PACKAGE.parent / kind):
         if (root / name).exists():

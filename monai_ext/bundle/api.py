@@ -18,8 +18,7 @@ from monai_ext.bundle.configs import inference
 from monai_ext.bundle.runner import AUTO, device_override, open_workflow, unwrapped
 from monai_ext.engines.devices import mixed_precision
 from monai_ext.errors import InputError
-from monai_ext.inferers.prompt import as_prompts
-from monai_ext.prompts.prompt import Prompt
+from monai_ext.prompts.prompt import Prompt, as_prompts
 from monai_ext.transforms.masks import PromptMasks
 from monai_ext.transforms.save import why_empty
 

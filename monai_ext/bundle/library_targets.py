@@ -35,6 +35,7 @@ LEFT_OUT = {
     "monai.networks.blocks.fcn": ...,
     "ignite.metrics.gan.fid": ...,
     "ignite.metrics.gan.inception_score": ...,
+    "ignite.metrics.gan.utils": ...,
     # read what an address gives, or a camera
     "monai.data.dataset": {"CSVDataset"},
     "monai.data.iterable_dataset": {"CSVIterableDataset"},

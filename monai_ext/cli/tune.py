@@ -91,9 +91,9 @@ def tune(
 
         axes = parse_axes(values or [])
         folder = catalog.find_bundle(bundle)
-        from monai_ext.studies.tune import Task, run_tune
+        from monai_ext.studies.tune import EvaluationTask, run_tune
 
-        task = Task(
+        task = EvaluationTask(
             bundle=folder,
             data=data,
             split=split,
@@ -112,7 +112,7 @@ def tune(
             metric=metric,
             samples=samples,
             holdout=holdout,
-            tell=lambda line: None if quiet else say(line),
+            report_line=lambda line: None if quiet else say(line),
         )
     if not quiet:
         _tell(report, output)
@@ -131,7 +131,7 @@ def chosen_sets(listed: str | None) -> list[str] | None:
 
 
 def _tell(report: Mapping[str, Any], output: Path) -> None:
-    from monai_ext.studies.tune_settings import counted, shown
+    from monai_ext.studies.tune_settings import format_value, plural
 
     metric, best = report["metric"], report["best"]
     columns = {name: title for name, title in COLUMNS.items() if name in best["metrics"] and name != metric}
@@ -139,7 +139,7 @@ def _tell(report: Mapping[str, Any], output: Path) -> None:
     rows = report["settings"][:SHOWN]
     rows += [report["default"]] if report["default"] not in rows else []
     for row in rows:
-        cells = [shown(row["setting"][key]) for key in best["setting"]]
+        cells = [format_value(row["setting"][key]) for key in best["setting"]]
         cells += [_figure(row["score"]), f"{row['gain']:+.3f}"]
         cells += [_figure(row["metrics"].get(name)) for name in columns]
         table.add_row(*map(Text, [*cells, "the bundle's own" if row["default"] else ""]))
@@ -150,7 +150,7 @@ def _tell(report: Mapping[str, Any], output: Path) -> None:
     line = f"best of {len(report['settings'])}: {metric} {best['score']:.3f}, the bundle's own"
     print(line if best["default"] else f"{line} {report['default']['score']:.3f}; difference {_gain(best)}")
     if held := report["holdout"]:
-        line = f"on {counted(held['cases'], 'case')} of '{held['split']}', which had no say: {metric}"
+        line = f"on {plural(held['cases'], 'case')} of '{held['split']}', which had no say: {metric}"
         line += f" {_figure(held['best'][metric])}, the bundle's own"
         own = f"{line} {_figure(held['default'][metric])}; difference {_gain(held)}"
         say(line if best["default"] else own)

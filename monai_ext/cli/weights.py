@@ -16,7 +16,7 @@ from rich.table import Table
 from monai_ext.cli.console import reporting, say
 from monai_ext.errors import WeightsError
 from monai_ext.weights import store
-from monai_ext.weights.groups import GROUPS, announced
+from monai_ext.weights.groups import GROUPS, describe_group
 from monai_ext.weights.load import weights_file
 from monai_ext.weights.registry import CONVERTED, Entry, read_registry, registered
 
@@ -79,7 +79,7 @@ def fetch(
         if name not in GROUPS:
             _fetch(name, folder, quiet)
             return
-        for line in [] if quiet else announced(name):
+        for line in [] if quiet else describe_group(name):
             say(line)
         lost = []
         for one in GROUPS[name]:
@@ -111,7 +111,7 @@ def _fetch(name: str, folder: Path | None, quiet: bool) -> None:
         fetch_weights(
             name,
             folder,
-            tell=lambda line: None if quiet else say(line),
+            report_line=lambda line: None if quiet else say(line),
             progress=lambda done, total: bar.update(task, completed=done, total=total, visible=True),
         )
     if entry.loader in CONVERTED and entry.source != "embedded" and not quiet:

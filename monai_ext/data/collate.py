@@ -11,7 +11,7 @@ from monai.data import MetaTensor, list_data_collate
 def collate_single_case(items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """A batch of one case, as MONAI's ``list_data_collate`` makes it, whose MetaTensors share the case's memory.
 
-    Stacking copies what it stacks, and it copies a grey image three times, whose channels are one memory
+    Stacking would copy the voxels, and those of a grey image three times, although its channels share one memory
     (:class:`monai_ext.transforms.DisplayRange`): nearly a gigabyte for 512 x 512 x 300 voxels.
 
     Args:

@@ -1,4 +1,4 @@
-"""Everything that is wrong with data sets, found by opening each item of each list once, one at a time."""
+"""Everything that is wrong with data sets, found by opening each item of each list, one at a time."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class Entry:
         split: name of the list.
         item: as :func:`monai_ext.data.datasets.read_split` gives it.
         classes: label values that the item itself says its label holds.
-        repeat: the list only names an item of another list by its id, as "demo" does.
-        contents: None where the image cannot be used.
+        repeat: whether the list only names an item of another list by its id, as "demo" does.
+        contents: what the files hold; None where the image cannot be used.
     """
 
     split: str
@@ -33,12 +33,12 @@ class Entry:
 
     @property
     def files(self) -> str:
-        """What is opened: entries of the same files are the same image."""
+        """The files that are opened: entries of the same files are the same image."""
         return str(self.item["image"])
 
     @property
-    def place(self) -> str:
-        """Where to look: "set: case (list)"."""
+    def location(self) -> str:
+        """Where a user finds the item: "set: case (list)"."""
         return f"{self.item['set']}: {self.item['case']} ({self.split})"
 
 
@@ -50,7 +50,7 @@ class DatasetCheck:
         lists: names of the lists of each set that could be read.
         entries: every item of every list.
         problems: what has to be corrected, one line each, beginning with the set.
-        notes: what is odd and may be right, one line each.
+        notes: what is odd but may be right, one line each.
     """
 
     lists: Mapping[str, Sequence[str]]
@@ -64,15 +64,15 @@ def check_sets(
     sets: str | Sequence[str] | None = None,
     track: Callable[[Sequence[Entry]], Iterable[Entry]] = iter,
 ) -> DatasetCheck:
-    """Look for everything that is wrong in one data set or several, in all their lists.
+    """Find everything that is wrong in one data set or several, in all their lists.
 
     Args:
         folder: one set, or a parent of several.
         sets: names of those to check, as in :func:`monai_ext.data.datasets.find_sets`; all if None.
-        track: passes on the entries that are opened, and may show how far it is.
+        track: passes on the entries that are opened, and may show the progress.
 
     Raises:
-        InputError: only when there is no such set; what is wrong inside is in the result.
+        InputError: only when there is no such set; what is wrong inside a set is in the result.
     """
     lists: dict[str, list[str]] = {}
     entries: list[Entry] = []
@@ -91,19 +91,19 @@ def check_sets(
     notes: dict[tuple[str, str], list[str]] = {}  # cases by set and sentence
     for entry in track([entry for entry in entries if not entry.repeat]):
         if entry.files in opened:
-            problems.append(_twice(entry, opened[entry.files][0]))
+            problems.append(_duplicate(entry, opened[entry.files][0]))
             continue
-        found = ItemCheck(entry.item, entry.classes)
-        opened[entry.files] = entry, found.contents
-        problems += [f"{entry.place}: {problem}" for problem in found.problems]
-        for note in found.notes:
+        check = ItemCheck(entry.item, entry.classes)
+        opened[entry.files] = entry, check.contents
+        problems += [f"{entry.location}: {problem}" for problem in check.problems]
+        for note in check.notes:
             notes.setdefault((entry.item["set"], note), []).append(entry.item["case"])
-        first = first_with.setdefault(found.pixels, entry) if found.pixels else entry
+        first = first_with.setdefault(check.pixels, entry) if check.pixels else entry
         if first is not entry:
-            problems.append(_twice(entry, first))
+            problems.append(_duplicate(entry, first))
     entries = [replace(e, contents=opened[e.files][1] if e.files in opened else None) for e in entries]
-    told = [*(_told(*key, cases) for key, cases in notes.items()), *_lacking(entries)]
-    return DatasetCheck(lists, entries, _lines(problems), _lines(told))
+    lines = [*(_note(*key, cases) for key, cases in notes.items()), *_missing_labels(entries)]
+    return DatasetCheck(lists, entries, _lines(problems), _lines(lines))
 
 
 def _folders(folder: str | Path, sets: str | Sequence[str] | None) -> list[Path]:
@@ -140,21 +140,21 @@ def _entries(reader: SetReader, split: str) -> list[Entry]:
 
 
 def _lines(texts: Iterable[str]) -> list[str]:
-    """Each text once and on one line: an id may hold a line break."""
+    """The texts without repetitions, each on one line: an id may hold a line break."""
     return list(dict.fromkeys(" ".join(text.split()) for text in texts))
 
 
-def _twice(entry: Entry, first: Entry) -> str:
-    return f"{entry.place}: the same image as {first.place}; keep one of them"
+def _duplicate(entry: Entry, first: Entry) -> str:
+    return f"{entry.location}: the same image as {first.location}; keep one of them"
 
 
-def _told(name: str, note: str, cases: Sequence[str]) -> str:
+def _note(name: str, note: str, cases: Sequence[str]) -> str:
     others = f" and {len(cases) - 1} more" if len(cases) > 1 else ""
     return f"{name}: {cases[0]}{others}: {note}"
 
 
-def _lacking(entries: Iterable[Entry]) -> list[str]:
-    """Notes on labels that are not there: of a target in a whole set, of items in a list that has others."""
+def _missing_labels(entries: Iterable[Entry]) -> list[str]:
+    """Notes on targets that no item of a set shows, and on items without a label in lists where others have one."""
     most: dict[tuple[str, str], float] = {}
     labelled: dict[tuple[str, str], list[bool]] = {}
     for entry in entries:

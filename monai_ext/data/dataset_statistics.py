@@ -1,4 +1,4 @@
-"""What data sets hold, in figures: patients, sizes, spacings, intensities, and how often each target is there."""
+"""Statistics of data sets: patients, sizes, spacings, intensities, and how many items show each target."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from monai_ext.data.dataset_check import DatasetCheck, Entry
 
 
 def statistics(check: DatasetCheck) -> dict[str, Any]:
-    """Figures of checked data sets, ready for JSON.
+    """Statistics of checked data sets, ready for JSON.
 
     Returns:
         ``sets`` by name, each with ``modality`` and ``lists`` by name, each of them with ``items``, ``patients``,
         ``unreadable`` (images that cannot be used), ``kinds`` and ``targets``. A kind ("picture 2D") has
         ``items``, ``channels`` and for each axis the ``size`` (rows and columns, or X, Y, Z) and ``spacing_mm``
-        (none for pictures) as ``{"min", "median", "max"}``. A target has the number of items where it is
-        ``shown`` and annotated but ``empty``, and of those that show it the ``median_share`` of the picture in
-        [0, 1] or the ``median_ml``. ``intensities`` are listed by modality and kind: the ``lowest`` and
-        ``highest`` value of all, and the medians of both over the images.
+        (none for pictures) as ``{"min", "median", "max"}``. A target has the number of items that show it,
+        ``shown``, and of those whose mask of it is ``empty``, and over the items that show it the ``median_share`` of
+        the picture in [0, 1] or the ``median_ml``. ``intensities`` are listed by modality and kind: the ``lowest``
+        and ``highest`` value of all images, and the medians of both over the images.
     """
     return {
         "sets": {

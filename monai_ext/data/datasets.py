@@ -14,7 +14,7 @@ from monai_ext.prompts.library import modality_key
 
 DESCRIPTION = "dataset.json"
 FACTS = ("pathology", "tumour_type", "finding", "empty_mask", "difficulty")
-"""What an item says of itself beside its mask."""
+"""Facts that an item of ``dataset.json`` may state beside its mask."""
 
 
 def find_sets(folder: str | Path, sets: str | Sequence[str] | None = None) -> list[Path]:
@@ -22,8 +22,8 @@ def find_sets(folder: str | Path, sets: str | Sequence[str] | None = None) -> li
 
     Args:
         folder: one set, or a parent of several.
-        sets: names of the folders to keep, in this order (a string: separated by commas); all of them if None
-            or empty.
+        sets: names of the folders to keep, in this order, a list or a string separated by commas; None or empty
+            keeps all.
 
     Raises:
         InputError: when there is none, or when a name of `sets` is not among them.
@@ -54,22 +54,22 @@ def read_split(
 
     Args:
         folder: one set, or a parent of several (then sets without this list are passed over).
-        split: name of a list in ``dataset.json``: training, validation, test, images, demo, …
+        split: name of a list in ``dataset.json``, such as training, validation, test, images or demo.
         sets: names of the sets to pool, as in :func:`find_sets`.
-        unions: targets to add where all parts are annotated, as ``{"lungs": ["left lung", "right lung"]}``.
+        unions: targets to add where all that they unite are annotated, as ``{"lungs": ["left lung", "right lung"]}``.
         exclude: ids of cases that are left out.
 
     Returns:
-        one dict per image: ``image`` (a path, or a list of paths, one per sequence), ``label`` (a path; left
-        out where there is none), ``case``, ``group`` (patient), ``set``, ``modality`` (one of
+        one dict per image: ``image`` (a path, or a list of paths, one per sequence), ``label`` (a path; missing
+        where there is none), ``case``, ``group`` (patient), ``set``, ``modality`` (one of
         ``prompts.MODALITIES``, or "other" for pictures without labels), ``facts`` (those of :data:`FACTS`
         that the item states), ``targets`` (label values by name, only those annotated in this item),
         ``prompts`` (the set's own sentences by name) and ``table`` ("0+1+2": all values of the label table).
-        A target is called as in the label table, a union of labels by its first prompt.
+        The name of a target is that of the label table; a union of labels is named by its first prompt.
 
     Raises:
-        InputError: all problems of all sets at once: lists or files that are missing, labels that the table
-            does not know, ids or images that stand twice, patients who are in two lists.
+        InputError: with the problems of all sets in one message: lists or files that are missing, labels that the
+            table does not have, ids or images that are listed twice, patients who are in two lists.
     """
     folders = find_sets(folder, sets)
     items: list[dict[str, Any]] = []
@@ -98,7 +98,7 @@ def read_split(
 
 
 class SetReader:
-    """One ``dataset.json``; what is wrong with it is gathered in `problems`, never raised one by one."""
+    """One ``dataset.json``; what is wrong with it is collected in `problems`, so that all of it is reported together."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.name = folder, folder.resolve().name
@@ -111,21 +111,21 @@ class SetReader:
         self.problems: list[str] = []
         for key in ("labels", "prompts"):
             if not isinstance(self.table.setdefault(key, {}), dict):
-                self._say(f"{key}: an object is needed, with label values as keys")
+                self._report(f"{key}: an object is needed, with label values as keys")
                 self.table[key] = {}
         self.lists = {key: value for key, value in self.table.items() if isinstance(value, list)}
         self.labels = {str(k): str(v) for k, v in self.table["labels"].items()}
         for value in [value for value in self.labels if not value.isdigit()]:
-            self._say(f"labels '{value}': the keys are label values, the entries their names")
+            self._report(f"labels '{value}': the keys are label values, the entries their names")
             del self.labels[value]
         self.targets: dict[str, tuple[int, ...]] = {}
         self.prompts: dict[str, list[str]] = {}
         self._read_targets()
-        # The lists of ids, such as "demo", only repeat items; the others must not share a patient.
+        # Lists of ids, such as "demo", only repeat items; the other lists must not share a patient.
         self.by_id = {self._id(e): e for key in self.lists for e in self.lists[key] if isinstance(e, dict)}
         self._check_lists()
 
-    def _say(self, text: str) -> None:
+    def _report(self, text: str) -> None:
         self.problems.append(f"{self.name}: {text}")
 
     @staticmethod
@@ -138,15 +138,15 @@ class SetReader:
         """Values and sentences by target, from the prompts table, or from the labels where there is none."""
         table = self.table.get("prompts") or {k: [v] for k, v in self.labels.items() if v != "background"}
         for key, texts in table.items():
-            parts = str(key).split("+")
-            unknown = [p for p in parts if p not in self.labels]
-            if unknown or not all(p.isdigit() for p in parts):
-                self._say(f"prompts '{key}': label {', '.join(unknown) or key} is not in the label table")
+            values = str(key).split("+")
+            unknown = [value for value in values if value not in self.labels]
+            if unknown or not all(map(str.isdigit, values)):
+                self._report(f"prompts '{key}': label {', '.join(unknown) or key} is not in the label table")
             elif not isinstance(texts, list) or not texts:
-                self._say(f"prompts '{key}': a list of sentences is needed")
+                self._report(f"prompts '{key}': a list of sentences is needed")
             else:
-                name = self.labels[key] if len(parts) == 1 else str(texts[0])
-                self.targets[name] = tuple(int(p) for p in parts)
+                name = self.labels[key] if len(values) == 1 else str(texts[0])
+                self.targets[name] = tuple(map(int, values))
                 self.prompts[name] = [str(text) for text in texts]
 
     def _check_lists(self) -> None:
@@ -158,11 +158,11 @@ class SetReader:
                 lists_of[str(entry.get("group", case))].add(key)
                 for what, value in (("id", case), ("image", str(entry.get("image")))):
                     if value in seen[what]:
-                        self._say(f"{what} {value} stands twice")
+                        self._report(f"{what} {value} stands twice")
                     seen[what].add(value)
         for group, keys in lists_of.items():
             if len(keys) > 1:
-                self._say(f"group {group} is in {' and '.join(sorted(keys))}")
+                self._report(f"group {group} is in {' and '.join(sorted(keys))}")
 
     def _modality(self) -> str:
         given = self.table.get("modality", "")
@@ -171,17 +171,17 @@ class SetReader:
             return modality_key(text or self.name.replace("_", " "))
         except InputError as error:
             if self.targets:
-                self._say(str(error).rstrip("."))
+                self._report(str(error).rstrip("."))
             return "other"
 
     def _file(self, case: str, what: str, name: Any) -> str:
         path = self.folder / str(name)
         try:
-            there = isinstance(name, str) and (path.is_file() or (what == "image" and path.is_dir()))
+            exists = isinstance(name, str) and (path.is_file() or (what == "image" and path.is_dir()))
         except OSError:  # a name that no file system takes
-            there = False
-        if not there:
-            self._say(f"{case}: {what} {name} is missing")
+            exists = False
+        if not exists:
+            self._report(f"{case}: {what} {name} is missing")
         return str(path)
 
     def items(self, split: str, unions: Mapping[str, Sequence[str]]) -> list[dict[str, Any]]:
@@ -192,7 +192,7 @@ class SetReader:
         if isinstance(entry, str):
             entry = self.by_id.get(entry, {"image": entry})
         if not isinstance(entry, dict):
-            self._say(f"entry {entry!r} is neither a file, nor an id, nor an object")
+            self._report(f"entry {entry!r} is neither a file, nor an id, nor an object")
             return {}
         case = self._id(entry)
         image = entry.get("image")
@@ -219,9 +219,9 @@ class SetReader:
     ) -> dict[str, tuple[int, ...]]:
         values = {str(v) for v in (self.labels if annotated is None else annotated)}
         for value in sorted(values - set(self.labels)):
-            self._say(f"{case}: annotated label {value} is not in the label table")
-        targets = {n: v for n, v in self.targets.items() if values.issuperset(map(str, v))}
-        for name, parts in unions.items():
-            if name not in targets and all(part in targets for part in parts):
-                targets[name] = tuple(sorted({v for part in parts for v in targets[part]}))
+            self._report(f"{case}: annotated label {value} is not in the label table")
+        targets = {name: own for name, own in self.targets.items() if values.issuperset(map(str, own))}
+        for name, members in unions.items():
+            if name not in targets and all(member in targets for member in members):
+                targets[name] = tuple(sorted({value for member in members for value in targets[member]}))
         return targets

@@ -1,4 +1,4 @@
-"""What an evaluation asks of each image: its own targets, and things that are not in it."""
+"""The text prompts by which an evaluation scores each image: its own targets, and structures that it does not show."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from monai_ext.prompts.library import MODALITIES, PromptLibrary
 
 WORDINGS = ("canonical", "heldout", "nonsense", *LEVELS)
 SEPARATOR = "\n"
-"""Between the texts of an ensemble in one string of ``texts``, two of them between levels; in none of our sentences."""
+"""Stands between the texts of an ensemble in one string of ``texts``, twice between levels; no sentence holds it."""
 
-# Chest films and CT show the same organs, and a scope, a probe or a skull may show what CT calls by the same
-# name, so that only these of another modality's targets are surely not in an image.
+# Chest films and CT show the same organs, and endoscopy, ultrasound or MRI of the head may show a structure that has
+# the same name in CT. Only these targets of another modality are certainly absent from an image.
 _ABSENT_FROM_OTHERS = {
     "xray": ("lungs", "left lung", "right lung"),
     "us": ("breast tumour",),
@@ -32,9 +32,9 @@ _SAME_BODY = {"xray": ("ct",), "ct": ("xray",)}
 
 
 def absent_targets(modality: str) -> list[tuple[str, str]]:
-    """Pairs of a target and its modality that an image of this `modality` surely does not show.
+    """Pairs of a target and its modality that an image of this `modality` certainly does not show.
 
-    ``absent_targets("other")``, of a picture that is not medical, is all of them.
+    ``absent_targets("other")``, for a picture that is not medical, holds all pairs.
     """
     return [
         (target, other)
@@ -55,44 +55,44 @@ def evaluation_items(
     seed: int = 0,
     levels: PromptLevels | None = None,
 ) -> list[dict[str, Any]]:
-    """One item per image, with all the prompts that it is scored by.
+    """One item per image, with all the text prompts that it is scored by.
 
-    The targets are those of the set's prompts table that are annotated in the image; one whose mask is empty
+    The targets are those of the set's prompts table that are annotated in the image; a target whose mask is empty
     is an absent prompt. Further absent prompts come in turn from the targets of other modalities and from the
-    library's medical texts that are true of no image. A picture without labels (``images`` of a control set)
-    is asked for everything the library knows. The choice depends on set, case and seed, not on the order.
+    library's medical texts that are true of no image. A picture without labels (``images`` of a control set) gets a
+    prompt for every target of the library. The choice depends on set, case and seed, not on the order.
 
     Args:
         folder, split, sets: as in :func:`monai_ext.data.datasets.read_split`.
-        library: the sentences; those of the package if None. A target that it does not know is asked for by the
-            set's own first prompt.
+        library: the sentences; those of the package if None. The prompt of a target that it does not have is the
+            first sentence of the set.
         absent: number of further absent prompts per image.
         wording: "canonical": the one sentence of each target; "heldout": every paraphrase kept out of
             training (none of which states a fact of the image); "nonsense": texts that mean nothing medical,
-            and no target; "medclipsam_p0" to "medclipsam_p9", or several of them joined by "+", the parts of one
-            prompt (Table 7 of MedCLIP-SAMv2): see :mod:`monai_ext.prompts.levels`. Odd ones name the true
-            subtype that the item states (``pathology``, ``tumour_type``, ``finding``) or its label implies; what
-            states none that has sentences, and what is absent, is asked for as one level lower.
-        sequence: which one is shown of an image that has several.
+            and no target; "medclipsam_p0" to "medclipsam_p9", or several of them joined by "+", the groups of one
+            prompt (Table 7 of MedCLIP-SAMv2): see :mod:`monai_ext.prompts.levels`. Odd levels name the true
+            subtype that the item states (``pathology``, ``tumour_type``, ``finding``) or its label implies; an item
+            that states no subtype with sentences, and an absent target, get the words of one level lower.
+        sequence: number of the sequence that is used of an image with several.
         seed: of the choice of absent prompts.
-        levels: sentences of the levels; those of the package if None.
+        levels: sentences of the prompt levels; those of the package if None.
 
     Returns:
         dicts with ``image``, ``label`` (where there is one), ``case``, ``group``, ``set``, ``modality``,
         ``table`` ("0+1+2": all values that a label map of this set may hold), ``difficulty`` ("" where the list does
         not say) and three lists of one string
         per prompt: ``prompt``, ``target`` ("" if not one of the set's) and ``values`` ("1+2": the label
-        values of the target, "" if none). All are strings, which pass through a DataLoader unharmed. With a
-        level as wording two lists more: ``texts`` (the sentences of an ensemble, see :func:`joined_texts`;
-        ``prompt`` then holds the first and how many more there are) and ``subtype`` (the true subtype that the
-        words name: an oracle's words; "" for generic words).
+        values of the target, "" if none). All are strings, which a DataLoader does not change. With a level as
+        wording there are two lists more: ``texts`` (the sentences of an ensemble, see :func:`split_texts`;
+        ``prompt`` then holds the first and the number of the others) and ``subtype`` (the true subtype that the
+        words of an odd level name; "" for generic words).
 
     Raises:
         InputError: for an unknown wording, an image without label in a set that has targets, a target without
-            paraphrases or with fewer sentences than the level averages, or whatever is wrong with the data.
+            paraphrases or with fewer sentences than the level averages, and as :func:`read_split` does.
     """
-    asked_levels = tuple(level for level in wording.split("+") if level in LEVELS)
-    if wording not in WORDINGS and "+".join(asked_levels) != wording:
+    chosen_levels = tuple(level for level in wording.split("+") if level in LEVELS)
+    if wording not in WORDINGS and "+".join(chosen_levels) != wording:
         raise InputError(
             f"wording is '{wording}'; choose from {', '.join(WORDINGS[:3])}, {LEVELS[0]} to {LEVELS[-1]}, or "
             "several of these joined by +."
@@ -100,12 +100,14 @@ def evaluation_items(
     if absent < 0:
         raise InputError(f"absent is {absent}; a number of prompts, 0 or more, is needed.")
     cases = read_split(folder, split, sets)
-    blind = [f"{case['set']}/{case['case']}" for case in cases if case["prompts"] and "label" not in case]
-    if blind:
+    unlabelled = [
+        f"{case['set']}/{case['case']}" for case in cases if case["prompts"] and "label" not in case
+    ]
+    if unlabelled:
         raise InputError(
-            f"{folder}, list '{split}': no label to score {', '.join(blind[:5])} by; choose another list."
+            f"{folder}, list '{split}': no label to score {', '.join(unlabelled[:5])} by; choose another list."
         )
-    # Names as files would have them, if masks are saved: two sets may each have a case "001".
+    # Unique names, by which masks could be saved: two sets may each have a case "001".
     for case, name in zip(cases, unique_names([case["case"] for case in cases]), strict=True):
         case["case"] = name
         if isinstance(case["image"], list):
@@ -116,15 +118,15 @@ def evaluation_items(
             case["image"] = case["image"][sequence]
     library = library or PromptLibrary.load()
     words = _Wording(library, wording)
-    if asked_levels:
-        words = _Levels(library, levels or PromptLevels.load(), asked_levels)
+    if chosen_levels:
+        words = _Levels(library, levels or PromptLevels.load(), chosen_levels)
     return [_item(case, words, absent, seed) for case in cases]
 
 
 def draw_cases(cases: Sequence[dict[str, Any]], limit: int, seed: int = 0) -> list[dict[str, Any]]:
-    """`limit` of the items of :func:`evaluation_items`, or all if there are no more, in their order.
+    """`limit` of the items of :func:`evaluation_items`, or all if there are fewer, in their order.
 
-    The draw depends on set, case and seed alone, and a smaller one is part of a larger one.
+    The draw depends on set, case and seed alone, and a smaller draw is a subset of a larger one.
 
     Raises:
         InputError: for a limit below 1.
@@ -132,31 +134,31 @@ def draw_cases(cases: Sequence[dict[str, Any]], limit: int, seed: int = 0) -> li
     if limit < 1:
         raise InputError(f"limit is {limit}; one case is the least.")
 
-    def place(case: dict[str, Any]) -> str:
+    def rank(case: dict[str, Any]) -> str:
         return hashlib.sha256(f"{seed}/{case['set']}/{case['case']}".encode()).hexdigest()
 
-    drawn = {id(case) for case in sorted(cases, key=place)[:limit]}
+    drawn = {id(case) for case in sorted(cases, key=rank)[:limit]}
     return [case for case in cases if id(case) in drawn]
 
 
-def joined_texts(packed: str) -> tuple[tuple[str, ...], tuple[int, ...]]:
-    """The texts of one string of ``texts``, and how many each of several levels gave; () of a single level."""
-    groups = [tuple(group.split(SEPARATOR)) for group in packed.split(2 * SEPARATOR)]
+def split_texts(joined: str) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """The texts of one string of ``texts``, and the sizes of the groups of several levels; () for a single level."""
+    groups = [tuple(group.split(SEPARATOR)) for group in joined.split(2 * SEPARATOR)]
     texts = tuple(text for group in groups for text in group)
     return texts, tuple(map(len, groups)) if len(groups) > 1 else ()
 
 
-class _Asked(NamedTuple):
-    """One prompt: its packed texts, the target, its label values as "1+2", and the true subtype that they name."""
+class _Prompt(NamedTuple):
+    """One prompt: its joined texts, the target, its label values as "1+2", and the true subtype that the texts name."""
 
-    packed: str
+    joined: str
     target: str = ""
     values: str = ""
     subtype: str = ""
 
     @property
     def shown(self) -> str:
-        first, *more = joined_texts(self.packed)[0]
+        first, *more = split_texts(self.joined)[0]
         return f"{first} (and {len(more)} more)" if more else first
 
 
@@ -167,17 +169,17 @@ class _Wording:
         self.library, self.wording = library, wording
 
     def targets(self, modality: str) -> list[str]:
-        """The targets that there are words for."""
+        """The targets of a modality that the words exist for."""
         return self.library.targets(modality)
 
-    def words(self, target: str, modality: str, facts: Mapping[str, Any]) -> list[_Asked]:
-        """The prompts of a target of the library, which may be in the image or not."""
+    def words(self, target: str, modality: str, facts: Mapping[str, Any]) -> list[_Prompt]:
+        """The prompts of a target of the library, whether an image shows it or not."""
         if self.wording == "canonical":
-            return [_Asked(self.library.canonical(target, modality))]
-        return [_Asked(text) for text in self.library.heldout(target, modality)]
+            return [_Prompt(self.library.canonical(target, modality))]
+        return [_Prompt(text) for text in self.library.heldout(target, modality)]
 
-    def of_case(self, case: dict[str, Any], label: str) -> tuple[str, list[_Asked]]:
-        """The name of a label in the library, or its own where the library has none, and its prompts."""
+    def of_case(self, case: dict[str, Any], label: str) -> tuple[str, list[_Prompt]]:
+        """The library's name of a label, or the label itself where the library has none, and its prompts."""
         modality = case["modality"]
         try:
             target, implied = self.library.resolve(label, modality)
@@ -186,27 +188,27 @@ class _Wording:
                 raise InputError(
                     f"{case['set']}: {error} Only the canonical wording can be scored."
                 ) from None
-            return label, [_Asked(case["prompts"][label][0])]
+            return label, [_Prompt(case["prompts"][label][0])]
         return target, self.words(target, modality, {**case["facts"], **implied})
 
 
 class _Levels(_Wording):
     """The words of one or several prompt levels, as one prompt."""
 
-    def __init__(self, library: PromptLibrary, levels: PromptLevels, asked: Sequence[str]) -> None:
-        super().__init__(library, "+".join(asked))
-        self.levels, self.asked = levels, asked
+    def __init__(self, library: PromptLibrary, levels: PromptLevels, chosen: Sequence[str]) -> None:
+        super().__init__(library, "+".join(chosen))
+        self.levels, self.chosen = levels, chosen
 
     def targets(self, modality: str) -> list[str]:
-        most = max(self.asked, key=sentence_count)
+        most = max(self.chosen, key=sentence_count)
         return self.levels.targets(modality, most)
 
-    def words(self, target: str, modality: str, facts: Mapping[str, Any]) -> list[_Asked]:
+    def words(self, target: str, modality: str, facts: Mapping[str, Any]) -> list[_Prompt]:
         subtype = self.levels.subtype(target, modality, facts)
-        found = [self._at(level, target, modality, subtype) for level in self.asked]
-        packed = (2 * SEPARATOR).join(SEPARATOR.join(one.texts) for one in found)
-        named = {one.subtype for one in found if one.oracle}
-        return [_Asked(packed, subtype=named.pop() if named else "")]
+        groups = [self._at(level, target, modality, subtype) for level in self.chosen]
+        joined = (2 * SEPARATOR).join(SEPARATOR.join(group.texts) for group in groups)
+        named = {group.subtype for group in groups if group.oracle}
+        return [_Prompt(joined, subtype=named.pop() if named else "")]
 
     def _at(self, level: str, target: str, modality: str, subtype: str) -> LevelWords:
         generic = is_oracle(level) and not subtype
@@ -215,48 +217,48 @@ class _Levels(_Wording):
 
 
 def _item(case: dict[str, Any], words: _Wording, absent: int, seed: int) -> dict[str, Any]:
-    chance = random.Random(f"{seed}/{case['set']}/{case['case']}")
     modality = case["modality"]
-    asked: list[_Asked] = []
+    prompts: list[_Prompt] = []
     if words.wording == "nonsense":
-        asked += [_Asked(text) for text in words.library.nonsense("heldout")]
+        prompts += [_Prompt(text) for text in words.library.nonsense("heldout")]
     elif not case["prompts"]:
         known = [(target, m) for m in MODALITIES for target in words.targets(m)]
-        asked += [one for pair in known for one in words.words(*pair, {})]
+        prompts += [prompt for pair in known for prompt in words.words(*pair, {})]
     else:
-        for label, values in case["targets"].items():
+        for label, label_values in case["targets"].items():
             target, found = words.of_case(case, label)
-            shown = "+".join(map(str, values))
-            asked += [one._replace(target=target, values=shown) for one in found]
-        asked += _elsewhere(modality, words, absent, chance)
-    if not asked:
+            values = "+".join(map(str, label_values))
+            prompts += [prompt._replace(target=target, values=values) for prompt in found]
+        draws = random.Random(f"{seed}/{case['set']}/{case['case']}")
+        prompts += _absent_prompts(modality, words, absent, draws)
+    if not prompts:
         name = f"{case['set']}/{case['case']}"
         raise InputError(f"{name}: nothing to ask for; annotate a target, or set absent above 0.")
     kept = ("image", "label", "case", "group", "set", "modality", "table")
     item: dict[str, Any] = {key: case[key] for key in kept if key in case}
     item["difficulty"] = str(case["facts"].get("difficulty", ""))
-    item["prompt"] = [one.shown for one in asked]
-    item["target"] = [one.target for one in asked]
-    item["values"] = [one.values for one in asked]
+    item["prompt"] = [prompt.shown for prompt in prompts]
+    item["target"] = [prompt.target for prompt in prompts]
+    item["values"] = [prompt.values for prompt in prompts]
     if isinstance(words, _Levels):
-        item["texts"] = [one.packed for one in asked]
-        item["subtype"] = [one.subtype for one in asked]
+        item["texts"] = [prompt.joined for prompt in prompts]
+        item["subtype"] = [prompt.subtype for prompt in prompts]
     return item
 
 
-def _elsewhere(modality: str, words: _Wording, count: int, chance: random.Random) -> list[_Asked]:
-    """`count` prompts of things that an image of this modality does not show."""
-    others = [pair for pair in absent_targets(modality) if pair[0] in words.targets(pair[1])]
-    strangers = words.library.absent("heldout")
-    chance.shuffle(others)
-    chance.shuffle(strangers)
-    asked = []
+def _absent_prompts(modality: str, words: _Wording, count: int, draws: random.Random) -> list[_Prompt]:
+    """`count` prompts of structures that an image of this modality does not show."""
+    targets = [pair for pair in absent_targets(modality) if pair[0] in words.targets(pair[1])]
+    texts = words.library.absent("heldout")
+    draws.shuffle(targets)
+    draws.shuffle(texts)
+    prompts = []
     for number in range(count):
-        source = others if number % 2 == 0 else strangers
+        source = targets if number % 2 == 0 else texts
         if not source:
             raise InputError(f"absent is {count}; there are words for only {number} on {modality} images.")
-        if source is others:
-            asked.append(chance.choice(words.words(*others.pop(), {})))
+        if source is targets:
+            prompts.append(draws.choice(words.words(*targets.pop(), {})))
         else:
-            asked.append(_Asked(strangers.pop()))
-    return asked
+            prompts.append(_Prompt(texts.pop()))
+    return prompts

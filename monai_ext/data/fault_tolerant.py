@@ -1,4 +1,4 @@
-"""One unreadable case does not end a run, and finished ones are not done again."""
+"""A data set in which an unreadable case does not end a run, and finished cases are not done again."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from monai_ext.errors import InputError, actionable
 from monai_ext.io.case_names import FILE, HASH, NAMES, case_id, input_hash, without_names
 
 FAILED = "failed"
-"""Key of the reason, in an item that could not be loaded."""
+"""Key of the reason why an item could not be loaded."""
 
 FINISHED = "finished"
-"""Key of the rows, as JSON, in an item that an earlier run finished."""
+"""Key of the result rows, as JSON, of an item that an earlier run finished."""
 
 logger = logging.getLogger(__name__)
 
@@ -28,18 +28,18 @@ class FaultTolerantDataset(Dataset):
 
     An item with a record of the same settings becomes ``{"case": id, "finished": its rows, as JSON}`` and is not
     loaded. :class:`monai_ext.engines.FaultTolerantEvaluator` passes over both and
-    :class:`monai_ext.handlers.report.ReportWriter` lists them. Any other error, our fault, is raised. Since
-    failed and loaded items cannot be collated, the loader's batch size is 1.
+    :class:`monai_ext.handlers.report.ReportWriter` lists them. Any other error is a fault of the program and is
+    raised. Failed and loaded items cannot be collated, so the batch size of the loader is 1.
 
-    Every item gets ``input_sha256``, the hash of its content, for which it is read once before it is loaded.
+    Every item gets ``input_sha256``, the hash of its content, for which its files are read before they are loaded.
 
     Args:
         data: items with the keys ``case`` and ``image`` (a path).
         transform: loads and prepares an item.
-        records: of finished cases; None does all.
-        names: "hash": a case is called by its content (see :func:`monai_ext.io.case_names.case_id`), and no
-            message or record holds the name of a file or folder, which can be that of a patient; inputs of the
-            same content are one case. "file": by the item's own ``case``.
+        records: of the cases that are finished; None does every case.
+        names: "hash" names a case by its content (see :func:`monai_ext.io.case_names.case_id`): no message or record
+            then holds the name of a file or folder, which can be that of a patient, and inputs of the same content
+            are one case. "file" names a case by the item's own ``case``.
     """
 
     def __init__(
@@ -70,8 +70,8 @@ class FaultTolerantDataset(Dataset):
             reason = actionable(error)
             if not isinstance(reason, InputError):
                 raise
-            told = str(reason)
+            message = str(reason)
             if self.names == HASH:
-                told = without_names(told, Path(item["image"]), case)
-            logger.warning("%s left out: %s", case, told)
-            return {"case": case, FAILED: told}
+                message = without_names(message, Path(item["image"]), case)
+            logger.warning("%s left out: %s", case, message)
+            return {"case": case, FAILED: message}

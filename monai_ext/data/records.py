@@ -1,4 +1,4 @@
-"""Which cases an earlier run has finished: each has a record beside its masks."""
+"""Records of finished cases, one beside the masks of each, by which a later run passes them over."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from monai_ext.errors import InputError
 from monai_ext.files import whole_file
+from monai_ext.prompts.prompt import Prompt, as_prompts
 
 RECORD = "record.json"
 
@@ -21,10 +22,11 @@ class CaseRecords:
 
     Args:
         output_dir: folder for all cases.
-        settings: what a result depends on beside its input: prompts, thresholds, …; a module of the method, such as a
-            mask generator, is recorded by its class and its attributes.
+        settings: what else a result depends on beside its input, such as thresholds; a module of the method, such as
+            a mask generator, is recorded by its class and its attributes.
         bundle: name and version, which go into the settings.
         weights: what :func:`monai_ext.weights.load_into` returned, whose hash goes into the settings.
+        prompt: as the inferer takes it; the texts of each prompt go into the settings.
         resume: False finds no case finished.
 
     Attributes:
@@ -37,16 +39,22 @@ class CaseRecords:
         settings: Mapping[str, Any],
         bundle: tuple[str, str] | None = None,
         weights: Mapping[str, str] | None = None,
+        prompt: str | Sequence[str | Prompt] | None = None,
         resume: bool = True,
     ) -> None:
         self.output_dir = Path(output_dir)
         self.bundle, self.weights, self.resume = bundle, weights, resume
-        origin = {} if bundle is None else {"bundle": bundle[0], "version": bundle[1]}
-        origin |= {} if weights is None else {"weights": weights["sha256"]}
-        self.settings = json.loads(json.dumps({**origin, **settings}, default=_described))
+        known: dict[str, Any] = {}
+        if bundle is not None:
+            known["bundle"], known["version"] = bundle
+        if weights is not None:
+            known["weights"] = weights["sha256"]
+        if prompt is not None:
+            known["prompt"] = [one.texts for one in as_prompts(prompt)]
+        self.settings = json.loads(json.dumps({**known, **settings}, default=_described))
 
     def finished(self, item: Mapping[str, Any]) -> list[dict[str, Any]] | None:
-        """The rows, one per prompt, of an item with ``case`` and ``input_sha256``; None if it is to be done."""
+        """The result rows, one per prompt, of an item with ``case`` and ``input_sha256``; None if it is not finished."""
         path = self.output_dir / item["case"] / RECORD
         if not (self.resume and path.is_file()):
             return None
@@ -54,7 +62,7 @@ class CaseRecords:
             record = json.loads(path.read_text(encoding="utf-8"))
             rows, settings, digest = record["results"], record["settings"], record["input_sha256"]
         except (ValueError, KeyError, TypeError):
-            return None  # not one of ours, or damaged: the case is done again and the record replaced
+            return None  # of another program, or damaged: the case is done again and the record replaced
         same = settings == self.settings and digest == item["input_sha256"]
         return rows if same and all((self.output_dir / row["mask"]).is_file() for row in rows) else None
 

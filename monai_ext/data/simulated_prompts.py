@@ -1,4 +1,4 @@
-"""Prompts for an object whose mask is known: a loose box, points in and around it, a rough mask."""
+"""Visual prompts for an object whose mask is known: a loose box, points in and around it, a rough mask."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ from segment_anything.utils.amg import batched_mask_to_box
 from skimage.measure import label as components
 from torch import Tensor
 
-DEEP = 0.7  # of the greatest depth: from there on a place counts as the middle of an object
-SPECK = 0.01  # of an object: smaller parts of its mask are noise
-AROUND = 0.5  # of the box's sides: how far outside of it points that are not the object may lie
+DEEP = 0.7
+"""Fraction of the greatest depth in an object from which on a pixel counts as near its middle."""
+SPECK = 0.01
+"""Fraction of an object below which a connected component of its mask is noise."""
+AROUND = 0.5
+"""Fraction of the sides of a box by which background points may lie outside of it."""
 
 
 def object_boxes(masks: Tensor) -> Tensor:
@@ -22,9 +25,9 @@ def object_boxes(masks: Tensor) -> Tensor:
 
 
 def without_specks(mask: Tensor, share: float = SPECK) -> Tensor:
-    """A mask (H, W) without the connected parts that are smaller than this share of it.
+    """A mask (H, W) without the connected components that are smaller than this fraction of it.
 
-    Published masks hold stray pixels (a third of those of Kvasir-SEG that we validate on hold one), and nobody would
+    Published masks hold stray pixels (a third of the masks of Kvasir-SEG in the validation list do), and nobody would
     draw a box around a polyp and a pixel in the corner.
     """
     labels = components(mask.numpy() > 0.5, connectivity=2)
@@ -35,13 +38,13 @@ def without_specks(mask: Tensor, share: float = SPECK) -> Tensor:
 
 
 def jittered_boxes(boxes: Tensor, jitter: float, height: int, width: int, random: RandomState) -> Tensor:
-    """Each edge moved on its own, uniformly by up to `jitter` of the box's side across it, and kept in the image.
+    """Boxes with each edge moved independently, uniformly by up to `jitter` of the box's side, and kept in the image.
 
     Args:
         boxes: (N, 4), first and last column and row.
-        jitter: in units of the side, below .5, so that no box turns inside out.
+        jitter: fraction of the side, below 0.5, so that no box turns inside out.
         height, width: of the image.
-        random: decides.
+        random: source of the draws.
     """
     sides = (boxes[:, 2:] - boxes[:, :2] + 1).repeat(1, 2)
     moved = boxes + torch.from_numpy(random.uniform(-jitter, jitter, boxes.shape)).float() * sides
@@ -49,7 +52,7 @@ def jittered_boxes(boxes: Tensor, jitter: float, height: int, width: int, random
 
 
 def centre_point(mask: Tensor) -> Tensor:
-    """The (x, y) of the place in a mask (H, W), not empty, that lies farthest from its outline; float32."""
+    """The (x, y) float32 of the pixel of a mask (H, W), not empty, that lies farthest from its outline."""
     depth, corner = _depth(mask.numpy() > 0.5)
     row, column = np.unravel_index(int(depth.argmax()), depth.shape)
     return torch.tensor([column + corner[1], row + corner[0]], dtype=torch.float32)
@@ -58,14 +61,14 @@ def centre_point(mask: Tensor) -> Tensor:
 def object_points(
     mask: Tensor, count: int, random: RandomState, middle: float = 0.6, outside: float = 0.4
 ) -> tuple[Tensor, Tensor]:
-    """Points of an object and, after the first, some around it.
+    """Points in an object and, after the first, some around it.
 
     Args:
         mask: (H, W), not empty.
         count: number of points.
-        random: decides.
-        middle: chance that a point of the object lies near its middle, not just anywhere in it.
-        outside: chance that a point, not the first, lies outside the object, near its box.
+        random: source of the draws.
+        middle: probability that a point in the object lies near its middle, not just anywhere in it.
+        outside: probability that a point, not the first, lies outside the object, near its box.
 
     Returns:
         (count, 2) float32, (x, y) in pixels; and (count,) int32 labels, 1 in the object and 0 outside.
@@ -79,13 +82,13 @@ def object_points(
         slice(max(0, low - around), low + side + around)
         for low, side, around in zip(corner, depth.shape, margin, strict=True)
     )
-    beyond = np.argwhere(~array[window]) + [part.start for part in window]
+    background = np.argwhere(~array[window]) + [axis.start for axis in window]
     points, labels = [], []
     for number in range(count):
-        away = number > 0 and len(beyond) > 0 and random.rand() < outside
-        places = beyond if away else deep if random.rand() < middle else inside
-        points.append(places[random.randint(len(places))][::-1])
-        labels.append(0 if away else 1)
+        negative = number > 0 and len(background) > 0 and random.rand() < outside
+        pixels = background if negative else deep if random.rand() < middle else inside
+        points.append(pixels[random.randint(len(pixels))][::-1])
+        labels.append(0 if negative else 1)
     return torch.from_numpy(np.stack(points)).float(), torch.tensor(labels, dtype=torch.int32)
 
 
@@ -95,7 +98,7 @@ def rough_mask(mask: Tensor, size: int, random: RandomState) -> Tensor:
     Args:
         mask: (H, W) in {0, 1}, not empty.
         size: side of the result.
-        random: decides.
+        random: source of the draws.
 
     Returns:
         (size, size) float32 logits in [-10, 10], the object where they are positive; never all negative.

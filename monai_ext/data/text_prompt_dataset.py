@@ -1,4 +1,4 @@
-"""Training material: labelled slices in memory, each asked for with a sentence that is true of it or is not."""
+"""Training data for text prompts: labelled slices in memory, each with sentences that are true of it or are not."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def load_slices(
     size: int = 192,
     step: int = 2,
 ) -> list[dict[str, Any]]:
-    """Read images and labels once and keep them small.
+    """Read images and labels and resize them, to be kept in memory.
 
     Args:
         items: of :func:`monai_ext.data.datasets.read_split`; an item of several sequences becomes one
@@ -41,12 +41,12 @@ def load_slices(
         library: gives each target its name.
         preprocessing: loads the keys `image` and `label`; `image` comes as (3, ...) in [0, 1].
         size: side in pixels that pictures and slices are resized to, whatever their shape.
-        step: every how many slices of a volume are taken; slices without content are left out.
+        step: distance, in slices, of those that are taken of a volume; slices without content are left out.
 
     Returns:
         dicts with `image` (3, size, size) uint8, `masks` (K, size, size) uint8 in {0, 1}, `targets` (K names),
         `set`, `modality`, `facts`, and `own`: the set's own sentences for targets that the library does not know.
-        Paired organs seen as two parts are also given side by side.
+        Paired organs that are seen as two components also have a target for each side.
     """
     slices = []
     for item in items:
@@ -55,24 +55,25 @@ def load_slices(
             data = preprocessing({**item, "image": sequence})
             image = convert_to_tensor(data["image"])
             label = convert_to_tensor(data["label"]) if "label" in data else torch.zeros_like(image[:1])
-            for shown, values in _as_shown(image, label, getattr(data["image"], "affine", None), step):
-                slices.append(_small_slice(shown, values, item, library, size))
+            for shown, values in _displayed(image, label, getattr(data["image"], "affine", None), step):
+                slices.append(_resized(shown, values, item, library, size))
     return slices
 
 
-def _as_shown(
+def _displayed(
     image: Tensor, label: Tensor, affine: Tensor | None, step: int
 ) -> Iterable[tuple[Tensor, Tensor]]:
+    """Image (3, H, W) and label (1, H, W) of a picture, or of every `step`-th slice of a volume with content."""
     if image.ndim == 3:
         yield image, label
         return
     view = slice_view(image.shape[1:], None if affine is None else np.asarray(affine))
-    for one, values in zip(view.show(image)[::step], view.show(label)[::step], strict=True):
-        if float((one > 0.06).float().mean()) > 0.05:
-            yield one, values
+    for plane, values in zip(view.show(image)[::step], view.show(label)[::step], strict=True):
+        if float((plane > 0.06).float().mean()) > 0.05:
+            yield plane, values
 
 
-def _small_slice(
+def _resized(
     image: Tensor, label: Tensor, item: Mapping[str, Any], library: PromptLibrary, size: int
 ) -> dict[str, Any]:
     masks: dict[str, Tensor] = {}
@@ -82,7 +83,7 @@ def _small_slice(
         try:
             target, stated = library.resolve(name, item["modality"])
             facts.update(stated)
-        except InputError:  # a target of the user's own, asked for by the set's own sentences
+        except InputError:  # a target that only the set has, with sentences of its own
             target, own[name] = name, list(item["prompts"][name])
         masks[target] = F.interpolate(mask[None, None], (size, size), mode="area")[0, 0] >= 0.5
     for name, (left, right) in SIDED.items():
@@ -104,13 +105,13 @@ def _small_slice(
 
 
 def split_sides(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-    """The patient's left and right part of a paired organ in radiological display (left is on the image's right).
+    """The patient's left and right half of a paired organ in radiological display (left is on the image's right).
 
     Args:
         mask: (H, W) bool.
 
     Returns:
-        two (H, W) bool masks, or None unless the organ is seen as two large parts on either side of the middle
+        two (H, W) bool masks, or None unless the organ is seen as two large components on either side of the middle
         of their extent.
     """
     labels = components(mask)
@@ -130,31 +131,32 @@ def split_sides(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
 
 
 class TextPromptDataset(Randomizable, Dataset):
-    """One item per (image, target), asked for with random sentences.
+    """One item per (image, target), with random sentences as text prompts.
 
-    The first of an item's sentences names its target, each further one with chance `absent` something that is
-    not there (its label is empty) or else any target of the image. What is not there is a target of the same set
-    that is missing from the image, a target of another modality, a medical structure that none of the images
-    show, or words that are not medical at all. Images without any target are always asked so, and a single
-    sentence is absent with chance `absent` itself.
+    The first of an item's sentences names its target. Each further one names, with probability `absent`, something
+    that is not in the image (its label is empty), else any target of the image. A single sentence is absent with
+    that probability itself, and images without any target have only absent sentences. What is absent is a target of
+    the same set that is missing from the image, a target of another modality, a medical structure that none of the
+    images show, or words that are not medical at all.
 
     Args:
-        data: items of :func:`monai_ext.data.datasets.read_split`, loaded now and kept small in memory.
-        library: the sentences; only those true of an image are drawn for it.
+        data: items of :func:`monai_ext.data.datasets.read_split`, which are loaded now and kept in memory, resized.
+        library: the sentences; only those true of an image are drawn for its targets.
         preprocessing, size, step: see :func:`load_slices`.
-        extra: further slices, as :func:`load_slices` returns them: phantoms, photographs.
+        additional_slices: further slices, as :func:`load_slices` returns them: phantoms, photographs.
         lesions: number of MR slices that get lesions painted in, see :func:`monai_ext.synthesis.lesions.lesion_slices`.
-        opacities: number of chest X-rays whose lungs get clouded, see
+        opacities: number of chest X-rays whose lungs get opacities, see
             :func:`monai_ext.synthesis.opacities.opacity_slices`.
-        transplants: number of pictures per target that get a tumour of another one, see
+        transplants: number of pictures per target that get a tumour of another picture, see
             :func:`monai_ext.synthesis.transplants.transplant_slices`.
         transform: random augmentation of `image` (3, H, W) float in [0, 1] and `label` (P, H, W) in {0, 1};
-            the item also holds `prompt` (P strings), `sided` (one of them names a side), `modality`, and `medical`,
-            0.0 for a picture of nothing medical and 1.0 for others.
-        prompts: P, the number of sentences per image: more of them share one encoding.
-        absent: chance of an absent prompt.
-        canonical: chance that a present target is asked for by its canonical sentence.
-        rewording: chance that any other sentence is reworded, see :class:`monai_ext.prompts.rewording.Rewording`.
+            the item also holds `prompt` (P strings), `sided` (True if one of them names a side), `modality`, and
+            `medical`, 0.0 for a picture of nothing medical and 1.0 for others.
+        prompts: P, the number of sentences per item, which share one encoding of the image.
+        absent: probability of an absent prompt.
+        canonical: probability that the prompt of a target that is shown is its canonical sentence.
+        rewording: probability that any other sentence is reworded, see
+            :class:`monai_ext.prompts.rewording.Rewording`.
         seed: of the draws.
     """
 
@@ -166,7 +168,7 @@ class TextPromptDataset(Randomizable, Dataset):
         transform: Callable | None = None,
         size: int = 192,
         step: int = 2,
-        extra: Sequence[Mapping[str, Any]] = (),
+        additional_slices: Sequence[Mapping[str, Any]] = (),
         lesions: int = 0,
         opacities: int = 0,
         transplants: int = 0,
@@ -179,16 +181,16 @@ class TextPromptDataset(Randomizable, Dataset):
         self.library = library
         self.prompts, self.absent, self.canonical = prompts, absent, canonical
         self.rewording = Rewording.load(library.heldout_texts(), rewording)
-        slices = [*load_slices(data, library, preprocessing, size, step), *extra]
-        made = [
+        slices = [*load_slices(data, library, preprocessing, size, step), *additional_slices]
+        synthetic = [
             *lesion_slices(slices, lesions, seed),
             *opacity_slices(slices, opacities, seed),
             *transplant_slices(slices, transplants, seed),
         ]
         pairs: list[dict[str, Any]] = []
-        for one in [*slices, *made]:
-            shown: list[int | None] = [k for k, mask in enumerate(one["masks"]) if bool(mask.any())]
-            pairs += [{"slice": one, "target": k, "shown": shown} for k in shown or [None]]
+        for sample in [*slices, *synthetic]:
+            shown: list[int | None] = [k for k, mask in enumerate(sample["masks"]) if bool(mask.any())]
+            pairs += [{"slice": sample, "target": k, "shown": shown} for k in shown or [None]]
         super().__init__(pairs, transform)
         self.set_random_state(seed)
 
@@ -201,16 +203,16 @@ class TextPromptDataset(Randomizable, Dataset):
         return self
 
     def sentences(self) -> list[str]:
-        """Every sentence by which one of the targets that some image shows may be asked for."""
+        """Every sentence that may be the prompt of a target which some image shows."""
         texts: dict[str, None] = {}
         for pair in self.data:
             if pair["target"] is not None:
-                one = pair["slice"]
-                texts |= dict.fromkeys(self._sentences(one, one["targets"][pair["target"]]))
+                sample = pair["slice"]
+                texts |= dict.fromkeys(self._sentences(sample, sample["targets"][pair["target"]]))
         return list(texts)
 
     def weights(self, by_set: Mapping[str, float] | None = None, default: float = 1.0) -> Tensor:
-        """Sampling weights of the items: each set as a whole gets its own, spread evenly over its targets."""
+        """Sampling weights of the items: each set has a weight of its own, shared evenly among its targets."""
         keys = [
             (p["slice"]["set"], None if p["target"] is None else p["slice"]["targets"][p["target"]])
             for p in self.data
@@ -221,56 +223,58 @@ class TextPromptDataset(Randomizable, Dataset):
             count[key] = count.get(key, 0) + 1
         return torch.tensor([(by_set or {}).get(k[0], default) / names[k[0]] / count[k] for k in keys])
 
-    def _absent_prompt(self, one: Mapping[str, Any]) -> str:
-        missing = [t for t, mask in zip(one["targets"], one["masks"], strict=True) if not mask.any()]
+    def _absent_prompt(self, sample: Mapping[str, Any]) -> str:
+        missing = [t for t, mask in zip(sample["targets"], sample["masks"], strict=True) if not mask.any()]
         draw = self.R.rand()
-        if missing and (draw < 0.35 or (draw < 0.6 and len(missing) == len(one["targets"]))):
-            return self._any(self._sentences(one, missing[self.R.randint(len(missing))], there=False))
+        if missing and (draw < 0.35 or (draw < 0.6 and len(missing) == len(sample["targets"]))):
+            return self._pick(self._sentences(sample, missing[self.R.randint(len(missing))], present=False))
         if draw < 0.85:
-            others = self._elsewhere(one["modality"])
-            return self._any(self.library.training(*others[self.R.randint(len(others))]))
+            others = self._absent_targets(sample["modality"])
+            return self._pick(self.library.training(*others[self.R.randint(len(others))]))
         if draw < 0.93:
-            return self._any(self.library.absent("train"))
-        return self._any(self.library.nonsense("train")) if draw < 0.97 else self.rewording.nonsense()
+            return self._pick(self.library.absent("train"))
+        return self._pick(self.library.nonsense("train")) if draw < 0.97 else self.rewording.nonsense()
 
-    def _elsewhere(self, modality: str) -> list[tuple[str, str]]:
-        """Targets that an image of this modality does not show; a picture of nothing medical shows none at all."""
+    def _absent_targets(self, modality: str) -> list[tuple[str, str]]:
+        """Targets that an image of this modality does not show; for a picture of nothing medical, all of them."""
         if modality != "other":
             return absent_targets(modality)
         return [(target, m) for m in MODALITIES for target in self.library.targets(m)]
 
-    def _sentences(self, one: Mapping[str, Any], target: str, there: bool = True) -> list[str]:
-        """The canonical sentence first; of a target that is there also what facts and wider targets make true."""
-        if target in one.get("own", {}):
-            return one["own"][target]
-        return self.library.training(target, one["modality"], one["facts"] if there else None, wider=there)
+    def _sentences(self, sample: Mapping[str, Any], target: str, present: bool = True) -> list[str]:
+        """The canonical sentence first; of a target that is shown also those that facts and wider targets make true."""
+        if target in sample.get("own", {}):
+            return sample["own"][target]
+        return self.library.training(
+            target, sample["modality"], sample["facts"] if present else None, wider=present
+        )
 
-    def _any(self, texts: Sequence[str]) -> str:
+    def _pick(self, texts: Sequence[str]) -> str:
         return texts[self.R.randint(len(texts))]
 
-    def _ask(self, one: Mapping[str, Any], k: int | None) -> tuple[str, Tensor]:
-        """A sentence and its label (H, W): the k-th target of a slice, or something that is not there."""
+    def _draw(self, sample: Mapping[str, Any], k: int | None) -> tuple[str, Tensor]:
+        """A sentence and its label (H, W): the k-th target of a slice, or an absent one where k is None."""
         if k is None:
-            return self.rewording(self._absent_prompt(one)), torch.zeros_like(one["image"][0])
-        texts = self._sentences(one, one["targets"][k])  # the canonical one comes first
+            return self.rewording(self._absent_prompt(sample)), torch.zeros_like(sample["image"][0])
+        texts = self._sentences(sample, sample["targets"][k])
         canonical = self.R.rand() < self.canonical
-        return texts[0] if canonical else self.rewording(self._any(texts)), one["masks"][k]
+        return texts[0] if canonical else self.rewording(self._pick(texts)), sample["masks"][k]
 
     def _transform(self, index: int) -> Any:
         pair = self.data[index]
-        one, first, shown = pair["slice"], pair["target"], pair["shown"]
-        asked: list[tuple[str, Tensor]] = []
+        sample, first, shown = pair["slice"], pair["target"], pair["shown"]
+        drawn: list[tuple[str, Tensor]] = []
         for number in range(self.prompts):
             absent = first is None or (self.R.rand() < self.absent and (number > 0 or self.prompts == 1))
             k = None if absent else first if number == 0 else shown[self.R.randint(len(shown))]
-            asked.append(self._ask(one, k))
-        texts, labels = [text for text, _ in asked], [label for _, label in asked]
+            drawn.append(self._draw(sample, k))
+        texts, labels = [text for text, _ in drawn], [label for _, label in drawn]
         item = {
-            "image": one["image"].float() / 255,
+            "image": sample["image"].float() / 255,
             "label": torch.stack(labels).float(),
             "prompt": texts,
             "sided": any(names_side(text) is not None for text in texts),
-            "modality": one["modality"],
-            "medical": float(one["modality"] != "other"),
+            "modality": sample["modality"],
+            "medical": float(sample["modality"] != "other"),
         }
         return self.transform(item) if self.transform is not None else item

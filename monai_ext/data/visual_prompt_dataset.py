@@ -1,4 +1,4 @@
-"""Training material for promptable decoders: labelled slices, whose objects are pointed at in several ways."""
+"""Training data for visual-prompt decoders: labelled slices, with boxes, points and masks for their objects."""
 
 from __future__ import annotations
 
@@ -7,22 +7,23 @@ from typing import Any
 
 import numpy as np
 import torch
-from skimage.measure import label as components
+from skimage.measure import label as label_components
 from torch import Tensor
 
 from monai_ext.data.simulated_prompts import jittered_boxes, object_boxes, object_points, rough_mask
 from monai_ext.data.text_prompt_dataset import TextPromptDataset
 
 POINTS = 3
-_TRIES = 4  # augmentations of an item, until one leaves something of its objects
+_TRIES = 4
+"""Augmentations of an item that are tried until one leaves something of its objects."""
 
 
 class VisualPromptDataset(TextPromptDataset):
-    """One item per (image, target): several objects of the image, with every kind of prompt for each.
+    """One item per (image, target): several objects of the image, with every kind of visual prompt for each.
 
-    An object is a target of the image, or one connected part of it. The first of an item is of its own target, the
-    others of any. The prompts are made after the augmentation, from the label as it then is; an object of which the
-    augmentation leaves nothing is replaced by another of the image.
+    An object is a target of the image, or one connected component of it. The first object of an item is of the item's
+    own target, the others are of any. The visual prompts are made from the augmented label; an object of which the
+    augmentation leaves nothing is replaced by another one of the image.
 
     An item holds `image` (3, H, W), `label` (P, H, W) in {0, 1}, none empty, `boxes` (P, 4), `points` (P, 3, 2) with
     `point_labels` (P, 3), the first of each in the object, and `masks` (P, mask_size, mask_size) logits.
@@ -30,9 +31,9 @@ class VisualPromptDataset(TextPromptDataset):
     Args:
         data, library, preprocessing, transform, size: see :class:`~monai_ext.data.text_prompt_dataset.TextPromptDataset`;
             the transform gets `image`, `label`, `sided` (False) and `modality`.
-        extra, lesions, opacities, transplants: likewise.
-        objects: P, for all items.
-        parts: chance that a connected part stands for a target of several.
+        additional_slices, lesions, opacities, transplants: likewise.
+        objects: P, the number of objects of every item.
+        components: probability that the object of a target with several connected components is one of them.
         smallest: pixels of the smallest object, before and after the augmentation.
         jitter: see :func:`~monai_ext.data.simulated_prompts.jittered_boxes`.
         mask_size: of the network, see :class:`~monai_ext.networks.decoders.base.VisualPromptDecoder`.
@@ -43,14 +44,14 @@ class VisualPromptDataset(TextPromptDataset):
         self,
         *args: Any,
         objects: int = 3,
-        parts: float = 0.4,
+        components: float = 0.4,
         smallest: int = 8,
         jitter: float = 0.12,
         mask_size: int = 64,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
-        self.objects, self.parts, self.smallest = objects, parts, smallest
+        self.objects, self.components, self.smallest = objects, components, smallest
         self.jitter, self.mask_size = jitter, mask_size
         self.data: list[dict[str, Any]] = [
             pair
@@ -59,27 +60,27 @@ class VisualPromptDataset(TextPromptDataset):
         ]
 
     def _object(self, mask: Tensor) -> Tensor:
-        """A target's mask (H, W), or that of one of its connected parts."""
-        if self.R.rand() >= self.parts:
+        """A target's mask (H, W), or that of one of its connected components."""
+        if self.R.rand() >= self.components:
             return mask
-        labels = components(mask.numpy())
+        labels = label_components(mask.numpy())
         sizes = np.bincount(labels.ravel())
         large = [k for k in range(1, len(sizes)) if sizes[k] >= self.smallest]
         return torch.from_numpy(labels == self.R.choice(large)) if len(large) > 1 else mask
 
     def _augmented(self, pair: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
-        """Image (3, H, W) and label (P, H, W) in {0, 1}, in which each object has pixels enough."""
-        one = pair["slice"]
-        item = {"image": one["image"].float() / 255, "sided": False, "modality": one["modality"]}
+        """Image (3, H, W) and label (P, H, W) in {0, 1}, in which each object has at least `smallest` pixels."""
+        sample = pair["slice"]
+        item = {"image": sample["image"].float() / 255, "sided": False, "modality": sample["modality"]}
         for _ in range(_TRIES):
-            asked = [pair["target"], *self.R.choice(pair["shown"], self.objects - 1)]
-            item["label"] = torch.stack([self._object(one["masks"][k]) for k in asked]).float()
+            chosen = [pair["target"], *self.R.choice(pair["shown"], self.objects - 1)]
+            item["label"] = torch.stack([self._object(sample["masks"][k]) for k in chosen]).float()
             changed = item if self.transform is None else self.transform(dict(item))
             left = [n for n, mask in enumerate(changed["label"]) if int(mask.sum()) >= self.smallest]
             if left:
                 kept = [n if n in left else left[self.R.randint(len(left))] for n in range(self.objects)]
                 return changed["image"], changed["label"][kept]
-        return item["image"], one["masks"][pair["target"]].float().expand(self.objects, -1, -1)
+        return item["image"], sample["masks"][pair["target"]].float().expand(self.objects, -1, -1)
 
     def _transform(self, index: int) -> dict[str, Tensor]:
         image, label = self._augmented(self.data[index])

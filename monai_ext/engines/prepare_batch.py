@@ -9,7 +9,7 @@ import torch
 from monai.engines import PrepareBatch
 from torch import Tensor
 
-from monai_ext.data.evaluation import joined_texts
+from monai_ext.data.evaluation import split_texts
 from monai_ext.errors import InputError
 from monai_ext.prompts.prompt import GroupedPrompt, Prompt
 
@@ -53,7 +53,7 @@ def _ensembles(batchdata: Mapping[str, Any], items: int) -> list[Prompt]:
     )
     prompts: list[Prompt] = []
     for text, target, subtype in zip(texts, targets, subtypes, strict=True):
-        one, groups = joined_texts(text)
+        one, groups = split_texts(text)
         if groups:
             prompts.append(GroupedPrompt(one, target or None, bool(subtype), groups))
         else:

@@ -16,8 +16,7 @@ from monai_ext.errors import InputError
 from monai_ext.inferers.observer import StageObserver
 from monai_ext.inferers.traversal import SliceResults, SliceTraversal, Traversal
 from monai_ext.io.slices import SliceView
-from monai_ext.prompts.library import split_prompts
-from monai_ext.prompts.prompt import Prompt
+from monai_ext.prompts.prompt import Prompt, as_prompts
 from monai_ext.transforms.masks import mask_ranks
 
 
@@ -216,21 +215,6 @@ class PromptInferer(Inferer):
         # 0.07 * 100 is 7.000000000000001, and means 7 slices.
         count = max(1, math.ceil(self.case_fraction * slice_presence.shape[1] - 1e-9))
         return slice_presence.topk(count, dim=1).values.mean(dim=1)
-
-
-def as_prompts(prompts: str | Prompt | Sequence[str | Prompt]) -> list[Prompt]:
-    """Prompts from a string (several separated by ";"), a prompt, or a sequence of either.
-
-    Raises:
-        InputError: when there is none.
-    """
-    if isinstance(prompts, str):
-        prompts = split_prompts(prompts) if prompts.strip() else [""]
-    elif isinstance(prompts, Prompt):
-        prompts = [prompts]
-    if not prompts:
-        raise InputError("no prompt: say what to segment, such as 'lungs', or several as 'lungs; heart'.")
-    return [Prompt.of(prompt) for prompt in prompts]
 
 
 def _check_images(inputs: Tensor) -> None:

@@ -18,7 +18,7 @@ HASH, FILE = "hash", "file"
 NAMES = (HASH, FILE)
 """Cases are called by their content, or as their file or folder."""
 HARMLESS = re.compile(r"\d{0,4}")
-"""Names of slices that name nobody, and that a sentence may hold as a number."""
+"""Names of slices that identify nobody, and that a message may hold as a number."""
 
 
 def case_id(digest: str) -> str:
@@ -32,10 +32,10 @@ def case_id(digest: str) -> str:
 def input_hash(path: str | Path) -> str:
     """SHA-256 of a file, hexadecimal; of a folder, of its DICOM images in the order of their names.
 
-    The voxels that a header (.mhd, .nrrd) tells to be in another file count too.
+    The file beside a header (.mhd, .nrrd) that holds its voxels is hashed too.
 
     Raises:
-        InputError: when it cannot be opened.
+        InputError: when a file cannot be opened.
     """
     path = Path(path)
     digest = hashlib.sha256()
@@ -56,16 +56,16 @@ def _input_files(path: Path) -> list[Path]:
 
 
 def without_names(reason: str, path: Path, case: str) -> str:
-    """What is wrong with the input at `path`, told without the names of its file or folder and of those in it.
+    """The message `reason` about the input at `path`, without the names of its file or folder and of those in it.
 
-    `path` becomes `case`, and a file in it "file 12", by its place in the order of the names.
+    `path` becomes `case`, and a file in it "file 12", by its number in the order of the names.
     """
-    told = reason
+    message = reason
     names = {name: f"file {number}" for number, name in enumerate(sorted(set(_names_in(path))), 1)}
     names[path.name] = case
     for name in sorted(names, key=len, reverse=True):  # a name may be part of another
-        told = _replaced(told, name, names[name])
-    return told if told.startswith(case) else f"{case}: {told}"
+        message = _replaced(message, name, names[name])
+    return message if message.startswith(case) else f"{case}: {message}"
 
 
 def _replaced(text: str, name: str, by: str) -> str:

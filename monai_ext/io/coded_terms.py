@@ -1,4 +1,4 @@
-"""What a prompt names, as coded terms of DICOM: SNOMED CT where the table knows the words, else the words."""
+"""What a text prompt names, as coded terms of DICOM: SNOMED CT where the table has the words, else the words."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TABLE = "segment_terms.json"
 PRIVATE = "99MONAIEXT"
 """Our coding scheme: its codes are hashes of prompts, its meanings their words."""
 WORDS_ONLY = ("PROMPT", PRIVATE, "Named by a text prompt")
-"""Category of what the table does not know: it may be an organ, a lesion or a device."""
+"""Category of what the table does not have: it may be an organ, a lesion or a device."""
 BOTH = {"both", "bilateral"}
 FILLERS = {"the", "a", "an", "and", "patient", "s", *BOTH}
 SIDES = {"left", "right", "lt", "rt", "side", "sided"}
@@ -33,8 +33,8 @@ class Term:
 
     Attributes:
         category, kind: of what is segmented, as "Anatomical Structure" and "Kidney".
-        region: where an abnormality lies, if its name says so, as "Brain".
-        side: "Left", "Right" or both, if the prompt says so.
+        region: where an abnormality lies, if its name states that, as "Brain".
+        side: "Left", "Right" or both, if the prompt states it.
     """
 
     category: Coded
@@ -47,14 +47,14 @@ def term_of(prompt: str) -> Term:
     """The terms of a prompt.
 
     Of "X in Y" and "X on Y" only X is looked up, without articles and sides, and only as a whole: a wrong code
-    is worse than none. Sides are those that the prompt names, and both of "kidneys".
+    is worse than none. The sides are those that the prompt names; of "kidneys" they are both.
     """
     named = re.findall(r"\w+", re.split(r"\s(?:in|on)\s", prompt.casefold())[0])
     whole = " ".join(word for word in named if word not in FILLERS)
     plain = " ".join(word for word in whole.split() if word not in SIDES)
     table = _table()
     entry, pair = table["names"].get(whole) or table["names"].get(plain) or (None, False)
-    # of "left atrium" the side is in the name
+    # the side of "left atrium" belongs to its name
     inherent = whole != plain and whole in table["names"]
     side = None if inherent else table["sides"].get(_side(prompt) or ("both" if pair else None))
     if entry:

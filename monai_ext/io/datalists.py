@@ -17,7 +17,7 @@ NIFTI = (".nii.gz", ".nii")
 ITK = (".mha", ".mhd", ".nrrd")
 VOLUMES = NIFTI + ITK
 DICOM = (".dcm", ".zip")
-"""Of a single slice, and of a packed folder."""
+"""Names of a single slice, and of an archive of a folder."""
 READABLE = "PNG, JPEG, TIFF, BMP, NIfTI (.nii, .nii.gz), MHA, MHD, NRRD or DICOM (a folder, .zip, .dcm)"
 
 
@@ -32,7 +32,7 @@ def list_cases(path: str | Path, part: int = 1, parts: int = 1) -> list[dict[str
     Returns:
         one ``{"image": path, "case": id, "group": id}`` per case. The id is the file's or folder's name
         without extension, "_" for what cannot be printed, with a number behind it where two would be equal
-        (also on file systems that do not tell upper from lower case).
+        (also where a file system does not distinguish upper and lower case).
 
     Raises:
         InputError: when the path is missing or holds nothing that can be read, or there is no such part.
@@ -86,7 +86,7 @@ def is_folder(path: Path) -> bool:
 
 def _in_folder(folder: Path) -> list[Path]:
     entries = sorted(p for p in folder.iterdir() if not p.name.startswith("."))
-    # broken links and pipes too: they are told, not passed over
+    # broken links and pipes are listed too, so that reading them reports what is wrong
     files = [p for p in entries if not p.is_dir() and p.name.lower().endswith(PICTURES + VOLUMES)]
     series = case_folders(folder)
     if series == [folder] and files:

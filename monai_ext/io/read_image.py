@@ -74,8 +74,8 @@ def _stacked(
     """What several files hold, stacked as channels, with the ``meta`` of the first of them."""
     array, meta = loaded[0]
     for path, (other, other_meta) in zip(paths[1:], loaded[1:], strict=True):
-        same_place = np.allclose(other_meta["affine"], meta["affine"], atol=1e-3)
-        if other.shape[1:] != array.shape[1:] or not same_place:
+        same_position = np.allclose(other_meta["affine"], meta["affine"], atol=1e-3)
+        if other.shape[1:] != array.shape[1:] or not same_position:
             raise InputError(
                 f"{path.name}: not of the shape and position of {paths[0].name}; register them first."
             )

@@ -42,12 +42,13 @@ def load_nifti(
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """(C, X, Y, Z) of a NIfTI file in its own order, scaled as its header says, with its ``meta``.
 
-    2D gets Z = 1. C is 1; or 3 for RGB24, with ``bits`` = 8, as a picture; or the number of `channels`, the
-    volumes chosen from a 4D file, counted from 0. ``nifti_header`` is that of a 2D or 3D file.
+    An image of two dimensions gets Z = 1. C is 1; or 3 for RGB24, with ``bits`` = 8, as in a picture; or the number
+    of `channels`, the volumes chosen from a 4D file, counted from 0. ``nifti_header`` is that of a 2D or 3D file.
 
     Raises:
-        InputError: damaged or cut file; 4D without `channels`; 5D; complex or RGBA values; an affine that is
-            singular, not finite or of no patient; more than `max_voxels` values (all volumes together); an axis above `max_side`.
+        InputError: the file is damaged or cut; it has four dimensions and no `channels` are given; it has five; its
+            values are complex or RGBA; its affine is singular, not finite or of no patient; it has more than
+            `max_voxels` values (all volumes together) or an axis above `max_side`.
     """
     volume, header, before = _open(path, max_voxels, max_side)
     chosen = _chosen(path.name, volume.shape, channels)
@@ -73,12 +74,12 @@ def load_nifti(
 def _open(path: Path, max_voxels: int, max_side: int) -> tuple[nib.Nifti1Image, nib.Nifti1Header, np.ndarray]:
     """The volume, its geometry corrected by MONAI, with its header and affine before that.
 
-    A compressed file is inflated here, by no byte more than the header announces, a plain one is mapped.
+    A compressed file is inflated here, by no byte more than the header announces; a plain one is mapped.
     """
-    packed = path.name.lower().endswith(".gz")
+    compressed = path.name.lower().endswith(".gz")
     size = path.stat().st_size
     try:
-        with gzip.open(path) if packed else path.open("rb") as stream:
+        with gzip.open(path) if compressed else path.open("rb") as stream:
             head = stream.read(max(KINDS))
             sizes = (int.from_bytes(head[:4], "little"), int.from_bytes(head[:4], "big"))
             kind = next((kind for number, kind in KINDS.items() if number in sizes), None)
@@ -88,19 +89,19 @@ def _open(path: Path, max_voxels: int, max_side: int) -> tuple[nib.Nifti1Image, 
             check_size(path.name, header.get_data_shape(), max_voxels, max_side)
             voxels = math.prod(int(n) for n in header.get_data_shape())
             announced = header.get_data_offset() + voxels * header.get_data_dtype().itemsize
-            if announced > size * (DEFLATE if packed else 1):
+            if announced > size * (DEFLATE if compressed else 1):
                 raise EOFError
             stream.seek(0)
             # one byte more than there should be: at the stream's end gzip compares its checksum
-            content = stream.read(announced + 1) if packed else b""
-        held = len(content) if packed else size
+            content = stream.read(announced + 1) if compressed else b""
+        held = len(content) if compressed else size
         if held < announced:
             raise EOFError
         if held > announced:
             raise InputError(f"{path.name}: more data in it than its header announces; export it again.")
-        volume = kind.from_bytes(content) if packed else kind.from_filename(path)
+        volume = kind.from_bytes(content) if compressed else kind.from_filename(path)
         header, affine = volume.header.copy(), volume.affine.copy()
-        if np.isfinite(affine).all():  # else it is refused soon
+        if np.isfinite(affine).all():  # file_affine refuses others
             volume = correct_nifti_header_if_necessary(volume)
     except (InputError, MemoryError):
         raise
@@ -108,7 +109,7 @@ def _open(path: Path, max_voxels: int, max_side: int) -> tuple[nib.Nifti1Image, 
         raise InputError(
             f"{path.name}: less data in it than its header announces; export it again."
         ) from error
-    except Exception as error:  # damage meets nibabel as ValueError, HeaderDataError, OverflowError, …
+    except Exception as error:  # nibabel answers damage with ValueError, HeaderDataError, OverflowError, …
         raise InputError(
             f"{path.name}: not a readable NIfTI file ({type(error).__name__}); export it again."
         ) from error
@@ -116,7 +117,7 @@ def _open(path: Path, max_voxels: int, max_side: int) -> tuple[nib.Nifti1Image, 
 
 
 def _chosen(name: str, shape: Sequence[int], channels: Sequence[int] | None) -> Sequence[int]:
-    """Which volumes of the fourth axis are read; none stands for a file of one volume."""
+    """The numbers of the volumes on the fourth axis that are read; empty for a file of one volume."""
     if any(size != 1 for size in shape[4:]):
         raise InputError(f"{name}: {len(shape)}D NIfTI {tuple(shape)}; give files of three dimensions.")
     count = shape[3] if len(shape) > 3 else 1

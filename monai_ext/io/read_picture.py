@@ -27,13 +27,13 @@ def load_picture(
 
     Args:
         path: the file; its content, not its name, says which format it is.
-        label: it is a label map: one channel.
+        label: the picture is a label map: one channel.
         max_voxels: pixels times channels that the file may announce. PIL's own limit of 2**29 / 3 pixels
             holds whatever this is.
-        max_side: pixels of its longer side.
+        max_side: pixels that its longer side may have.
 
     Raises:
-        InputError: damaged or cut file, several pages, too large, a mode that is not read.
+        InputError: the file is damaged or cut, has several pages, is too large or of a mode that is not read.
     """
     with quiet("PIL"):
         picture, notes, stored = _open(path, max_voxels, max_side)
@@ -51,7 +51,7 @@ def load_picture(
 
 
 def _open(path: Path, max_voxels: int, max_side: int) -> tuple[Image.Image, list[str], str]:
-    """The decoded picture, upright, what is to be told about it, and PIL's name of the stored pixels."""
+    """The decoded picture, upright; warnings about it; and PIL's name of the layout of its stored pixels."""
     notes = []
     try:
         # streams: a file given by name is mapped, and Pillow 13 scrambles a mapped TIFF stored on its side
@@ -76,7 +76,7 @@ def _open(path: Path, max_voxels: int, max_side: int) -> tuple[Image.Image, list
         raise InputError(
             f"{path.name}: more than {2 * (Image.MAX_IMAGE_PIXELS or 0)} pixels; crop it or make it smaller."
         ) from error
-    except Exception as error:  # PIL's decoders meet damage with nearly every exception there is
+    except Exception as error:  # PIL's decoders answer damage with nearly every exception there is
         raise InputError(
             f"{path.name}: not a whole PNG, JPEG, TIFF or BMP picture ({type(error).__name__});"
             " export it again."

@@ -47,8 +47,8 @@ class SliceView:
 
     def _stack(self, volume: Tensor, start: int, stop: int | None) -> Tensor:
         count = (volume.shape[1 + self.axis] if stop is None else stop) - start
-        part = volume.narrow(1 + self.axis, start, count)
-        return part.permute(1 + self.axis, 0, 1 + self.rows, 1 + self.columns)
+        slices = volume.narrow(1 + self.axis, start, count)
+        return slices.permute(1 + self.axis, 0, 1 + self.rows, 1 + self.columns)
 
     def _turn(self, slices: Tensor) -> Tensor:
         dims = [dim for dim, flip in ((2, self.flip_rows), (3, self.flip_columns)) if flip]
@@ -89,14 +89,14 @@ def slice_view(shape: Sequence[int], affine: np.ndarray | None, axis: int | None
     world = [int(w) for w in orientation[:, 0]]  # the RAS axis closest to each array axis
     if axis is None:
         axis = _slice_axis(single, np.linalg.norm(np.asarray(affine)[:3, :3], axis=0), world)
-    # All three views run against RAS: rows to posterior or inferior, columns to left or posterior.
+    # All three displays run against RAS: rows to posterior or inferior, columns to left or posterior.
     row_world, column_world = {2: (1, 0), 1: (2, 0), 0: (2, 1)}[world[axis]]
     rows, columns = world.index(row_world), world.index(column_world)
     return SliceView(axis, rows, columns, bool(orientation[rows, 1] > 0), bool(orientation[columns, 1] > 0))
 
 
 def check_affine(affine: np.ndarray) -> np.ndarray:
-    """The affine as (4, 4) float64, or an error that says what is wrong with it.
+    """The affine as (4, 4) float64.
 
     Raises:
         InputError: when it is not 4 x 4, not finite or singular.

@@ -71,9 +71,9 @@ def file_affine(name: str, affine: np.ndarray) -> np.ndarray:
 
 
 def volume_meta(affine: np.ndarray, kind: str, modality: str = "", bits: int = 0) -> dict[str, Any]:
-    """What `meta` says of any volume: affine (4, 4), kind of file, modality, bits of colour, spacing in mm.
+    """The ``meta`` of any volume: affine (4, 4), kind of file, modality, bits of colour, spacing in mm.
 
-    ``nifti_header`` and ``source``, for the writer of a mask in kind, are empty: readers put in what theirs needs.
+    ``nifti_header`` and ``source`` are empty: a reader fills in what the writer of its masks needs.
     """
     return {
         "affine": affine,

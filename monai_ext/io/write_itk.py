@@ -43,7 +43,7 @@ def write_itk(path: Path, array: np.ndarray, meta: Mapping[str, Any]) -> None:
 
 
 def _put_lines(path: Path, lines: Sequence[str]) -> None:
-    """Replace what the text of a NRRD file says of its space.
+    """Replace the lines of a NRRD file that state its space.
 
     The format holds spacing times direction: ITK's product of the two is another number in the last bit.
     """

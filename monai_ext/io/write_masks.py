@@ -1,4 +1,4 @@
-"""Write the masks of one case in kind with the file they are of."""
+"""Write the masks of one case in the format of the file that was segmented."""
 
 from __future__ import annotations
 
@@ -40,10 +40,11 @@ def write_masks(
         output_format: "auto": .png for pictures, .nii.gz for NIfTI, .mha for MHA and MHD, .nrrd for NRRD, each a
             file per prompt and a label map; one DICOM SEG, which has no label map, for DICOM. "nifti": .nii.gz
             for all volumes.
-        algorithm: name and version of what made them, for the SEG.
+        algorithm: name and version of the method that made them, for the SEG.
 
     Returns:
-        where each mask is, ``mask`` (a name in `folder`) and of a SEG ``segment`` (from 1); sentences for the record.
+        for each mask ``mask``, the name of its file in `folder`, and in a SEG ``segment``, from 1; warnings for the
+        record, one sentence each.
 
     Raises:
         OSError: when a file cannot be written.
@@ -62,7 +63,7 @@ def write_masks(
 
 
 def mask_files(names: Sequence[str], meta: Mapping[str, Any], output_format: MaskFormat) -> list[str]:
-    """What :func:`write_masks` calls its files: one for each name and then the label map, or only the SEG."""
+    """The names of the files of :func:`write_masks`: one for each prompt and then the label map, or only the SEG."""
     if meta.get("kind") == "dicom" and output_format == "auto":
         return [f"{SEGMENTS}.dcm"]
     suffix, _ = file_writer(meta, output_format)

@@ -13,7 +13,7 @@ from monai_ext.files import whole_file
 
 
 def write_nifti(path: Path, array: np.ndarray, meta: Mapping[str, Any]) -> None:
-    """(X, Y, Z) uint8 as NIfTI with the stored geometry header where the input had one, else its affine."""
+    """Write (X, Y, Z) uint8 with the geometry header of the input where it had one, else with its affine."""
     array = np.asarray(array, dtype=np.uint8)  # X fastest in memory is quickest, as the file has it
     block = np.asarray(meta.get("nifti_header", np.zeros(0)), dtype=np.uint8).tobytes()
     if block:

@@ -1,4 +1,4 @@
-"""Write one picture."""
+"""Write one picture as PNG."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ from monai_ext.files import whole_file
 
 
 def write_picture(path: Path, array: np.ndarray) -> None:
-    """(H, W) or (H, W, 3) uint8 as PNG, row 0 on top."""
+    """Write (H, W) or (H, W, 3) uint8 as PNG, row 0 on top."""
     with whole_file(path) as temporary:
         Image.fromarray(np.ascontiguousarray(array, dtype=np.uint8)).save(temporary)

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
+from monai_ext.errors import InputError
+from monai_ext.prompts.library import split_prompts
+
 
 @dataclass(frozen=True)
 class Prompt:
@@ -68,3 +71,18 @@ class GroupedPrompt(Prompt):
         """One prompt for each group."""
         texts = iter(self.texts)
         return [Prompt(tuple(islice(texts, size)), self.target, self.oracle) for size in self.groups]
+
+
+def as_prompts(prompts: str | Prompt | Sequence[str | Prompt]) -> list[Prompt]:
+    """Prompts from a string (several separated by ";"), a prompt, or a sequence of either.
+
+    Raises:
+        InputError: when there is none.
+    """
+    if isinstance(prompts, str):
+        prompts = split_prompts(prompts) if prompts.strip() else [""]
+    elif isinstance(prompts, Prompt):
+        prompts = [prompts]
+    if not prompts:
+        raise InputError("no prompt: say what to segment, such as 'lungs', or several as 'lungs; heart'.")
+    return [Prompt.of(prompt) for prompt in prompts]

@@ -3,9 +3,9 @@
     monai-ext evaluate clip_sam --data DATA --split training -o OUT
     python -m monai_ext.studies.calibrate OUT/cases.csv --scale 20 --offset 0
 
-Reads what the evaluation wrote with ``presence_scale`` S and ``presence_offset`` O, and prints the two values that make
-the presence the probability that the target is there (Platt 1999: logistic regression on the score). Use lists for it
-that no figure is reported on.
+This reads the table of an evaluation that ran with ``presence_scale`` S and ``presence_offset`` O, and prints the two
+values with which the presence is the probability that the target is in the image (Platt 1999: logistic regression on the
+score). Use lists for it on which no figure is reported.
 """
 
 from __future__ import annotations
@@ -22,22 +22,24 @@ from torch import Tensor
 from monai_ext.errors import InputError
 
 STEPS = 100
-RIDGE = 1e-3  # of the standardised score: a score that tells the two apart without a fault would have no end
-LEAST = 1e-6  # presences below and above 1 - it had no candidate or are rounded away
+RIDGE = (
+    1e-3  # penalty on the standardised score, without which the scale of a perfect score would be infinite
+)
+EPS = 1e-6  # presences below EPS had no candidate; those and presences above 1 - EPS are rounded
 
 
 def fit_presence(margins: Tensor, present: Tensor) -> tuple[float, float]:
-    """Scale and offset of ``sigmoid(scale * (margin - offset))``, the probability that a target is there.
+    """Fit scale and offset of ``sigmoid(scale * (margin - offset))``, the probability that a target is present.
 
     Args:
-        margins: (N,) scores, higher where something is there.
+        margins: (N,) scores, higher where the target is present.
         present: (N,) bool.
 
     Returns:
         `scale` above 0, and `offset` in units of the margins.
 
     Raises:
-        InputError: when only one of both classes is there, or the scores do not rise with presence.
+        InputError: when there is only one class, or the scores are not higher where the target is present.
     """
     if present.all() or not present.any():
         raise InputError(
@@ -48,13 +50,12 @@ def fit_presence(margins: Tensor, present: Tensor) -> tuple[float, float]:
     inputs = torch.stack([(score - centre) / spread, torch.ones_like(score)], 1)
     weights = torch.zeros(2, dtype=torch.float64)
     penalty = torch.tensor([RIDGE, 0.0], dtype=torch.float64)
-    for _ in range(STEPS):  # of Newton, on a convex loss
+    for _ in range(STEPS):  # Newton's method on a convex loss
         probability = (inputs @ weights).sigmoid()
-        slope = inputs.T @ (probability - present.double()) / len(score) + penalty * weights
-        bend = (inputs * (probability * (1 - probability))[:, None]).T @ inputs / len(score) + torch.diag(
-            penalty
-        )
-        step = torch.linalg.solve(bend + 1e-9 * torch.eye(2, dtype=torch.float64), slope)
+        gradient = inputs.T @ (probability - present.double()) / len(score) + penalty * weights
+        variance = (probability * (1 - probability))[:, None]
+        hessian = (inputs * variance).T @ inputs / len(score) + torch.diag(penalty)
+        step = torch.linalg.solve(hessian + 1e-9 * torch.eye(2, dtype=torch.float64), gradient)
         weights = weights - step.clamp(-2, 2)
     scale = float(weights[0] / spread)
     if scale <= 0:
@@ -63,21 +64,21 @@ def fit_presence(margins: Tensor, present: Tensor) -> tuple[float, float]:
 
 
 def read_margins(path: Path, scale: float, offset: float) -> tuple[Tensor, Tensor]:
-    """Margins and whether the target was there, of the rows of a cases.csv; those without any candidate are left out.
+    """Margins (N,) and whether the target is present (N,) bool, of the rows of a cases.csv that had a candidate.
 
     Args:
-        path: as :class:`monai_ext.handlers.metrics.MetricsWriter` wrote it.
-        scale, offset: that the evaluation ran with.
+        path: of a table by :class:`monai_ext.handlers.metrics.MetricsWriter`.
+        scale, offset: of the evaluation that wrote it.
 
     Raises:
-        InputError: when it cannot be read.
+        InputError: when the table cannot be read or holds no such row.
     """
     try:
         with path.open(newline="", encoding="utf-8") as file:
             rows = [(float(row["presence"]), row["present"] == "True") for row in csv.DictReader(file)]
     except (OSError, KeyError, ValueError) as error:
         raise InputError(f"{path.name}: no cases.csv of an evaluation ({error}).") from error
-    kept = [(value, there) for value, there in rows if LEAST < value < 1 - LEAST]
+    kept = [(value, there) for value, there in rows if EPS < value < 1 - EPS]
     if not kept:
         raise InputError(
             f"{path.name}: no presence in it is above 0; evaluate with a smaller presence_scale."

@@ -1,7 +1,7 @@
-"""``monai-ext tune``: a search over values of a bundle's configuration on labelled data, which says that it is one.
+"""``monai-ext tune``: a search over values of a bundle's configuration on labelled data; its reports say so.
 
-Each setting is one evaluation (:func:`monai_ext.bundle.runner.run_evaluate`) in a folder of its own, whose name tells
-setting, data, bundle and weights: what is there is not run again.
+Each setting is one evaluation (:func:`monai_ext.bundle.runner.run_evaluate`) in a folder of its own, whose name is a hash
+of setting, data, bundle and weights, so that no evaluation runs twice.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ from monai_ext.studies.tune_settings import (
     Setting,
     check_axes,
     choose_settings,
-    counted,
-    naming,
+    describe_setting,
+    name_setting_in_errors,
     overrides,
+    plural,
     read_values,
-    told,
 )
 
 RECORD = "setting.json"
-"""Written last into the folder of an evaluation, which is then finished."""
+"""File that is written last into the folder of an evaluation; its presence means that the evaluation is finished."""
 
 
 @dataclass(frozen=True)
-class Task:
-    """What every setting is scored on.
+class EvaluationTask:
+    """The cases on which every setting is scored.
 
     Attributes:
         bundle: its folder.
@@ -59,24 +59,24 @@ class Task:
     seed: int = 0
     device: str = runner.AUTO
 
-    def asked(self) -> dict[str, Any]:
+    def arguments(self) -> dict[str, Any]:
         """The keyword arguments that run_evaluate and evaluate_overrides share."""
         names = ("variants", "sets", "wording", "batch_size", "limit", "seed")
         return {name: getattr(self, name) for name in names}
 
     def facts(self) -> dict[str, Any]:
-        """What a result depends on beside its setting, for records: no path, no name of a file.
+        """All that a result depends on except its setting, for records, without paths and names of files.
 
         Raises:
-            InputError, WeightsError: when data or weights cannot be had.
+            InputError, WeightsError: when data or weights cannot be read.
         """
-        configuration = runner.evaluate_overrides(self.bundle, self.data, self.split, **self.asked())
+        configuration = runner.evaluate_overrides(self.bundle, self.data, self.split, **self.arguments())
         configuration |= runner.device_override(self.device)
         files = configs.evaluation(self.variants)
         get = runner.open_workflow(self.bundle, files, configuration).parser.get_parsed_content
         with runner.unwrapped():
             cases = get("datalist")
-            every = cases if self.limit is None else get("datalist#cases")
+            all_cases = cases if self.limit is None else get("datalist#cases")
         modules = {"torch": str(torch.__version__), "monai": monai.__version__}
         versions = {**modules, "monai_ext": monai_ext.__version__}
         digest = hashlib.sha256()
@@ -93,7 +93,7 @@ class Task:
             "split": self.split,
             "wording": self.wording,
             "cases": len(cases),
-            "cases_of_the_list": len(every),
+            "cases_of_the_list": len(all_cases),
             "sets": {
                 name: sum(one["set"] == name for one in cases) for name in sorted({c["set"] for c in cases})
             },
@@ -102,7 +102,7 @@ class Task:
 
 
 def _data_hash(cases: Sequence[Mapping[str, Any]]) -> str:
-    """SHA-256 of what is scored: images and labels by content, and what is asked of each."""
+    """SHA-256 of the cases: the content of images and labels, and the prompts and targets of each."""
     digest = hashlib.sha256()
     for case in cases:
         facts = {key: value for key, value in case.items() if key not in ("image", "label")}
@@ -112,36 +112,36 @@ def _data_hash(cases: Sequence[Mapping[str, Any]]) -> str:
 
 
 def run_tune(
-    task: Task,
+    task: EvaluationTask,
     axes: Mapping[str, Sequence[Any]],
     output: Path,
     *,
     metric: str | None = None,
     samples: int | None = None,
     holdout: str | None = None,
-    tell: Callable[[str], None] = lambda line: None,
+    report_line: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
     """Score settings of a bundle on labelled cases and choose the best.
 
-    The bundle's own setting is always scored, and first. ``tune.json`` and ``tune.csv`` list it and all settings
-    that were scored into this folder on the same cases, by this command or earlier ones; they and ``best.json``
-    are written anew after each.
+    The bundle's own setting is always scored, and it is the first. ``tune.json`` and ``tune.csv`` list it and all settings
+    that this command or earlier ones scored into this folder on the same cases; they and ``best.json`` are rewritten
+    after each evaluation.
 
     Args:
         task: bundle and cases.
         axes: values by id, see :func:`monai_ext.studies.tune_settings.parse_axes`.
-        output: folder; evaluations lie in its ``runs``.
-        metric: which mean decides, the higher the better: one of ``pooled`` in metrics.json, or "auc", of
-            presence; the bundle's key metric if None.
+        output: folder; evaluations are written into its ``runs``.
+        metric: whose mean decides, higher being better: one of ``pooled`` in metrics.json, or "auc" of presence; the
+            bundle's key metric if None.
         samples: how many settings to draw, with the seed of `task`; all combinations if None.
-        holdout: another list, on which the best and the bundle's own setting are scored once, in all its cases.
-        tell: takes lines about what is done.
+        holdout: another list, on all of whose cases the best and the bundle's own setting are scored once.
+        report_line: called with lines about the progress.
 
     Returns:
         the content of tune.json.
 
     Raises:
-        InputError, WeightsError: what the user can act on; the line names the setting.
+        InputError, WeightsError: for what the user can correct; the line names the setting.
     """
     output = output.expanduser().absolute()
     if output.exists() and not output.is_dir():
@@ -154,21 +154,24 @@ def run_tune(
     check_axes(task.bundle, axes, values, task.variants)
     metric = metric or _key_metric(task)
     chosen_on = Evaluations(task, output)
-    seen = chosen_on.facts
+    facts = chosen_on.facts
     held = None if holdout is None else Evaluations(replace(task, split=holdout, limit=None), output)
     check_writable(output / "tune.json")
 
     settings = choose_settings(axes, values, samples, task.seed)
     todo = [{}, *(one for one in settings if one)]
-    search = Search(output, seen, metric, axes, values, limit=task.limit, seed=task.seed, asked=len(todo))
-    tell(search.statement)
-    tell(_announced(search, settings, sum(one in chosen_on for one in todo), held))
+    search = Search(
+        output, facts, metric, axes, values, limit=task.limit, seed=task.seed, requested=len(todo)
+    )
+    report_line(search.statement)
+    report_line(_announcement(search, settings, sum(one in chosen_on for one in todo), held))
     with runner.removed_if_empty(output):
         for search.done, setting in enumerate(todo, 1):
-            took = "done before" if setting in chosen_on else ""
+            earlier = setting in chosen_on
             entry = chosen_on.of(setting)
             figure = f"{metric} {score_of(entry.figures, metric):.4f}"
-            tell(f"{search.done}/{len(todo)}  {told(setting)}: {figure} ({took or f'{entry.seconds:.1f} s'})")
+            took = "done before" if earlier else f"{entry.seconds:.1f} s"
+            report_line(f"{search.done}/{len(todo)}  {describe_setting(setting)}: {figure} ({took})")
             report = write_report(search, chosen_on.entries.values())
         if held is not None:
             best = ranked(chosen_on.entries.values(), metric)[0]
@@ -179,21 +182,21 @@ def run_tune(
 
 
 class Evaluations:
-    """Evaluations of settings on the same cases, each run once and kept in ``OUTPUT/runs``.
+    """Evaluations of settings on the same cases; each runs once and is kept in ``OUTPUT/runs``.
 
     Args:
         task: bundle and cases.
-        output: absolute.
+        output: folder, as an absolute path.
 
     Attributes:
-        facts: of `task`.
-        entries: what is finished, by the name of its folder.
+        facts: of `task`, see :meth:`EvaluationTask.facts`.
+        entries: finished evaluations by the name of their folder.
 
     Raises:
-        InputError, WeightsError: when data or weights cannot be had.
+        InputError, WeightsError: when data or weights cannot be read.
     """
 
-    def __init__(self, task: Task, output: Path) -> None:
+    def __init__(self, task: EvaluationTask, output: Path) -> None:
         self.task = task
         self.facts = task.facts()
         self.folder = output / "runs"
@@ -206,7 +209,7 @@ class Evaluations:
         """The evaluation of a setting, run now if it is not finished.
 
         Raises:
-            InputError, WeightsError: what the user can act on; the line names the setting.
+            InputError, WeightsError: for what the user can correct; the line names the setting.
         """
         name = self._name(setting)
         if name not in self.entries:
@@ -214,8 +217,8 @@ class Evaluations:
         return self.entries[name]
 
     def _name(self, setting: Setting) -> str:
-        told_all = json.dumps([self.facts, setting], sort_keys=True)
-        return hashlib.sha256(told_all.encode()).hexdigest()[:12]
+        content = json.dumps([self.facts, setting], sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()[:12]
 
     def _finished(self) -> dict[str, Entry]:
         entries = {}
@@ -226,14 +229,14 @@ class Evaluations:
                 same = record["facts"] == json.loads(json.dumps(self.facts))
                 entry = Entry(path.parent, record["setting"], figures, float(record["seconds"]))
             except (OSError, ValueError, KeyError, TypeError):
-                continue  # not one of ours, or damaged: it is done again and replaced
+                continue  # another file, or a damaged one: the evaluation runs again and replaces it
             if same:
                 entries[path.parent.name] = entry
         return entries
 
     def _run(self, setting: Setting, folder: Path) -> Entry:
         started = time.monotonic()
-        with naming(setting):
+        with name_setting_in_errors(setting):
             figures = runner.run_evaluate(
                 self.task.bundle,
                 self.task.data,
@@ -241,7 +244,7 @@ class Evaluations:
                 folder,
                 device=self.task.device,
                 settings={"overlays": None, **overrides(setting)},
-                **self.task.asked(),
+                **self.task.arguments(),
             )
         seconds = round(time.monotonic() - started, 3)
         record = {"setting": setting, "seconds": seconds, "facts": self.facts}
@@ -253,24 +256,26 @@ class Evaluations:
         return Entry(folder, setting, figures, seconds)
 
 
-def _key_metric(task: Task) -> str:
+def _key_metric(task: EvaluationTask) -> str:
     metrics = configs.read_configs(task.bundle, configs.evaluation(task.variants)).get("key_metric")
     if not isinstance(metrics, dict) or not metrics:
         raise InputError(f"bundle {task.bundle.name}: evaluate.json names no key_metric; give --metric.")
     return next(iter(metrics))
 
 
-def _announced(search: Search, settings: Sequence[Setting], done: int, held: Evaluations | None) -> str:
+def _announcement(search: Search, settings: Sequence[Setting], done: int, held: Evaluations | None) -> str:
     facts, sizes = search.facts, [len(tried) for tried in search.axes.values()]
     total, own = math.prod(sizes), "" if {} in settings else " and the bundle's own"
     drawn = f"{len(settings)} drawn of " if len(settings) < total else ""
-    cases = counted(facts["cases"], "case")
+    cases = plural(facts["cases"], "case")
     if facts["cases"] < facts["cases_of_the_list"]:
         cases += f" drawn of {facts['cases_of_the_list']} (seed {search.seed})"
     grid = f" ({' × '.join(map(str, sizes))})" if len(sizes) > 1 else ""
-    line = f"{drawn}{counted(total, 'setting')}{grid}{own}: {counted(search.asked, 'evaluation')} of {cases},"
+    line = (
+        f"{drawn}{plural(total, 'setting')}{grid}{own}: {plural(search.requested, 'evaluation')} of {cases},"
+    )
     line += f" by {search.metric}"
     if held is not None:
-        on = f"{counted(held.facts['cases'], 'case')} of '{held.task.split}'"
+        on = f"{plural(held.facts['cases'], 'case')} of '{held.task.split}'"
         line += f"; then the best and the bundle's own on {on}"
     return line + (f"; {done} of them done before" if done else "")

@@ -1,4 +1,4 @@
-"""What a search over settings writes: every setting with its figures, the best as an overlay, and what to make of it."""
+"""The report of a search over settings: all settings with their figures, the best one as an overlay, and notes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import numpy as np
 from monai_ext.errors import InputError
 from monai_ext.files import whole_file
 from monai_ext.metrics.summary import bootstrap_interval
-from monai_ext.studies.tune_settings import Setting, overrides, shown, told
+from monai_ext.studies.tune_settings import Setting, describe_setting, format_value, overrides
 
 PRESENCE = ("auc", "false_positive_rate", "miss_rate")
 
@@ -26,10 +26,10 @@ class Entry:
     """One finished evaluation.
 
     Attributes:
-        folder: of its metrics.json and cases.csv.
+        folder: with its metrics.json and cases.csv.
         setting: values by id that differ from the bundle's own.
         figures: the content of metrics.json.
-        seconds: that it took.
+        seconds: duration of the evaluation.
     """
 
     folder: Path
@@ -40,18 +40,18 @@ class Entry:
 
 @dataclass
 class Search:
-    """What was asked of a search.
+    """A search and its progress.
 
     Attributes:
         output: folder.
-        facts: what all results depend on, see :meth:`monai_ext.studies.tune.Task.facts`.
-        metric: which decides.
-        axes: values by id.
-        values: the bundle's own by id.
-        limit, seed: of the draw of cases; the seed also of settings.
-        asked: how many settings, the bundle's own among them.
+        facts: all that the results depend on, see :meth:`monai_ext.studies.tune.EvaluationTask.facts`.
+        metric: whose mean decides.
+        axes: values to try by id.
+        values: the bundle's own values by id.
+        limit, seed: number of cases that are drawn, and seed of this draw and of that of settings.
+        requested: number of settings, with the bundle's own.
         done: how many of them are scored.
-        holdout: what :func:`compare` says of another list.
+        holdout: the comparison on another list, see :func:`compare`.
     """
 
     output: Path
@@ -61,13 +61,13 @@ class Search:
     values: Mapping[str, Any]
     limit: int | None
     seed: int
-    asked: int
+    requested: int
     done: int = 0
     holdout: dict[str, Any] | None = None
 
     @property
     def statement(self) -> str:
-        """What must be said wherever a result of the best setting is told."""
+        """The sentence that must accompany every result of the best setting."""
         return f"labels of the list '{self.facts['split']}' choose the setting, so results with it are not zero-shot"
 
 
@@ -78,10 +78,10 @@ def means(figures: Mapping[str, Any]) -> dict[str, float | None]:
 
 
 def score_of(figures: Mapping[str, Any], metric: str) -> float:
-    """The figure that decides.
+    """The mean that decides.
 
     Raises:
-        InputError: when there is none of this name, or it is undefined on these cases.
+        InputError: when there is no metric of this name, or it is undefined on these cases.
     """
     found = {name: value for name, value in means(figures).items() if name not in ("hd95", *PRESENCE[1:])}
     if metric not in found:
@@ -93,19 +93,20 @@ def score_of(figures: Mapping[str, Any], metric: str) -> float:
 
 
 def ranked(entries: Iterable[Entry], metric: str) -> list[Entry]:
-    """Best first; of equal ones that which differs least from the bundle's own."""
+    """Evaluations with the best first; of equal ones the setting with the fewest changes comes first."""
     return sorted(
-        entries, key=lambda one: (-score_of(one.figures, metric), len(one.setting), told(one.setting))
+        entries,
+        key=lambda one: (-score_of(one.figures, metric), len(one.setting), describe_setting(one.setting)),
     )
 
 
 def compare(best: Entry, own: Entry, metric: str) -> dict[str, Any]:
-    """By how much one evaluation is better than another of the same cases.
+    """Compare two evaluations of the same cases.
 
     Returns:
-        ``best`` and ``default`` (see :func:`means`), ``gain`` in `metric`, and ``gain_ci95``: its 95 % interval over
-        patients, of the differences prompt by prompt; None for a metric that single prompts have not, or a
-        single patient.
+        ``best`` and ``default`` (see :func:`means`), ``gain``, the difference in `metric`, and ``gain_ci95``, its 95 %
+        interval over patients from the differences of each prompt; None for a single patient and for a metric that
+        single prompts do not have.
     """
     return {
         "best": means(best.figures),
@@ -125,7 +126,7 @@ def _gain_interval(best: Entry, own: Entry, metric: str) -> list[float] | None:
 
 
 def _scores(entry: Entry, metric: str) -> dict[tuple[str, ...], tuple[tuple[str, str], float]]:
-    """Patient and score by set, case, target and prompt, where there is a score."""
+    """Patient and score by set, case, target and prompt, for all rows that have a score."""
     with (entry.folder / "cases.csv").open(newline="", encoding="utf-8") as file:
         return {
             (row["set"], row["case"], row["target"], row["prompt"]): (
@@ -138,7 +139,7 @@ def _scores(entry: Entry, metric: str) -> dict[tuple[str, ...], tuple[tuple[str,
 
 
 def make_report(search: Search, entries: Iterable[Entry]) -> dict[str, Any]:
-    """The content of tune.json: what was asked and found, best first; no absolute path."""
+    """The content of tune.json: the search and its results, the best first; without absolute paths."""
     order = ranked(entries, search.metric)
     best, own = order[0], next(one for one in order if not one.setting)
     rows = {entry.folder: _row(search, order, entry, own) for entry in order}
@@ -151,8 +152,8 @@ def make_report(search: Search, entries: Iterable[Entry]) -> dict[str, Any]:
         "seed": search.seed,
         "metric": search.metric,
         "asked": {key: list(tried) for key, tried in search.axes.items()},
-        "complete": search.done == search.asked,
-        "done": f"{search.done} of {search.asked}",
+        "complete": search.done == search.requested,
+        "done": f"{search.done} of {search.requested}",
         "best": {**rows[best.folder], "gain_ci95": interval},
         "default": rows[own.folder],
         "holdout": search.holdout,
@@ -176,31 +177,31 @@ def _row(search: Search, order: Sequence[Entry], entry: Entry, own: Entry) -> di
 
 
 def _whole(search: Search, order: Sequence[Entry], setting: Setting) -> dict[str, Any]:
-    """A setting with the bundle's own values of what only others change."""
+    """A setting with the bundle's own values for all ids that only other settings change."""
     keys = dict.fromkeys([*search.axes, *(key for entry in order for key in sorted(entry.setting))])
     return {key: setting.get(key, search.values[key]) for key in keys}
 
 
 def notes(search: Search, order: Sequence[Entry]) -> list[str]:
-    """What to know before the best setting is used: sentences."""
+    """Sentences to read before the best setting is used."""
     best, own = order[0], next(one for one in order if not one.setting)
     found = [] if best.setting else ["no setting is better than the bundle's own"]
     whole = _whole(search, order, best.setting)
-    idle = [key for key in whole if _idle(search, order, key)]
+    ineffective = [key for key in whole if _is_ineffective(search, order, key)]
     for key, value in whole.items():
         tried = [*search.axes.get(key, ()), *(_whole(search, order, entry.setting)[key] for entry in order)]
         numbers = [one for one in tried if isinstance(one, (int, float)) and not isinstance(one, bool)]
         if (
-            key not in idle
+            key not in ineffective
             and value in numbers
             and min(numbers) < max(numbers)
             and value in (min(numbers), max(numbers))
         ):
             end = "lowest" if value == min(numbers) else "highest"
             found.append(
-                f"the best {key}, {shown(value)}, is the {end} of those tried; a wider range may be better"
+                f"the best {key}, {format_value(value)}, is the {end} of those tried; a wider range may be better"
             )
-    found += [f"{key} changed no score" for key in idle]
+    found += [f"{key} changed no score" for key in ineffective]
     interval = _gain_interval(best, own, search.metric)
     if best.setting and interval and interval[0] <= 0 <= interval[1]:
         found.append("the gain may be chance: its 95 % interval over patients holds 0")
@@ -220,8 +221,8 @@ def notes(search: Search, order: Sequence[Entry]) -> list[str]:
     return found
 
 
-def _idle(search: Search, order: Sequence[Entry], key: str) -> bool:
-    """Whether settings that differ in `key` alone have the same score, and there are such."""
+def _is_ineffective(search: Search, order: Sequence[Entry], key: str) -> bool:
+    """Whether there are settings that differ in `key` alone, and all of these have the same score."""
     groups = defaultdict(list)
     for entry in order:
         rest = {**_whole(search, order, entry.setting), key: None}
@@ -260,7 +261,7 @@ def _table(report: Mapping[str, Any]) -> str:
         sets = {
             f"{report['metric']} of {name}": one.get(report["metric"]) for name, one in row["sets"].items()
         }
-        setting = {key: shown(value) for key, value in row["setting"].items()}
+        setting = {key: format_value(value) for key, value in row["setting"].items()}
         rest = {key: row[key] for key in ("default", "seconds", "folder")}
         line = {**setting, "score": row["score"], "gain": row["gain"], **row["metrics"], **sets, **rest}
         lines.append({key: f"{cell:.6g}" if isinstance(cell, float) else cell for key, cell in line.items()})
@@ -276,7 +277,7 @@ def overlay(report: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, A
 
     Args:
         report: of :func:`make_report`.
-        values: the bundle's own by id, written as they are where the best has them.
+        values: the bundle's own values by id; where the best setting has one of them, it is written as in the bundle.
     """
     best = report["best"]
     described = [
@@ -285,7 +286,7 @@ def overlay(report: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, A
         f"own {report['default']['score']:.4f}) on {report['cases']} of {report['cases_of_the_list']} cases.",
         f"To be laid over inference.json of bundle {report['bundle']} {report['version']}.",
     ]
-    # MONAI takes these signs for references and code, also within descriptions
+    # MONAI reads these signs as references and code, also within descriptions
     plain = ["".join(sign for sign in line if sign not in "$@%#") for line in described]
     chosen = best["setting"]
     return {"_desc_": plain, **{key: _written(key, chosen[key], values[key]) for key in chosen}}

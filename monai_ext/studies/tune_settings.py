@@ -1,4 +1,4 @@
-"""Which settings a search tries: values by id, checked against a bundle's configuration, all of them or a draw."""
+"""The settings that a search tries: values by id, checked against a bundle's configuration; all of them or a draw."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ from monai_ext.bundle.runner import read_workflow, unwrapped
 from monai_ext.errors import InputError, WeightsError
 
 Setting = dict[str, Any]
-"""Values by id that differ from the bundle's own, whose setting is therefore {}."""
+"""Values by id that differ from the bundle's own; the bundle's own setting is {}."""
 
 SCALARS = (bool, int, float, str, type(None))
-GIVEN = ("bundle_root", "dataset_dir", "output_dir", "device", "batch_size")
-"""What is given otherwise than by --set, or changes no result."""
-RUNNING = ("dataset", "dataloader", "handlers", "evaluator", "key_metric", "overlays")
-"""Blocks that need the data, and so cannot refuse a value before anything runs."""
+NOT_TUNABLE = ("bundle_root", "dataset_dir", "output_dir", "device", "batch_size")
+"""Ids that other options set, or that change no result."""
+NEED_DATA = ("dataset", "dataloader", "records", "handlers", "evaluator", "key_metric", "overlays")
+"""Blocks that need the data and therefore cannot check a value before an evaluation runs."""
 OUTSIDE_QUOTES = re.compile(r',(?=(?:[^"]*"[^"]*")*[^"]*$)')
 
 
 def parse_axes(texts: Sequence[str]) -> dict[str, list[Any]]:
-    """Values to try by id.
+    """Values to try by id, from the arguments of ``--set``.
 
     Args:
         texts: ``KEY=V1,V2,...`` each; a value is a number, true, false, null or a text, in double quotes where it
             holds a comma or would be read as one of the others.
 
     Raises:
-        InputError: when a text has no such form, or an id or a value stands twice.
+        InputError: when a text has another form, or an id or a value occurs twice.
     """
     axes: dict[str, list[Any]] = {}
     for text in texts:
-        key, equals, listed = (part.strip() for part in text.partition("="))
+        key, equals, listed = (piece.strip() for piece in text.partition("="))
         key = key.replace("::", "#")  # MONAI's other way to write an id
         if not (key and equals and listed):
             raise InputError(f"--set {text!r}: write KEY=V1,V2,... such as mask_threshold=0.3,0.5,0.7.")
@@ -49,8 +49,8 @@ def parse_axes(texts: Sequence[str]) -> dict[str, list[Any]]:
             raise InputError(f"--set {key} stands twice; give all its values once, separated by commas.")
         axes[key] = [_scalar(key, piece.strip()) for piece in OUTSIDE_QUOTES.split(listed)]
         written = [json.dumps(value) for value in axes[key]]
-        if twice := [value for value in written if written.count(value) > 1]:
-            raise InputError(f"--set {key}: {twice[0]} stands twice.")
+        if doubles := [value for value in written if written.count(value) > 1]:
+            raise InputError(f"--set {key}: {doubles[0]} stands twice.")
     if not axes:
         raise InputError("nothing to try: give --set KEY=V1,V2,... such as --set mask_threshold=0.3,0.5,0.7.")
     return axes
@@ -67,10 +67,10 @@ def _scalar(key: str, piece: str) -> Any:
 
 
 def read_values(bundle: Path, variants: Sequence[str] = ()) -> dict[str, Any]:
-    """What of a bundle can be tuned: the values of inference.json, variants laid over it, by id, as written there.
+    """The values of a bundle that can be tuned, by id: those of inference.json with variants, as they are written.
 
-    Also the arguments that its components leave at their defaults. What evaluate.json replaces says how a bundle
-    is scored, and is left out.
+    Arguments that its components leave at their defaults belong to them. Entries that evaluate.json replaces say how a
+    bundle is scored, and are left out.
 
     Raises:
         InputError: when a configuration is missing.
@@ -79,11 +79,11 @@ def read_values(bundle: Path, variants: Sequence[str] = ()) -> dict[str, Any]:
     over = json.loads(config_files(bundle, [EVALUATE])[0].read_text(encoding="utf-8"))
     replaced = {key.lstrip("+") for key in over} | {"imports", "initialize", "run", "finalize"}
     kept = {key: value for key, value in content.items() if key not in replaced}
-    return {key: value for key, value in _leaves(kept) if key not in GIVEN and key not in replaced}
+    return {key: value for key, value in _leaves(kept) if key not in NOT_TUNABLE and key not in replaced}
 
 
 def _leaves(content: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Scalars of a configuration by id, descriptions and the like, whose names begin with "_", left out."""
+    """Scalars of a configuration by id, without entries such as descriptions, whose names begin with "_"."""
     if isinstance(content, dict):
         for key, value in {**_defaults(content.get("_target_")), **content}.items():
             if not key.startswith("_"):
@@ -96,7 +96,7 @@ def _leaves(content: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _defaults(target: Any) -> dict[str, Any]:
-    """Arguments with a scalar default of what is built; of MONAI's own classes a configuration names what it sets."""
+    """The scalar defaults of the arguments of a target of this package; of other targets {}."""
     found = pydoc.locate(target) if isinstance(target, str) and target.startswith("monai_ext.") else None
     arguments = inspect.signature(found).parameters if callable(found) else {}
     return {name: one.default for name, one in arguments.items() if isinstance(one.default, SCALARS)}
@@ -105,16 +105,16 @@ def _defaults(target: Any) -> dict[str, Any]:
 def check_axes(
     bundle: Path, axes: Mapping[str, Sequence[Any]], values: Mapping[str, Any], variants: Sequence[str] = ()
 ) -> None:
-    """Refuse unknown ids, and values that the configuration refuses, before anything runs.
+    """Refuse unknown ids, and values that the configuration refuses, before an evaluation runs.
 
     Args:
         bundle: its folder.
         axes: see :func:`parse_axes`.
         values: of :func:`read_values`.
-        variants: laid over inference.json.
+        variants: configurations laid over inference.json.
 
     Raises:
-        InputError: naming id and value.
+        InputError: with id and value.
     """
     for key in axes:
         if key not in values:
@@ -126,7 +126,7 @@ def check_axes(
 
 
 def _unknown(key: str, values: Mapping[str, Any]) -> str:
-    if key in GIVEN:
+    if key in NOT_TUNABLE:
         return "this is no setting to be tuned; it is the same for all of them."
     blocks = [name for name in values if name.startswith(f"{key}#")]
     if blocks:
@@ -141,7 +141,7 @@ def _unknown(key: str, values: Mapping[str, Any]) -> str:
 
 
 def _check_kind(key: str, value: Any, values: Mapping[str, Any]) -> None:
-    """A number for a number, a text for a text; null, expressions and references say nothing of the kind."""
+    """Refuse a text for a number and the like; null, expressions and references may be of any kind."""
     own = values[key]
     while isinstance(own, str) and own.startswith("@"):
         own = values.get(own[1:])
@@ -161,14 +161,14 @@ def _kind(value: Any) -> str:
 
 
 def _check_built(bundle: Path, variants: Sequence[str], key: str, value: Any) -> None:
-    """Build what takes the value, so that it can refuse it."""
+    """Build the components that take the value, so that they can refuse it."""
     parser = read_workflow(bundle, evaluation(variants), overrides({key: value})).parser
-    around = [key[:end] for end in range(len(key)) if key[end] == "#"]
-    components = [name for name in around if "_target_" in parser[name]]
-    for part in [*components[-1:], *_users(parser.config, key)]:
-        if part.partition("#")[0] not in RUNNING:
-            with naming({key: value}):
-                parser.get_parsed_content(part)
+    parents = [key[:end] for end in range(len(key)) if key[end] == "#"]
+    components = [name for name in parents if "_target_" in parser[name]]
+    for component in [*components[-1:], *_users(parser.config, key)]:
+        if component.partition("#")[0] not in NEED_DATA:
+            with name_setting_in_errors({key: value}):
+                parser.get_parsed_content(component)
 
 
 def _users(content: Any, key: str, name: str = "") -> Iterator[str]:
@@ -179,16 +179,16 @@ def _users(content: Any, key: str, name: str = "") -> Iterator[str]:
             isinstance(value, str) and reference.search(value) for value in content.values()
         ):
             yield name
-        for part, value in content.items():
-            yield from _users(value, key, f"{name}#{part}" if name else part)
+        for child, value in content.items():
+            yield from _users(value, key, f"{name}#{child}" if name else child)
     elif isinstance(content, list):
         for index, value in enumerate(content):
             yield from _users(value, key, f"{name}#{index}")
 
 
 @contextmanager
-def naming(setting: Setting) -> Iterator[None]:
-    """Raise what goes wrong with a setting as one line that names it; the bundle's own is not to blame.
+def name_setting_in_errors(setting: Setting) -> Iterator[None]:
+    """Raise any error within as one line that names the setting; errors of the bundle's own setting stay as they are.
 
     Raises:
         InputError, WeightsError: with the setting before the reason.
@@ -200,32 +200,32 @@ def naming(setting: Setting) -> Iterator[None]:
         if not setting:
             raise
         if isinstance(error, (InputError, WeightsError)):
-            raise type(error)(f"{told(setting)}: {error}") from error
+            raise type(error)(f"{describe_setting(setting)}: {error}") from error
         first: BaseException = error
         while first.__cause__ is not None:
             first = first.__cause__
         raise InputError(
-            f"{told(setting)}: the bundle does not run with it ({type(first).__name__}: {first})."
+            f"{describe_setting(setting)}: the bundle does not run with it ({type(first).__name__}: {first})."
         ) from error
 
 
-def told(setting: Mapping[str, Any]) -> str:
-    """A setting as it is asked for: ``mask_threshold=0.3 presence_threshold=0.5``."""
-    return " ".join(f"{key}={shown(value)}" for key, value in setting.items()) or "the bundle's own"
+def describe_setting(setting: Mapping[str, Any]) -> str:
+    """A setting as on the command line: ``mask_threshold=0.3 presence_threshold=0.5``."""
+    return " ".join(f"{key}={format_value(value)}" for key, value in setting.items()) or "the bundle's own"
 
 
-def shown(value: Any) -> str:
-    """A value as it is written on the command line."""
+def format_value(value: Any) -> str:
+    """A value as on the command line."""
     return value if isinstance(value, str) and value else json.dumps(value)
 
 
-def counted(number: int, thing: str) -> str:
-    """ "1 case", "2 cases"."""
-    return f"{number} {thing}" + ("" if number == 1 else "s")
+def plural(number: int, noun: str) -> str:
+    """A number with a noun: "1 case", "2 cases"."""
+    return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
 def overrides(setting: Setting) -> dict[str, Any]:
-    """A setting as overrides of a configuration, texts as nothing but themselves."""
+    """A setting as overrides of a configuration, in which texts are never references or code."""
     return {key: literal(value) if isinstance(value, str) else value for key, value in setting.items()}
 
 
@@ -237,18 +237,18 @@ def choose_settings(
     Args:
         axes: see :func:`parse_axes`.
         values: of :func:`read_values`.
-        samples: how many to draw, the first of a longer draw with the same seed; all if None or no fewer.
+        samples: how many to draw; all if None or at least as many. A longer draw with the same seed begins with these.
         seed: of the draw.
 
     Returns:
-        settings, each once, without the values that are the bundle's own.
+        settings without doubles, and without the values that are the bundle's own.
     """
     total = math.prod(len(tried) for tried in axes.values())
     numbers: Any = range(total)
     if samples is not None and samples < total:
-        chance, drawn = random.Random(seed), dict[int, None]()
+        generator, drawn = random.Random(seed), dict[int, None]()
         while len(drawn) < samples:
-            drawn[chance.randrange(total)] = None
+            drawn[generator.randrange(total)] = None
         numbers = drawn
     settings = []
     for number in numbers:

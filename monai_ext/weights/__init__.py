@@ -1,4 +1,4 @@
-"""Weights by name: where they come from, their licence, and loading them without running their code."""
+"""Weights by name: where they come from, under which licence, and how they load without running code in the files."""
 
 from __future__ import annotations
 

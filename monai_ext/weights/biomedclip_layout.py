@@ -1,7 +1,8 @@
-"""BiomedCLIP under the names of Hugging Face's CLIP, as the authors of MedCLIP-SAMv2 publish theirs, and of open_clip.
+"""Conversion of BiomedCLIP's state dict between the layouts of Hugging Face's CLIP and of open_clip.
 
-Both hold the same numbers. open_clip's image tower is timm's, which keeps query, key and value of a block in one
-matrix, one below the other, and a batch axis before the class token and the positions.
+The authors of MedCLIP-SAMv2 publish theirs in the former. The numbers are the same. open_clip's image tower is timm's,
+which stacks query, key and value of a block in one matrix, and has a batch axis before the class token and the
+positions.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from monai_ext.errors import WeightsError
 if TYPE_CHECKING:
     from torch import Tensor
 
-# Modules, open_clip's name first; # is the number of a block.
+# Names of modules, open_clip's first; # stands for the number of a block.
 MODULES = {
     "visual.trunk.patch_embed.proj": "vision_model.embeddings.patch_embedding",
     "visual.trunk.blocks.#.norm1": "vision_model.encoder.layers.#.layer_norm1",
@@ -45,45 +46,45 @@ TENSORS = {
     "visual.trunk.cls_token": ("vision_model.embeddings.class_embedding", 2),
     "visual.trunk.pos_embed": ("vision_model.embeddings.position_embedding.weight", 1),
 }
-"""Single tensors: the other name, and how many axes of length 1 open_clip's has in front."""
+"""Names of single tensors in open_clip: their other name, and how many leading axes of length 1 open_clip's have."""
 FUSED = "visual.trunk.blocks.#.attn.qkv"
 SPLIT = tuple(f"vision_model.encoder.layers.#.self_attn.{one}_proj" for one in "qkv")
-COUNTED = ("position_ids", "token_type_ids")
-"""Ends of names that are no weights: old versions of transformers kept what it counts by itself."""
+INDEX_TENSORS = ("position_ids", "token_type_ids")
+"""Ends of the names of index tensors, which are no weights and which old versions of transformers saved."""
 
 
 def to_open_clip(state: Mapping[str, Tensor], what: str) -> dict[str, Tensor]:
     """The state dict under open_clip's names.
 
     Args:
-        state: under those of Hugging Face's CLIP.
-        what: how messages call it.
+        state: tensors under the names of Hugging Face's CLIP.
+        what: what messages call the weights.
 
     Raises:
-        WeightsError: when a name is none of that layout, or a block lacks its query, key or value.
+        WeightsError: when a name is not one of that layout, or a block lacks its query, key or value.
     """
     import torch
 
     modules = {theirs: ours for ours, theirs in MODULES.items()}
     tensors = {theirs: (ours, axes) for ours, (theirs, axes) in TENSORS.items()}
     found: dict[str, Tensor] = {}
-    parts: dict[str, dict[int, Tensor]] = {}
+    fused: dict[str, dict[int, Tensor]] = {}
     unknown = []
     for key, value in state.items():
-        module, number, kind = _taken_apart(key)
-        if key.endswith(COUNTED):
+        module, number, kind = _split_key(key)
+        if key.endswith(INDEX_TENSORS):
             continue
         if key in tensors:
             name, axes = tensors[key]
             found[name] = value.reshape((1,) * axes + tuple(value.shape))
         elif module in SPLIT:
-            parts.setdefault(_named(FUSED, number, kind), {})[SPLIT.index(module)] = value
+            fused.setdefault(_join_key(FUSED, number, kind), {})[SPLIT.index(module)] = value
         elif module in modules:
-            found[_named(modules[module], number, kind)] = value
+            found[_join_key(modules[module], number, kind)] = value
         else:
             unknown.append(key)
-    _all_known(unknown, what, "of Hugging Face's CLIP")
-    for key, three in parts.items():
+    _check_known(unknown, what, "of Hugging Face's CLIP")
+    for key, three in fused.items():
         if sorted(three) != [0, 1, 2]:
             raise WeightsError(f"{what}: query, key or value of {key} is missing; get the file again.")
         found[key] = torch.cat([three[i] for i in range(3)])
@@ -94,34 +95,34 @@ def to_huggingface(state: Mapping[str, Tensor], what: str) -> dict[str, Tensor]:
     """The state dict under the names of Hugging Face's CLIP.
 
     Args:
-        state: under those of open_clip's BiomedCLIP.
-        what: how messages call it.
+        state: tensors under the names of open_clip's BiomedCLIP.
+        what: what messages call the weights.
 
     Raises:
-        WeightsError: when a name is none of that layout.
+        WeightsError: when a name is not one of that layout.
     """
     found: dict[str, Tensor] = {}
     unknown = []
     for key, value in state.items():
-        module, number, kind = _taken_apart(key)
-        if key.endswith(COUNTED):
+        module, number, kind = _split_key(key)
+        if key.endswith(INDEX_TENSORS):
             continue
         if key in TENSORS:
             name, axes = TENSORS[key]
             found[name] = value.reshape(value.shape[axes:])
         elif module == FUSED:
-            for split, part in zip(SPLIT, value.chunk(3), strict=True):
-                found[_named(split, number, kind)] = part.clone()  # safetensors wants memory of its own
+            for split, one in zip(SPLIT, value.chunk(3), strict=True):
+                found[_join_key(split, number, kind)] = one.clone()  # safetensors needs memory of its own
         elif module in MODULES:
-            found[_named(MODULES[module], number, kind)] = value
+            found[_join_key(MODULES[module], number, kind)] = value
         else:
             unknown.append(key)
-    _all_known(unknown, what, "of open_clip's BiomedCLIP")
+    _check_known(unknown, what, "of open_clip's BiomedCLIP")
     return found
 
 
-def _taken_apart(key: str) -> tuple[str, str, str]:
-    """A tensor's name as that of its module with # for the block's number, that number ("" for none), and the rest."""
+def _split_key(key: str) -> tuple[str, str, str]:
+    """A tensor's key as the name of its module with # for the block's number, that number or "", and the last word."""
     number = re.search(r"\.(?:blocks|layers?)\.(\d+)\.", key)
     module, _, kind = key.rpartition(".")
     if number is None:
@@ -129,11 +130,11 @@ def _taken_apart(key: str) -> tuple[str, str, str]:
     return module[: number.start(1)] + "#" + module[number.end(1) :], number[1], kind
 
 
-def _named(module: str, number: str, kind: str) -> str:
+def _join_key(module: str, number: str, kind: str) -> str:
     return f"{module.replace('#', number)}.{kind}"
 
 
-def _all_known(unknown: list[str], what: str, layout: str) -> None:
+def _check_known(unknown: list[str], what: str, layout: str) -> None:
     if unknown:
         more = f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""
         raise WeightsError(

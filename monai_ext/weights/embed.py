@@ -1,7 +1,7 @@
 """Turn a trained state dict into embedded weights: ``python -m monai_ext.weights.embed MODEL.pt NAME``.
 
-Floating tensors become float16, integer buffers stay. The same state dict gives the same bytes. The file and
-its size and hash in the registry are written whole or not at all.
+Floating-point tensors become float16, integer buffers are kept. The same state dict gives the same bytes. The file,
+and its size and hash in the registry, are written whole or not at all.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def embed(model: str | Path, name: str, registry: str | Path | None = None) -> P
         the safetensors file.
 
     Raises:
-        WeightsError: unknown name, unreadable model, or values that float16 cannot hold.
+        WeightsError: when the name is unknown, the model is unreadable, or float16 cannot hold its values.
     """
     from safetensors.torch import save
 

@@ -1,4 +1,4 @@
-"""File formats of weights: state dicts of torch.save, and public files that are converted to safetensors once."""
+"""File formats of weights: state dicts of torch.save, and the conversion of other public files to safetensors."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 SETTINGS = ("input_resolution", "context_length", "vocab_size")
-"""Numbers that OpenAI's archives keep among the buffers; open_clip leaves them out too."""
+"""Settings that OpenAI's archives keep among the buffers; open_clip leaves them out, too."""
 
 
 def read_state_dict(path: str | Path) -> dict[str, Tensor]:
-    """The tensors by name in a file that ``torch.save`` wrote, without running anything in it.
+    """The tensors by name in a file that ``torch.save`` wrote; no code in it is run.
 
     Raises:
         WeightsError: when the file is missing, damaged, holds code, or is not a dict of tensors.
@@ -33,12 +33,12 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise WeightsError(f"{path.name}: no such file.")
     try:
-        if zipfile.is_zipfile(path):  # torch does not compare the checksums
+        if zipfile.is_zipfile(path):  # torch does not check the checksums
             with zipfile.ZipFile(path) as archive:
                 if archive.testzip() is not None:
                     raise zipfile.BadZipFile
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged pickle can raise anything
+    except Exception as error:  # a damaged pickle can raise any error
         raise WeightsError(
             f"{path.name}: damaged, or it holds code, which is not run ({type(error).__name__}); "
             "save a state dict with torch.save."
@@ -49,9 +49,9 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
 
 
 def without_prefix(state: Mapping[str, Tensor], prefix: str = "module.") -> dict[str, Tensor]:
-    """The state dict of the network inside a wrapper, such as DistributedDataParallel.
+    """The state dict of a network without the prefix of its wrapper, such as DistributedDataParallel.
 
-    Names change only when all of them begin with `prefix`.
+    The names change only when all of them begin with `prefix`.
     """
     if not all(key.startswith(prefix) for key in state):
         return dict(state)
@@ -59,16 +59,16 @@ def without_prefix(state: Mapping[str, Tensor], prefix: str = "module.") -> dict
 
 
 def without_settings(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """An OpenAI CLIP's state dict without the numbers that are no weights."""
+    """The state dict of an OpenAI CLIP without its settings, which are no weights."""
     return {key: value for key, value in state.items() if key not in SETTINGS}
 
 
 def as_float16(state: Mapping[str, Tensor], what: str) -> dict[str, Tensor]:
-    """Floating tensors in float16, others as they are, each contiguous and of its own memory, sorted by name.
+    """Floating-point tensors in float16, others as they are, each contiguous with memory of its own, sorted by name.
 
     Args:
-        state: by name.
-        what: how the message calls it.
+        state: tensors by name.
+        what: what the message calls the weights.
 
     Raises:
         WeightsError: when a value is beyond float16 (above 65504) or not finite.
@@ -89,10 +89,10 @@ def read_public(path: Path, loader: str) -> dict[str, Tensor]:
 
     Args:
         path: of the file, already verified.
-        loader: "checkpoint" (training state beside the weights), "torchscript" or "huggingface_clip", of the registry.
+        loader: of the registry: "checkpoint" (weights with a training state), "torchscript" or "huggingface_clip".
 
     Raises:
-        WeightsError: when it cannot be read as that; nothing in it is run.
+        WeightsError: when the file cannot be read by this loader; no code in it is run.
     """
     if loader == "torchscript":
         return without_settings(read_torchscript(path))
@@ -102,13 +102,13 @@ def read_public(path: Path, loader: str) -> dict[str, Tensor]:
 
 
 def converted(name: str, entry: Entry) -> Path:
-    """The safetensors made from a fetched file, which are made if they are not there.
+    """The safetensors file made from a fetched file; it is made now if it does not exist.
 
-    Their hash is compared with what was recorded when they were made.
+    Its hash is compared with the one recorded when it was made.
 
     Raises:
-        WeightsError: when the public file is missing, damaged or unreadable, the safetensors were changed, or
-            they cannot be written.
+        WeightsError: when the public file is missing, damaged or unreadable, or the safetensors file was changed or
+            cannot be written.
     """
     target = store.converted_file(name)
     record = store.read_record(name)
@@ -126,8 +126,8 @@ def converted(name: str, entry: Entry) -> Path:
         tensors = dict(sorted(read_public(store.fetched_file(name, entry), entry.loader).items()))
         with whole_file(target) as path:
             save_file(tensors, path)
-            made = store.Record(record.sha256, record.size, store.file_sha256(path))
-        store.write_record(name, made)
+            record = store.Record(record.sha256, record.size, store.file_sha256(path))
+        store.write_record(name, record)
     except OSError as error:
         raise WeightsError(
             f"weights {name!r}: {target.name} cannot be written ({error.strerror}); free space or set {store.HOME}."

@@ -1,4 +1,4 @@
-"""Names for several weights at once: what a published method needs."""
+"""Groups of weights: all that a published method needs, under one name."""
 
 from __future__ import annotations
 
@@ -6,21 +6,24 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from monai_ext.weights import store
-from monai_ext.weights.fetch import amount, describe
+from monai_ext.weights.fetch import describe, format_bytes
 from monai_ext.weights.registry import registered
 
 GROUPS = {"medclip_sam": ("biomedclip-dhn-nce", "biomedclip", "sam-vit-b")}
-"""Names in the registry. medclip_sam: the encoder as its authors tuned it, which only a browser gets from their drive;
-the one it was tuned from, which does without; and the smallest SAM of the paper."""
+"""Names in the registry by group.
+
+medclip_sam holds the encoder that its authors tuned, which only a browser can download from their drive; the encoder it
+was tuned from, which needs no browser; and the smallest SAM of the paper.
+"""
 
 
-def announced(group: str, registry: str | Path | None = None) -> Iterator[str]:
-    """Lines that tell of each file of a group, before any is downloaded: size, licence and where it comes from.
+def describe_group(group: str, registry: str | Path | None = None) -> Iterator[str]:
+    """Lines with size, licence and source of each file of a group, and one with what there is to fetch in all.
 
     Raises:
         WeightsError: when one of them is not registered.
     """
-    known, unknown = 0, 0
+    size, unknown = 0, 0
     for name in GROUPS[group]:
         entry = registered(name, registry)
         kind, _, address = entry.source.partition(":")
@@ -30,8 +33,8 @@ def announced(group: str, registry: str | Path | None = None) -> Iterator[str]:
             where = "already here"
         else:
             where = f"by browser from {address}" if kind == "page" else "to be downloaded"
-            known, unknown = known + (entry.size or 0), unknown + (entry.size is None)
+            size, unknown = size + (entry.size or 0), unknown + (entry.size is None)
         yield f"{describe(name, entry)}; {where}"
-    sizes = [amount(known)] if known else []
+    sizes = [format_bytes(size)] if size else []
     sizes += [f"{unknown} of unknown size"] if unknown else []
     yield f"{group}: {' and '.join(sizes) or 'nothing'} to fetch"

@@ -1,4 +1,4 @@
-"""The only ways to load weights: safetensors, or a pickle that cannot run code, each compared with its hash first."""
+"""The only ways to load weights: safetensors, or pickles that run no code, after the file's hash is verified."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ logger = logging.getLogger(__name__)
 
 
 def weights_file(name: str, registry: str | Path | None = None) -> Path:
-    """The file of registered weights that is loaded, verified; converted first where that has to be done.
+    """The verified file that registered weights are loaded from; it is converted first where its format needs that.
 
-    Nothing is downloaded: that is what ``monai-ext weights fetch`` is for.
+    Nothing is downloaded; ``monai-ext weights fetch`` does that.
 
     Raises:
-        WeightsError: unknown name, file missing, or of another hash than registered or recorded.
+        WeightsError: when the name is unknown, or the file is missing or has another hash than registered or recorded.
     """
     entry = registered(name, registry)
     if entry.source == "embedded":
@@ -47,17 +47,17 @@ def weights_file(name: str, registry: str | Path | None = None) -> Path:
 
 
 def load_weights(name: str, registry: str | Path | None = None) -> dict[str, Tensor]:
-    """The tensors of registered weights, on the CPU, as stored (embedded floating ones in float16).
+    """The tensors of registered weights, on the CPU, in the types of the file (float16 where they are embedded).
 
-    The file's hash is compared with the registry's, or with what was recorded when it was fetched, before
-    anything in it is parsed.
+    Before anything in the file is parsed, its hash is compared with that of the registry, or with the one recorded when
+    it was fetched.
 
     Args:
         name: in the registry.
         registry: path of another registry.json; its folder ``embedded`` is read.
 
     Raises:
-        WeightsError: unknown name, file missing, of another hash, or not what its entry says.
+        WeightsError: when the name is unknown, or the file is missing, has another hash or another format.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load, load_file
@@ -77,7 +77,7 @@ def load_weights(name: str, registry: str | Path | None = None) -> dict[str, Ten
 
 
 def _embedded(name: str, entry: Entry, registry: str | Path | None) -> bytes:
-    """Content of an embedded file, its hash compared."""
+    """The content of an embedded file, after its hash is verified."""
     try:
         content = embedded_file(entry, registry).read_bytes()
     except OSError as error:
@@ -100,21 +100,20 @@ def load_into(
     """Load weights into a network, in place, and log their licence.
 
     Args:
-        network: built; floating tensors are cast to the type of its own. One that has a method ``load(state, what)``
-            reads the layout of its public files by that.
-        weights: name in the registry; or a name for each part of the network, by the attribute that the part is:
+        network: floating-point tensors are cast to the types of its own. A network with a method ``load(state, what)``
+            reads the layout of its public files by that method.
+        weights: name in the registry; or a name for each module of the network by its attribute:
             ``{"encoder": "oa-vit-b", "decoder": "sam-vit-b"}``.
-        bundle_root: a bundle whose ``models/model.pt``, if it is there, goes before the registry and holds the whole
-            network.
+        bundle_root: a bundle; if it has a ``models/model.pt``, that file is loaded into the whole network instead.
 
     Returns:
-        what a record says of them: ``name``, ``sha256`` of the file, ``source`` ("embedded/…" or
-        "models/model.pt"), ``note`` and ``licence``; of several parts joined by " + " in the order of the parts, and
-        once what all have in common.
+        what records of results say of the weights: ``name``, ``sha256`` of the file, ``source`` ("embedded/…" or
+        "models/model.pt"), ``note`` and ``licence``; those of several modules are joined by " + " in their order, equal
+        ones once.
 
     Raises:
-        WeightsError: when the weights cannot be had (see :func:`load_weights`), are damaged or hold code, do not fit
-            the network in names or shapes, or parts are none of the network or not all of it.
+        WeightsError: when the weights cannot be loaded (see :func:`load_weights`), do not fit the network in names,
+            shapes or types, or do not name exactly the modules of the network.
     """
     model = None if bundle_root is None else Path(bundle_root) / MODEL
     if model is not None and model.is_file():
@@ -125,8 +124,8 @@ def load_into(
     elif isinstance(weights, str):
         record = _load_registered(network, weights)
     else:
-        parts = _parts(network, list(weights))
-        record = _joined([_load_registered(parts[part], name) for part, name in weights.items()])
+        modules = _modules(network, list(weights))
+        record = _joined([_load_registered(modules[module], name) for module, name in weights.items()])
     logger.info(
         "weights %s (%s): %s; licence: %s",
         record["name"],
@@ -138,7 +137,7 @@ def load_into(
 
 
 def _load_registered(network: nn.Module, name: str) -> dict[str, str]:
-    """Load what the registry has by this name; returns its record."""
+    """Load the registered weights of this name into a network; returns their record."""
     entry = registered(name)
     state = load_weights(name)
     recorded = store.read_record(name) if entry.source != "embedded" else None
@@ -158,19 +157,20 @@ def _load_registered(network: nn.Module, name: str) -> dict[str, str]:
     }
 
 
-def _parts(network: nn.Module, names: list[str]) -> dict[str, nn.Module]:
-    """The children of a network by name, which must be all that have weights."""
-    parts = dict(network.named_children())
+def _modules(network: nn.Module, names: list[str]) -> dict[str, nn.Module]:
+    """The child modules of a network by name; the names must be those of all children with weights."""
+    modules = dict(network.named_children())
     wanted = sorted({key.split(".")[0] for key in network.state_dict()})
     if sorted(names) != wanted:
         raise WeightsError(
-            f"weights for {', '.join(names) or 'no part'}; {type(network).__name__} has the parts "
+            f"weights for {', '.join(names) or 'no module'}; {type(network).__name__} has the modules "
             f"{', '.join(wanted) or 'none'}: name weights for each."
         )
-    return parts
+    return modules
 
 
 def _joined(records: list[dict[str, str]]) -> dict[str, str]:
+    """One record of several: values joined by " + ", equal ones once except for names and hashes."""
     joined = {key: [record[key] for record in records] for key in records[0]}
     return {
         key: " + ".join(values if key in ("name", "sha256") else dict.fromkeys(values))
@@ -179,14 +179,14 @@ def _joined(records: list[dict[str, str]]) -> dict[str, str]:
 
 
 def copy_into(network: nn.Module, state: Mapping[str, Tensor], what: str) -> None:
-    """Copy tensors into a network whose names, shapes and kinds of numbers must all be theirs.
+    """Copy tensors into a network; names, shapes and kinds of numbers must all match.
 
-    Only a module's extra state (words, for one) may be of any length.
+    Only a module's extra state, such as a list of words, may have another length.
 
     Args:
         network: changed in place, or not at all.
-        state: by name.
-        what: how the message calls them.
+        state: tensors by name.
+        what: what the message calls the weights.
 
     Raises:
         WeightsError: naming the first keys that do not fit.
@@ -217,7 +217,7 @@ def copy_into(network: nn.Module, state: Mapping[str, Tensor], what: str) -> Non
 
 
 def _describe_model(model: Path, name: str) -> dict[str, str]:
-    """Record of a bundle's model.pt; the registry's words while it is the file that was exported."""
+    """The record of a bundle's model.pt, with note and licence of the registry if it is the exported file."""
     sha256 = hashlib.sha256(model.read_bytes()).hexdigest()
     origin: dict[str, Any] = {}
     beside = model.with_name(ORIGIN.name)

@@ -1,12 +1,12 @@
-"""Tensors out of what torch.save and torch.jit.save wrote, without running anything in it.
+"""Read the tensors of files that torch.save and torch.jit.save wrote, without running anything in them.
 
-``torch.load(weights_only=True)`` refuses a file as a whole when one thing in it is more than tensors, such as the
-optimizer in SAM-Med2D's. This reader takes the tensors and leaves the rest: Python's unpickler walks the file, but
-every name it looks up gives a class of ours that only remembers what it was given. Nothing is imported by name,
-so there is nothing to run. The classes are made anew for each file: a pickle may also write to what it looked up.
+``torch.load(weights_only=True)`` refuses a whole file when one object in it is no tensor, such as the optimizer in
+SAM-Med2D's. This reader takes the tensors and ignores the rest: Python's unpickler walks the file, but every name that it
+looks up becomes an inert class that only stores its arguments. Nothing is imported by name, so no code can run. The
+classes are made anew for each file, since a pickle may also write to the objects it looks up.
 
 A TorchScript archive is a program: torch.jit.load runs its ``__setstate__`` methods. Here only its ``data.pkl`` is
-read, in the same way, and which attributes are parameters and buffers is read from the source text in it.
+read in the same way, and the names of parameters and buffers are taken from the source text in the archive.
 """
 
 from __future__ import annotations
@@ -44,14 +44,14 @@ STORAGES = {
 
 
 class _Storage:
-    """Bytes of the file that views share: `key` names them, `start` is where a legacy view of them begins."""
+    """Bytes of the file that views share: `key` names them, and a legacy view of them begins at `start`."""
 
     def __init__(self, kind: str, key: str, numel: int, start: int = 0) -> None:
         self.kind, self.key, self.numel, self.start = kind, key, numel, start
 
 
 class _View:
-    """What torch._utils._rebuild_tensor_v2 was to be called with: a tensor still in the file."""
+    """The arguments of torch._utils._rebuild_tensor_v2: a tensor that is still in the file."""
 
     def __init__(self, storage: Any, offset: int, size: Any, stride: Any, *_rest: Any) -> None:
         self.storage, self.offset, self.size, self.stride = storage, offset, tuple(size), tuple(stride)
@@ -65,7 +65,7 @@ class _Parameter:
 
 
 class _Opaque:
-    """Stands for anything else. It takes what a pickle does to objects, and does nothing."""
+    """Stands for any other object. It accepts all that a pickle does to objects, and does nothing."""
 
     qualified = ""
 
@@ -96,14 +96,14 @@ class _Opaque:
 class _Reader(pickle._Unpickler):
     """An unpickler that imports nothing.
 
-    It is the one of the standard library that is written in Python: the other reserves memory for any number that a
-    pickle counts its memory with, and one byte then asks for 64 GB.
+    It is the unpickler of the standard library that is written in Python: the one in C reserves memory for any memo index
+    in a pickle, so that a single byte can make it ask for 64 GB.
     """
 
     def __init__(self, file: BinaryIO) -> None:
         super().__init__(file, encoding="utf-8")
         self.kinds: dict[str, str] = {}
-        """Type of every storage in the file by key, of those that are left too."""
+        """The type of every storage in the file by its key, also of those that no tensor uses."""
         self._found: dict[str, type] = {
             "torch._utils._rebuild_tensor": type("View", (_View,), {}),
             "torch._utils._rebuild_parameter": type("Parameter", (_Parameter,), {}),
@@ -135,16 +135,17 @@ def read_checkpoint(path: str | Path, keys: tuple[str, ...] = ("model", "state_d
 
     Args:
         path: written by torch.save, in the zip format or the one before it.
-        keys: the first of these that is there holds the state dict; without one, the file is a state dict itself.
+        keys: names under which the state dict may be, in order of preference; without any of them the file itself is a
+            state dict.
 
     Returns:
         tensors by name, on the CPU, of their own memory.
 
     Raises:
-        WeightsError: when the file is missing or damaged, or what it should hold is no dict of tensors.
+        WeightsError: when the file is missing or damaged, or holds no dict of tensors.
     """
     path = Path(path)
-    with _one_line(path):
+    with _ErrorsInOneLine(path):
         if zipfile.is_zipfile(path):
             with _Archive(path) as archive:
                 reader = _Reader(io.BytesIO(archive.read("data.pkl")))
@@ -155,19 +156,19 @@ def read_checkpoint(path: str | Path, keys: tuple[str, ...] = ("model", "state_d
 
 
 def read_torchscript(path: str | Path) -> dict[str, Tensor]:
-    """Parameters and buffers of a TorchScript archive, as ``torch.jit.load(path).state_dict()`` names them.
+    """Parameters and buffers of a TorchScript archive, named as in ``torch.jit.load(path).state_dict()``.
 
     Args:
         path: written by torch.jit.save.
 
     Returns:
-        tensors by name, on the CPU, of their own memory, in the types they were stored in.
+        tensors by name, on the CPU, of their own memory, in their stored types.
 
     Raises:
         WeightsError: when the file is missing, damaged or no TorchScript archive.
     """
     path = Path(path)
-    with _one_line(path), _Archive(path) as archive:
+    with _ErrorsInOneLine(path), _Archive(path) as archive:
         root = _Reader(io.BytesIO(archive.read("data.pkl"))).load()
         if not getattr(root, "qualified", "").startswith("__torch__."):
             raise WeightsError(f"{path.name}: no TorchScript archive.")
@@ -176,7 +177,7 @@ def read_torchscript(path: str | Path) -> dict[str, Tensor]:
 
 
 class _Archive(zipfile.ZipFile):
-    """A zip of torch: entries below one folder, whose checksums are compared as they are read."""
+    """A zip file of torch: its entries lie in one folder, and their checksums are verified when they are read."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
@@ -192,7 +193,7 @@ class _Archive(zipfile.ZipFile):
         return super().read(f"{self._folder}{name}" if isinstance(name, str) else name, pwd)
 
     def declared(self, qualified: str) -> list[str]:
-        """Names of the parameters and buffers of a class, from its source text, which is parsed, not run."""
+        """Names of the parameters and buffers of a class, from its source text, which is parsed but not run."""
         if qualified not in self._declared:
             module, name = qualified.rsplit(".", 1)
             tree = ast.parse(self.read(f"code/{module.replace('.', '/')}.py"))
@@ -209,8 +210,8 @@ class _Archive(zipfile.ZipFile):
         return self._declared[qualified]
 
 
-class _one_line:
-    """Turns whatever a damaged file raises into one line."""
+class _ErrorsInOneLine:
+    """Turns any error of a damaged file into a WeightsError of one line."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -245,7 +246,7 @@ def _read_legacy(file: BinaryIO, keys: tuple[str, ...], name: str) -> dict[str, 
 
 
 def _state_dict(root: Any, keys: tuple[str, ...], name: str) -> dict[str, _View]:
-    """The views below the first of `keys` in the root, or of the root itself."""
+    """The views under the first of `keys` in the root, or those of the root itself."""
     inner = next((root[key] for key in keys if key in root), root) if isinstance(root, Mapping) else root
     if not isinstance(inner, Mapping) or not inner:
         raise WeightsError(f"{name}: no state dict in it, neither below {' nor '.join(keys)} nor itself.")
@@ -258,7 +259,7 @@ def _state_dict(root: Any, keys: tuple[str, ...], name: str) -> dict[str, _View]
 def _attributes(
     module: Any, prefix: str, declared: Callable[[str], list[str]]
 ) -> Iterator[tuple[str, _View]]:
-    """Parameters and buffers of a scripted module and of those below it."""
+    """Parameters and buffers of a scripted module and its submodules."""
     state = module.state
     for name in declared(module.qualified):
         if isinstance(state.get(name), _View):
@@ -277,7 +278,7 @@ def _dtype(kind: str) -> torch.dtype:
 
 
 def _tensors(views: Mapping[str, _View], read: Callable[[str], bytes]) -> dict[str, Tensor]:
-    """Read the storages of views, each once; a tensor that is all of its own storage is not copied again."""
+    """Read the storages of views, each once; a tensor that is its whole storage is not copied again."""
     import torch
 
     users = Counter(view.storage.key for view in views.values())
@@ -294,7 +295,7 @@ def _tensors(views: Mapping[str, _View], read: Callable[[str], bytes]) -> dict[s
         whole = flat[storage.key]
         if whole.dtype != dtype or (storage.start == 0 and whole.numel() < storage.numel):
             raise pickle.UnpicklingError(f"{name}: cut short")
-        part = torch.as_strided(whole, view.size, view.stride, storage.start + view.offset)
-        own = users[storage.key] == 1 and part.is_contiguous() and part.numel() == whole.numel()
-        tensors[name] = part if own else part.clone(memory_format=torch.contiguous_format)
+        tensor = torch.as_strided(whole, view.size, view.stride, storage.start + view.offset)
+        own = users[storage.key] == 1 and tensor.is_contiguous() and tensor.numel() == whole.numel()
+        tensors[name] = tensor if own else tensor.clone(memory_format=torch.contiguous_format)
     return tensors

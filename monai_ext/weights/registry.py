@@ -1,6 +1,6 @@
-"""The registry of weights: what there is, where it comes from, and under which licence.
+"""The registry of weights: names, sources, licences and hashes.
 
-Importing this imports no torch: the table of bundles reads it.
+Importing this module does not import torch, since the table of bundles reads it.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from monai_ext.errors import WeightsError
 REGISTRY = Path(__file__).resolve().parent / "registry.json"
 MODEL = Path("models") / "model.pt"
 ORIGIN = Path("models") / "weights.json"
-"""Beside an exported model.pt: which weights of the registry it was made from."""
+"""File beside an exported model.pt that names the registered weights it was made from."""
 
 CONVERTED = ("checkpoint", "torchscript", "huggingface_clip")
-"""Loaders of files that hold more than tensors, or tensors under other names: safetensors are made of them once."""
+"""Loaders of files that hold more than tensors, or tensors under other names; they are converted to safetensors once."""
 
 
 @dataclass(frozen=True)
@@ -26,18 +26,18 @@ class Entry:
     """One line of the registry.
 
     Attributes:
-        source: ``"embedded"``: in the folder ``embedded`` beside the registry; ``"https://…"``: of the file;
-            ``"hub:OWNER/NAME@REVISION"``: `file` of that repository of the Hugging Face hub;
-            ``"page:https://…"``: where a person downloads it in a browser, for ``fetch --from``.
-        file: name of the file there.
+        source: ``"embedded"``: in the folder ``embedded`` beside the registry; ``"https://…"``: address of the file;
+            ``"hub:OWNER/NAME@REVISION"``: `file` of this repository of the Hugging Face hub;
+            ``"page:https://…"``: page from which a person downloads it in a browser, for ``fetch --from``.
+        file: name of the file at its source.
         licence: of the weights, shown whenever they are fetched or loaded.
-        size: bytes of the file; None where the publisher's is not known for sure.
-        sha256: of the file, hexadecimal; its first digits where the publisher tells no more; None where none is
-            known for sure. What is not known is recorded on the first fetch and compared from then on.
+        size: bytes of the file; None where the publisher's size is not certain.
+        sha256: of the file, hexadecimal; only the first digits where the publisher states no more; None where it is not
+            certain. An incomplete hash is recorded in full at the first fetch and compared from then on.
         loader: ``"safetensors"``; ``"state_dict"``: of torch.save, read with ``weights_only=True``;
             ``"checkpoint"``, ``"torchscript"`` and ``"huggingface_clip"`` (a BiomedCLIP's state dict under the names
             of Hugging Face's CLIP): converted to safetensors once, see monai_ext.weights.formats.
-        note: what every record of a result says about these weights.
+        note: a sentence about these weights for all records of results.
     """
 
     source: str
@@ -71,7 +71,7 @@ def registered(name: str, registry: str | Path | None = None) -> Entry:
     """The entry of a name.
 
     Raises:
-        WeightsError: when there is none; the message lists those there are.
+        WeightsError: when there is none; the message lists the registered names.
     """
     entries = read_registry(registry)
     if name not in entries:
@@ -80,10 +80,10 @@ def registered(name: str, registry: str | Path | None = None) -> Entry:
 
 
 def embedded_file(entry: Entry, registry: str | Path | None = None) -> Path:
-    """Where the file of an entry lies: in ``embedded`` beside its registry."""
+    """The file of an embedded entry, in ``embedded`` beside its registry."""
     return (REGISTRY if registry is None else Path(registry)).parent / "embedded" / entry.file
 
 
 def weights_names(weights: str | Mapping[str, str]) -> list[str]:
-    """Names in the registry of what a bundle calls its weights: one name, or one for each part of its network."""
+    """Names in the registry of a bundle's weights: one name, or one for each module of its network."""
     return [weights] if isinstance(weights, str) else list(weights.values())

@@ -1,7 +1,7 @@
-"""Where fetched weights lie, what was recorded of them, and whether they still are the same bytes.
+"""The store of fetched weights: their files, what was recorded of them, and their verification.
 
-``MONAI_EXT_HOME/weights/NAME/`` holds the public file as it came, ``lock.json`` with its hash, and, where the file
-had to be converted, the safetensors made from it.
+``MONAI_EXT_HOME/weights/NAME/`` holds the public file unchanged, ``lock.json`` with its hash, and, where the file needs
+a conversion, the safetensors made from it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from monai_ext.files import whole_file
 from monai_ext.weights.registry import Entry
 
 HOME = "MONAI_EXT_HOME"
-"""Environment variable: the folder for what is fetched; the user's cache folder if it is not set."""
+"""Environment variable that names the folder of the store; the user's cache folder if it is not set."""
 LOCK = "lock.json"
 FULL = 64
 """Hexadecimal digits of a whole SHA-256."""
@@ -26,12 +26,12 @@ FULL = 64
 
 @dataclass(frozen=True)
 class Record:
-    """What ``lock.json`` keeps of a file.
+    """The content of ``lock.json``.
 
     Attributes:
         sha256: of the public file when it was fetched, 64 hexadecimal digits.
-        size: bytes of it.
-        converted: SHA-256 of the safetensors made from it; "" while there is none.
+        size: of the public file, in bytes.
+        converted: SHA-256 of the safetensors made from it, or "".
     """
 
     sha256: str
@@ -40,7 +40,7 @@ class Record:
 
 
 def home() -> Path:
-    """The folder for what is fetched, which need not be there yet."""
+    """The folder of the store, which need not exist yet."""
     chosen = os.environ.get(HOME)
     if chosen:
         return Path(chosen).expanduser().absolute()
@@ -54,20 +54,20 @@ def home() -> Path:
 
 
 def fetched_file(name: str, entry: Entry) -> Path:
-    """Where the public file of an entry lies once it is fetched."""
+    """The public file of an entry, which exists once it is fetched."""
     return home() / "weights" / name / entry.file
 
 
 def converted_file(name: str) -> Path:
-    """Where the safetensors made from a public file lie."""
+    """The safetensors file made from a public file, which exists once it is converted."""
     return home() / "weights" / name / f"{name}.safetensors"
 
 
 def read_record(name: str) -> Record | None:
-    """What was recorded of fetched weights, None if nothing was.
+    """The record of fetched weights, None if there is none.
 
     Raises:
-        WeightsError: when the lock file is there and cannot be read.
+        WeightsError: when the lock file exists and cannot be read.
     """
     path = home() / "weights" / name / LOCK
     try:
@@ -93,10 +93,9 @@ def file_sha256(path: Path) -> str:
 
 
 def refusal(name: str, entry: Entry, found: str) -> str | None:
-    """Why a file of the hash `found` is not the entry's, None if it may be.
+    """Why a file with the hash `found` is not the entry's, None if it may be.
 
-    The registry's hash decides; where it has none, or only the first digits, so does what was recorded when the
-    weights were first fetched.
+    The registry's hash decides; where it is missing or incomplete, so does the hash recorded at the first fetch.
     """
     if entry.sha256 and not found.startswith(entry.sha256):
         return f"it has hash {found[:12]}…, {entry.sha256[:12]}… is registered"
@@ -107,10 +106,10 @@ def refusal(name: str, entry: Entry, found: str) -> str | None:
 
 
 def verify(name: str, entry: Entry) -> Record:
-    """Compare a fetched file with the registry and with what was recorded.
+    """Compare a fetched file with the registry and with its record; returns the record.
 
     Raises:
-        WeightsError: when it is not there, not readable, or another file than it should be.
+        WeightsError: when the file is missing, unreadable or another one.
     """
     path = fetched_file(name, entry)
     try:
@@ -129,7 +128,7 @@ def verify(name: str, entry: Entry) -> Record:
         )
     record = read_record(name)
     if len(entry.sha256 or "") == FULL and (record is None or record.sha256 != found):
-        return Record(found, path.stat().st_size)  # put there by hand, or the registry's is a newer one
+        return Record(found, path.stat().st_size)  # put there by hand, or the registry names a newer file
     if record is None:
         raise WeightsError(
             f"weights {name!r}: {entry.file} was not put there by a fetch (no {LOCK} beside it);"

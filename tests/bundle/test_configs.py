@@ -28,18 +28,18 @@ def variant(tmp_path):
 def test_variants_are_the_configurations_that_neither_run_train_nor_score_by_themselves():
     assert bundle_variants(find_bundle("vlsm")) == []
     names = bundle_variants(find_bundle("clip_sam"))
-    assert {"full_sam_vit_b", "full_sam2_1", "full_medsam_biomedclip"} <= set(names)
+    assert {"full", "decoder_sam2_1", "encoder_biomedclip"} <= set(names)
     assert not {"inference", "evaluate", "metadata", "train_decoder", "evaluate_decoder"} & set(names)
 
 
 def test_a_variant_is_named_with_or_without_json_or_is_a_file_of_the_users(variant):
     folder = find_bundle("clip_sam")
-    names = ["full_sam_vit_b", "full_sam_vit_b.json", str(variant)]
-    own = folder / "configs" / "full_sam_vit_b.json"
+    names = ["full", "full.json", str(variant)]
+    own = folder / "configs" / "full.json"
     assert config_files(folder, names) == [own, own, variant]
     digest = hashlib.sha256(variant.read_bytes()).hexdigest()[:12]
     assert variant_fingerprints(folder, [str(variant)]) == [f"strict {digest}"]
-    laid = read_configs(folder, ["inference", "full_sam_vit_b", str(variant)])
+    laid = read_configs(folder, ["inference", "full", str(variant)])
     assert (laid["weights"]["decoder"], laid["mask_threshold"]) == ("sam-vit-b", 0.75)
 
 
@@ -48,7 +48,7 @@ def test_an_unknown_variant_is_one_line_that_lists_the_known_ones(tmp_path, caps
     words = ["segment", str(tmp_path / "a.png"), "-p", "lungs", "-o", str(tmp_path / "out")]
     assert main([*words, "--bundle", "clip_sam", "--variant", "full_sam"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert "no configuration 'full_sam'" in line and "full_sam2_1, full_sam_vit_b" in line
+    assert "no configuration 'full_sam'" in line and "encoder_biomedclip, full, gscorecam" in line
     assert not (tmp_path / "out").exists()
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from tests.bundles.contract import TrainableBundleContract
 from tests.bundles.small import SAM
+from tests.bundles.training_contract import TrainableBundleContract
 
 SMALL_DECODER = {f"network_def#{key}": value for key, value in SAM.items()}
 

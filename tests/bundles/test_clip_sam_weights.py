@@ -1,4 +1,4 @@
-"""The embedded parts of CLIP-SAM really see: maps of texts, presence and regions, on real validation images."""
+"""The embedded encoder of CLIP-SAM really sees: maps of texts, presence and regions, on real validation images."""
 
 from pathlib import Path
 
@@ -43,14 +43,14 @@ def labelled(shared_data, name, count):
 @torch.no_grad()
 def text_map(encoder, image, text):
     tokens = encoder.encode_image(image).tokens[0]
-    places = encoder.text_map(tokens, encoder.encode_text([text])[0])
-    return F.interpolate(places[None, None], image.shape[-2:], mode="bilinear")[0, 0]
+    scores = encoder.text_map(tokens, encoder.encode_text([text])[0])
+    return F.interpolate(scores[None, None], image.shape[-2:], mode="bilinear")[0, 0]
 
 
 def test_of_the_sample_the_text_is_found_at_the_tumour_and_nothing_else_is(encoder):
     image = read(SAMPLE)
-    places = text_map(encoder, image, "tumour in a breast ultrasound")
-    row, column = divmod(int(places.argmax()), places.shape[1])
+    scores = text_map(encoder, image, "tumour in a breast ultrasound")
+    row, column = divmod(int(scores.argmax()), scores.shape[1])
     assert (row, column) == pytest.approx((169, 253), abs=60)
     assert bool((text_map(encoder, image, "liver in a CT scan") < 0).all())
 
@@ -62,10 +62,10 @@ def test_of_the_sample_the_text_is_found_at_the_tumour_and_nothing_else_is(encod
 def test_maps_of_texts_lie_on_what_they_name(encoder, shared_data, name, dice, pointing):
     overlaps, hits = [], []
     for image, mask, text in labelled(shared_data, name, 12):
-        places = text_map(encoder, image, text)
-        found = places > 0
+        scores = text_map(encoder, image, text)
+        found = scores > 0
         overlaps.append(float(2 * (found & mask).sum() / (found.sum() + mask.sum())))
-        hits.append(bool(mask.flatten()[places.argmax()]))
+        hits.append(bool(mask.flatten()[scores.argmax()]))
     assert np.mean(overlaps) >= dice
     assert np.mean(hits) >= pointing
 
@@ -82,7 +82,7 @@ def test_lungs_are_chosen_before_their_surroundings(encoder, shared_data):
     for image, mask, text in labelled(shared_data, "cxr_lung_shenzhen", 6):
         regions = torch.stack([mask, ~mask])
         boxes = batched_mask_to_box(regions)
-        (views,) = MaskedImages("black")(encoder.prepare, image, regions, boxes, 2)
+        (masked,) = MaskedImages("black")(encoder.prepare, image, regions, boxes, 2)
         with torch.no_grad():
-            likeness = encoder.encode_prepared(views).embedding @ encoder.encode_text([text])[0]
+            likeness = encoder.encode_prepared(masked).embedding @ encoder.encode_text([text])[0]
         assert float(likeness[0]) > float(likeness[1])

@@ -36,7 +36,7 @@ def test_the_file_is_small_enough_to_be_embedded():
 
 
 @torch.no_grad()
-def test_a_box_around_the_samples_tumour_gives_a_mask_in_its_place(decoder):
+def test_a_box_around_the_tumour_of_the_sample_gives_a_mask_at_its_position(decoder):
     image = torch.as_tensor(SHOWN(LOADED({"image": SAMPLES / "breast_ultrasound.png"}))["image"])
     row, column = 169, 253  # the middle of the tumour, as the text-prompted weights are tested by
     box = torch.tensor([[[column - 70.0, row - 50.0, column + 70.0, row + 50.0]]])

@@ -19,22 +19,15 @@ def segmenter():
     return monai_ext.load("vlsm", device="cpu")
 
 
-def test_the_sample_shows_its_tumour_in_its_place(segmenter):
+def test_the_tumour_of_the_sample_is_found_at_its_position(segmenter):
     (found,) = segmenter.segment(SAMPLES / "breast_ultrasound.png", ["tumour in a breast ultrasound"])
     rows, columns = np.nonzero(np.asarray(found.mask))
     assert found.found and found.presence > 0.5
     assert (rows.mean(), columns.mean()) == pytest.approx((169, 253), abs=16)
 
 
-@pytest.mark.parametrize("prompt", ["liver in a CT scan", "polyp"])
-def test_what_is_not_there_gives_an_empty_mask_and_a_reason(segmenter, prompt):
-    (found,) = segmenter.segment(SAMPLES / "breast_ultrasound.png", [prompt])
-    assert not found.found and not np.asarray(found.mask).any()
-    assert found.reason.startswith("judged absent: presence 0.")
-
-
 @pytest.mark.parametrize("prompt", ["ljashdb", "sitting on a chair", "teapot in a breast ultrasound"])
-def test_words_that_name_nothing_give_an_empty_mask_and_say_so(segmenter, prompt):
+def test_words_that_name_nothing_give_an_empty_mask_and_the_reason(segmenter, prompt):
     (found,) = segmenter.segment(SAMPLES / "breast_ultrasound.png", [prompt])
     assert not np.asarray(found.mask).any() and not np.asarray(found.probability).any()
     assert (found.found, found.presence) == (False, 0.0)

@@ -104,7 +104,7 @@ def test_an_output_below_a_file_is_refused(tmp_path, bundle, capsys):
     source = picture(tmp_path / "a.png")
     assert segment(source, source / "out", bundle) == 2
     assert capsys.readouterr().err == (
-        "error: out/report.json: cannot be written (Not a directory); choose another place.\n"
+        "error: out/report.json: cannot be written (Not a directory); choose another path.\n"
     )
 
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from monai_ext.data.evaluation import evaluation_items, joined_texts
+from monai_ext.data.evaluation import evaluation_items, split_texts
 from monai_ext.errors import InputError
 from monai_ext.prompts.levels import PromptLevels
 from monai_ext.prompts.library import PromptLibrary
@@ -190,7 +190,7 @@ def test_several_levels_are_parts_of_one_prompt(sets):
     assert known["texts"] == [f"lungs\n\nTB lungs\n\n{five}"] and known["subtype"] == ["tuberculosis"]
     assert unknown["texts"] == [f"lungs\n\nlungs\n\n{five}"] and unknown["subtype"] == [""]
     assert known["prompt"] == ["lungs (and 6 more)"]
-    assert joined_texts(known["texts"][0]) == (("lungs", "TB lungs", *five.split("\n")), (1, 1, 5))
+    assert split_texts(known["texts"][0]) == (("lungs", "TB lungs", *five.split("\n")), (1, 1, 5))
     with pytest.raises(InputError, match="wording is 'medclipsam_p0.heldout'"):
         at_level(folder, "medclipsam_p0+heldout")
 

@@ -125,6 +125,13 @@ def test_another_input_a_lost_mask_or_a_broken_record_is_not_finished(tmp_path, 
     assert records.finished(item) is None
 
 
+def test_an_evaluator_needs_device_data_and_network_alone():
+    network = FeedForward()
+    engine = FaultTolerantEvaluator("cpu", DataLoader(dataset("a"), batch_size=1), network)
+    assert isinstance(engine.prepare_batch, PrepareTextPrompts)
+    assert (engine.network, engine.device, engine.amp) == (network, torch.device("cpu"), False)
+
+
 def test_a_request_to_end_stops_the_run_as_an_interrupt_does():
     engine = evaluator(dataset("0", "1", "2"))
     outputs = collected(engine)

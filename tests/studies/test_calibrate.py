@@ -10,11 +10,11 @@ from monai_ext.studies.calibrate import fit_presence, main
 
 
 def drawn(scale, offset, number=4000):
-    """Margins, and whether something is there with the probability that they say."""
+    """Margins, and whether a target is present, drawn with the probability that follows from them."""
     generator = torch.Generator().manual_seed(0)
     margins = 0.2 * torch.randn(number, generator=generator) + 0.05
-    chance = torch.rand(number, generator=generator)
-    return margins, chance < (scale * (margins - offset)).sigmoid()
+    draw = torch.rand(number, generator=generator)
+    return margins, draw < (scale * (margins - offset)).sigmoid()
 
 
 def test_the_numbers_that_made_the_data_are_found():
@@ -22,7 +22,7 @@ def test_the_numbers_that_made_the_data_are_found():
     assert scale == pytest.approx(15, rel=0.1) and offset == pytest.approx(0.1, abs=0.01)
 
 
-def test_margins_that_tell_without_a_fault_have_an_end():
+def test_margins_that_separate_perfectly_have_a_finite_scale():
     margins = torch.tensor([0.1, 0.2, 0.3, 0.4])
     scale, offset = fit_presence(margins, margins > 0.25)
     assert 10 < scale < 1000 and offset == pytest.approx(0.25, abs=1e-6)

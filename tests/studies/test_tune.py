@@ -1,4 +1,4 @@
-"""The search over settings: the best is that worked out by hand, nothing runs twice, and labels are owned up to."""
+"""The search over settings: the best is that worked out by hand, nothing runs twice, and the use of labels is stated."""
 
 from __future__ import annotations
 
@@ -80,11 +80,11 @@ def runs(monkeypatch):
     done = []
     evaluate = runner.run_evaluate
 
-    def counted(*args, settings, **kwargs):
+    def record(*args, settings, **kwargs):
         done.append({key: value for key, value in settings.items() if key != "overlays"})
         return evaluate(*args, settings=settings, **kwargs)
 
-    monkeypatch.setattr(runner, "run_evaluate", counted)
+    monkeypatch.setattr(runner, "run_evaluate", record)
     return done
 
 
@@ -130,7 +130,9 @@ def test_the_best_of_four_thresholds_is_that_worked_out_by_hand(grey, data, tmp_
     )
 
 
-def test_labels_are_owned_up_to_on_the_screen_in_the_report_and_in_the_overlay(grey, data, tmp_path, capsys):
+def test_the_use_of_labels_is_stated_on_the_screen_in_the_report_and_in_the_overlay(
+    grey, data, tmp_path, capsys
+):
     assert tune(grey, data, tmp_path / "out") == 0
     report, sentence = report_of(tmp_path / "out"), "labels of the list 'validation' choose the setting, so"
     assert report["labels_used"] is True
@@ -172,7 +174,7 @@ def test_nothing_is_run_twice_and_further_values_join_the_earlier_ones(grey, dat
     assert capsys.readouterr() == ("", "")
 
 
-def test_other_data_or_another_bundle_is_run_anew(grey, data, tmp_path, runs):
+def test_other_data_or_another_bundle_is_run_again(grey, data, tmp_path, runs):
     assert tune(grey, data, tmp_path / "out", values="mask_threshold=0.3") == 0
     Image.open(data / "p2_mask.png").point(lambda value: value and 0).save(data / "p1_mask.png")
     assert tune(grey, data, tmp_path / "out", values="mask_threshold=0.3") == 0

@@ -1,4 +1,4 @@
-"""What is said of a search: notes that fit its figures, means by set, texts that stay texts."""
+"""The report of a search: notes that fit its figures, means by set, texts that stay texts."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def entry(search: Search, setting: dict, scores: tuple[float, float], false_posi
     return Entry(folder, setting, {**figures, "sets": {"s": figures}}, 1.0)
 
 
-def test_the_best_at_the_end_of_a_range_is_told(search):
+def test_a_note_says_that_the_best_is_at_the_end_of_a_range(search):
     order = [
         entry(search, {}, (0.5, 0.5)),
         entry(search, {"t": 0.1}, (0.4, 0.4)),
@@ -41,7 +41,7 @@ def test_the_best_at_the_end_of_a_range_is_told(search):
     assert edge not in make_report(search, order)["notes"]
 
 
-def test_a_gain_that_may_be_chance_is_told(search):
+def test_a_note_says_that_a_gain_may_be_chance(search):
     best, own = entry(search, {"t": 0.9}, (0.9, 0.4)), entry(search, {}, (0.5, 0.5))
     report = make_report(search, [own, best])
     assert report["best"]["gain_ci95"] == pytest.approx([-0.1, 0.4])
@@ -50,7 +50,7 @@ def test_a_gain_that_may_be_chance_is_told(search):
     assert not any("chance" in note for note in sure["notes"])
 
 
-def test_masks_for_absent_things_that_the_best_gives_more_often_are_told(search):
+def test_a_note_says_that_the_best_gives_more_masks_for_absent_things(search):
     own = entry(search, {}, (0.5, 0.5))
     more = make_report(search, [own, entry(search, {"t": 0.1}, (0.9, 0.7), false_positives=0.35)])
     note = "masks for absent things rise from 10.0 % to 35.0 %, which dice does not count"
@@ -59,7 +59,7 @@ def test_masks_for_absent_things_that_the_best_gives_more_often_are_told(search)
     assert not any("absent" in line for line in same["notes"])
 
 
-def test_a_value_that_changes_nothing_is_told_and_loses_to_fewer_changes(search):
+def test_a_note_names_a_value_that_changes_nothing_which_loses_to_fewer_changes(search):
     scores = {(): 0.5, ("f",): 0.5, ("t",): 0.6, ("f", "t"): 0.6}
     values = {"f": "y", "t": 0.9}
     order = [entry(search, {key: values[key] for key in keys}, (s, s)) for keys, s in scores.items()]

@@ -13,10 +13,10 @@ from monai_ext.resources import resource_path
 from monai_ext.studies.tune_settings import (
     check_axes,
     choose_settings,
+    describe_setting,
     overrides,
     parse_axes,
     read_values,
-    told,
 )
 
 
@@ -121,14 +121,14 @@ OWN = {"a": 2, "b": True, "c": "w"}
 
 def test_all_combinations_each_once_without_what_is_the_bundles_own():
     settings = choose_settings(AXES, OWN, None, seed=0)
-    assert len(settings) == len({told(one) for one in settings}) == 24
+    assert len(settings) == len({describe_setting(one) for one in settings}) == 24
     assert settings[:2] == [{"a": 1, "c": "x"}, {"a": 1, "c": "y"}]
     assert choose_settings({"a": [1, 2]}, OWN, None, seed=0) == [{"a": 1}, {}]
 
 
 def test_a_draw_repeats_nothing_follows_its_seed_and_begins_a_longer_one():
     drawn = choose_settings(AXES, OWN, 10, seed=3)
-    assert len({told(one) for one in drawn}) == 10
+    assert len({describe_setting(one) for one in drawn}) == 10
     assert choose_settings(AXES, OWN, 10, seed=3) == drawn
     assert choose_settings(AXES, OWN, 20, seed=3)[:10] == drawn
     assert choose_settings(AXES, OWN, 10, seed=4) != drawn
@@ -140,7 +140,7 @@ def test_a_draw_repeats_nothing_follows_its_seed_and_begins_a_longer_one():
 def test_a_draw_from_a_huge_grid_is_quick():
     axes = {f"k{number}": list(range(100)) for number in range(12)}
     drawn = choose_settings(axes, dict.fromkeys(axes, -1), 50, seed=0)
-    assert len({told(one) for one in drawn}) == 50
+    assert len({describe_setting(one) for one in drawn}) == 50
 
 
 def test_texts_are_set_as_nothing_but_themselves():

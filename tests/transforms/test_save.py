@@ -303,3 +303,9 @@ def test_a_slug_is_a_harmless_file_name(prompt: str, name: str) -> None:
 
 def test_a_long_prompt_gets_a_short_name() -> None:
     assert len(slug("a very long sentence " * 20)) <= 60
+
+
+def test_nothing_is_written_where_it_is_not_enabled(tmp_path: Path) -> None:
+    data = {"masks": torch.ones(1, 4, 4, dtype=torch.uint8), "case": "a"}
+    assert MaskSaveImaged(output_dir=tmp_path / "out", prompt="x", enabled=False)(data) == data
+    assert not (tmp_path / "out").exists()

@@ -1,4 +1,4 @@
-"""A small web server on this machine that behaves as badly as it is told to, and a registry that points at it."""
+"""A small web server on this machine that fails in the ways a test sets, and a registry that points at it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Behaviour:
         statuses: answers before the first good one.
         ranges: whether it heeds Range.
         etag: of the file; "" for none.
-        content_type: told of the file.
+        content_type: that the server states of the file.
         delay: seconds before each answer.
         sent: headers of every request, in order.
     """

@@ -55,7 +55,7 @@ def test_every_key_of_the_public_file_has_exactly_one_origin_and_its_shape(keys)
 
 def test_names_and_shapes_are_those_that_the_authors_publish(keys):
     theirs = to_huggingface({k: torch.empty(s, device="meta") for k, s in keys.items()}, "these")
-    layer, told = "encoder.layers.11", shapes(theirs)
+    layer, found = "encoder.layers.11", shapes(theirs)
     for key, shape in {
         "logit_scale": [],
         "vision_model.embeddings.class_embedding": [768],
@@ -72,7 +72,7 @@ def test_names_and_shapes_are_those_that_the_authors_publish(keys):
         "text_projection.fc1.weight": [640, 768],
         "text_projection.fc2.weight": [512, 640],
     }.items():
-        assert told[key] == shape, key
+        assert found[key] == shape, key
 
 
 def test_hugging_face_s_image_tower_computes_the_same_with_the_converted_weights(encoder):

@@ -49,7 +49,7 @@ def server():
         yield behaviour, address
 
 
-def test_a_file_is_told_of_downloaded_verified_and_recorded(tmp_path, home, server):
+def test_a_file_is_described_downloaded_verified_and_recorded(tmp_path, home, server):
     behaviour, address = server
     registry = registry_of(tmp_path, f"{address}/{FILE}")
     lines: list[str] = []
@@ -79,7 +79,7 @@ def test_what_is_there_and_damaged_is_downloaded_again_and_said_so(tmp_path, hom
     fetch("small", registry=registry)
     (home / FILE).write_bytes(CONTENT[:-1] + b"x")
     lines: list[str] = []
-    fetch("small", registry=registry, tell=lines.append)
+    fetch("small", registry=registry, report_line=lines.append)
     assert kept(home) == {FILE: CONTENT}
     assert lines[0] == f"small: {FILE} is there, but damaged or another file; it is fetched again."
     assert behaviour.asked == [None, None]
@@ -89,7 +89,7 @@ def test_a_dropped_connection_is_taken_up_where_it_broke(tmp_path, home, server)
     behaviour, address = server
     behaviour.drops = [5000, 1000]
     lines: list[str] = []
-    fetch("small", registry=registry_of(tmp_path, f"{address}/{FILE}"), tell=lines.append)
+    fetch("small", registry=registry_of(tmp_path, f"{address}/{FILE}"), report_line=lines.append)
     assert behaviour.asked == [None, "bytes=5000-", "bytes=6000-"]
     assert [headers.get("If-Range") for headers in behaviour.sent] == [None, '"one"', '"one"']
     assert kept(home) == {FILE: CONTENT}
@@ -182,7 +182,7 @@ def test_a_wrong_byte_is_refused_and_removed(tmp_path, home, server):
     assert not (home / "lock.json").exists()
 
 
-def test_a_publisher_that_tells_the_first_digits_is_held_to_them(tmp_path, home, server):
+def test_a_file_is_compared_with_the_first_digits_that_a_publisher_states(tmp_path, home, server):
     _, address = server
     assert fetch("small", registry=registry_of(tmp_path, f"{address}/{FILE}", sha256=SHA256[:8])).is_file()
     (home / FILE).unlink()
@@ -251,7 +251,7 @@ def test_a_file_that_is_not_there_is_said_at_once(tmp_path, server):
     assert len(behaviour.sent) == 1
 
 
-def test_a_server_that_is_not_well_is_asked_again(tmp_path, home, server):
+def test_a_failing_server_is_tried_again(tmp_path, home, server):
     behaviour, address = server
     behaviour.statuses = [500, 503]
     fetch("small", registry=registry_of(tmp_path, f"{address}/{FILE}"))
@@ -374,7 +374,7 @@ def test_two_fetches_at_once_download_once(tmp_path, home, server):
     registry = registry_of(tmp_path, f"{address}/{FILE}")
     lines: list[str] = []
     threads = [
-        threading.Thread(target=fetch, args=("small", None, registry), kwargs={"tell": lines.append})
+        threading.Thread(target=fetch, args=("small", None, registry), kwargs={"report_line": lines.append})
         for _ in range(2)
     ]
     for thread in threads:

@@ -1,4 +1,4 @@
-"""Several weights by one name: listed before any is downloaded, and what cannot be had is told at the end."""
+"""Several weights by one name: listed before any is downloaded, and what cannot be had is output at the end."""
 
 import json
 
@@ -10,7 +10,7 @@ from monai_ext.errors import WeightsError
 from monai_ext.weights import fetch as fetching
 from monai_ext.weights import groups, load_into, load_weights, registry
 from monai_ext.weights.biomedclip_layout import to_huggingface
-from monai_ext.weights.groups import GROUPS, announced
+from monai_ext.weights.groups import GROUPS, describe_group
 from tests.networks.encoders.small_clip import small
 from tests.weights.bombs import Bomb
 from tests.weights.server import FILE, Behaviour, registry_of, serving
@@ -48,7 +48,7 @@ def test_every_member_of_a_group_is_registered_and_no_group_is_called_like_one()
 
 
 def test_medclip_sam_names_files_sizes_and_licences_before_it_downloads():
-    lines = list(announced("medclip_sam"))
+    lines = list(describe_group("medclip_sam"))
     assert [line.split(": ")[0] for line in lines] == [*GROUPS["medclip_sam"], "medclip_sam"]
     assert lines[0].startswith("biomedclip-dhn-nce: pytorch_model.bin, size unknown, licence none stated")
     assert "by browser from https://drive.google.com/" in lines[0]
@@ -56,10 +56,10 @@ def test_medclip_sam_names_files_sizes_and_licences_before_it_downloads():
     assert lines[3] == "medclip_sam: 375.0 MB and 2 of unknown size to fetch"
 
 
-def test_all_are_listed_first_and_what_only_a_browser_gets_is_told_last(server, home, capsys):
+def test_all_are_listed_first_and_what_only_a_browser_gets_is_reported_last(server, home, capsys):
     assert main(["weights", "fetch", "some"]) == 3
-    told = capsys.readouterr()
-    lines = told.out.splitlines()
+    output = capsys.readouterr()
+    lines = output.out.splitlines()
     assert lines[:4] == [
         "hidden: hidden.bin, size unknown, licence for tests; by browser from https://example.org/view",
         f"small: {FILE}, 10.2 kB, licence for tests; to be downloaded",
@@ -68,14 +68,14 @@ def test_all_are_listed_first_and_what_only_a_browser_gets_is_told_last(server, 
     ]
     assert lines[4] == f"small: {FILE}, 10.2 kB, licence for tests"
     assert [line for line in lines if "ready" in line] == [lines[5], lines[7]]
-    assert told.err.startswith(
+    assert output.err.startswith(
         "error: 1 of 3 could not be had: hidden: hidden.bin has to be downloaded in a browser"
     )
-    assert told.err.count("\n") == 1
+    assert output.err.count("\n") == 1
     assert sorted(path.parent.name for path in home.glob(f"*/{FILE}")) == ["large", "small"]
 
 
-def test_what_is_here_is_told_and_not_downloaded_again(server, tmp_path, capsys):
+def test_what_is_here_is_reported_and_not_downloaded_again(server, tmp_path, capsys):
     (tmp_path / "disk").mkdir()
     (tmp_path / "disk" / "hidden.bin").write_bytes(server.content)
     assert main(["weights", "fetch", "hidden", "--from", str(tmp_path / "disk"), "--quiet"]) == 0
@@ -87,7 +87,7 @@ def test_what_is_here_is_told_and_not_downloaded_again(server, tmp_path, capsys)
     assert lines[3] == "some: nothing to fetch" and len(server.sent) == 2
 
 
-def test_the_list_tells_the_groups(capsys, monkeypatch):
+def test_the_list_names_the_groups(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
     assert main(["weights", "list"]) == 0
     assert "medclip_sam: biomedclip-dhn-nce, biomedclip, sam-vit-b" in capsys.readouterr().out

@@ -88,7 +88,7 @@ def test_an_entry_without_a_licence_is_refused(tmp_path):
         read_registry(tmp_path / "registry.json")
 
 
-def test_every_entry_of_the_package_can_be_had_and_tells_its_licence():
+def test_every_entry_of_the_package_can_be_had_and_names_its_licence():
     entries = read_registry()
     assert "vlsm" in entries
     for name, entry in entries.items():
@@ -107,8 +107,8 @@ def test_every_entry_of_the_package_can_be_had_and_tells_its_licence():
 
 def test_every_public_entry_stands_in_the_documentation():
     page = (Path(__file__).resolve().parents[2] / "docs" / "weights.md").read_text()
-    told = set(re.findall(r"^\| `([^`]+)`", page, re.MULTILINE))
-    assert told == {name for name, entry in read_registry().items() if entry.source != "embedded"}
+    listed = set(re.findall(r"^\| `([^`]+)`", page, re.MULTILINE))
+    assert listed == {name for name, entry in read_registry().items() if entry.source != "embedded"}
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ def small(tmp_path, monkeypatch):
     return read_registry(path)["small"]
 
 
-def test_registered_weights_take_the_type_of_the_network_and_tell_their_licence(small, caplog):
+def test_registered_weights_take_the_type_of_the_network_and_log_their_licence(small, caplog):
     target = network().double()
     with caplog.at_level(logging.INFO, logger="monai_ext"):
         record = load_into(target, "small")
@@ -259,7 +259,7 @@ def test_parts_have_weights_of_their_own_and_one_record(two_parts):
 
 @pytest.mark.parametrize("parts", [{}, {"first": "plain"}, {"first": "plain", "third": "public"}])
 def test_weights_are_named_for_each_part_and_no_other(two_parts, parts):
-    with pytest.raises(WeightsError, match="Module has the parts first, second: name weights for each"):
+    with pytest.raises(WeightsError, match="Module has the modules first, second: name weights for each"):
         load_into(two_parts[0], parts)
 
 

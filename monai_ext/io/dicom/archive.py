@@ -23,7 +23,7 @@ def unpacked(path: Path, max_bytes: int = MAX_BYTES) -> Iterator[Path]:
     The files lie flat in numbered folders, in the order of the archive: no name in it can lead elsewhere.
 
     Raises:
-        InputError: an archive that is damaged, encrypted, or unpacks to more than `max_bytes`.
+        InputError: the archive is damaged, encrypted, or unpacks to more than `max_bytes`.
     """
     if path.is_dir() or not path.name.lower().endswith(".zip"):
         yield path
@@ -60,9 +60,9 @@ def _unpack(name: str, archive: zipfile.ZipFile, folder: Path, max_bytes: int) -
     for number, member in enumerate(members):
         target = folder / f"{number:06d}" / (PurePosixPath(member.filename.replace("\\", "/")).name or "file")
         target.parent.mkdir()
-        # What the archive says of its sizes may be a lie, so it is counted again.
-        with archive.open(member) as packed, target.open("xb") as unpacked_file:
-            while block := packed.read(min(1 << 20, left + 1)):
+        # The sizes that the archive states may be wrong, so the bytes are counted.
+        with archive.open(member) as source, target.open("xb") as unpacked_file:
+            while block := source.read(min(1 << 20, left + 1)):
                 left -= len(block)
                 if left < 0:
                     raise too_large

@@ -1,7 +1,8 @@
-"""A program of its own, run by dicom_pixels.py: decode FOLDER/*.dcm by itk's GDCM into FOLDER/*.npy.
+"""A program of its own, run by pixels.py: decode FOLDER/*.dcm by the GDCM of SimpleITK into FOLDER/*.npy.
 
 GDCM ends the process at some damaged files, and of others only prints on stderr that the picture it gives is
-damaged. So each file's name goes there first. It imports nothing of monai_ext: it is run by its path.
+damaged. So the name of each file is printed there before it is decoded. The program imports nothing of monai_ext:
+it is run by its path.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 
 
 def decode(folder: Path) -> None:
-    """Write (frames, rows, columns) float32, stored values of up to 16 bits, beside every file."""
+    """Write the stored values of each file, (frames, rows, columns) float32, beside it."""
     import SimpleITK as sitk
 
     for file in sorted(folder.glob("*.dcm")):

@@ -17,10 +17,10 @@ from monai_ext.logs import quiet
 NO_IMAGE = {"SEG", "SR", "PR", "KO", "REG", "DOC", "RTSTRUCT", "RTPLAN", "RTDOSE"}
 """Modalities of objects that are no images."""
 PROJECTIONS = {"CR", "DX", "MG", "RG", "IO", "PX"}
-"""Modalities of X-ray pictures: grey values without a unit, often a file each without a place in the patient."""
+"""Modalities of X-ray pictures: grey values without a unit, often a file each without a position in the patient."""
 SUFFIXES = (".dcm", ".dicom")
 MAX_FILES = 100_000
-"""Of one study."""
+"""DICOM files of the largest study that is read."""
 EARLY = tuple(
     bytes((group, 0, element, 0)) for group, element in ((2, 0), (2, 1), (8, 0), (8, 5), (8, 8), (8, 22))
 )
@@ -70,7 +70,8 @@ MARKS = {
     "ImageType": ("MRImageFrameTypeSequence", "FrameType"),
     "AcquisitionTime": ("FrameContentSequence", "FrameAcquisitionDateTime"),
 }
-"""What can tell images at one position apart, with its functional group in multi-frame files."""
+"""Tags that distinguish images at one position, with the functional group and tag that replace each in multi-frame
+files."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class Plane:
         sop_class: SOPClassUID, "" if unknown.
         modality: such as "CT"; "" if it is no code.
         no_slice: what the image is instead of a slice ("localiser", "SEG object", …), else "".
-        syntax: TransferSyntaxUID, "" if the file does not say.
+        syntax: TransferSyntaxUID, "" if the file does not state it.
         columns, rows: size in pixels.
         photometric: PhotometricInterpretation, with the number of samples per pixel unless 1.
         position: of the centre of the first pixel, (3,) or None.
@@ -91,7 +92,7 @@ class Plane:
         spacing: distance of rows, then of columns, and the name of the tag that gives it; None if none does.
         thickness: of the slice, None if unknown.
         slope, intercept: stored values times `slope` plus `intercept` are the values meant.
-        marks: tag name and value of what can tell it from others at its position.
+        marks: names and values of the tags of :data:`MARKS` that it has.
     """
 
     file: Path
@@ -123,7 +124,7 @@ def dicom_files(folder: Path, deep: bool = True) -> Iterator[Path]:
     unnoticed.
 
     Raises:
-        InputError: a folder that cannot be opened.
+        InputError: a folder cannot be opened.
     """
 
     def refuse(error: OSError) -> None:
@@ -138,7 +139,7 @@ def dicom_files(folder: Path, deep: bool = True) -> Iterator[Path]:
             try:
                 found = is_dicom(file) or (file.suffix.lower() in SUFFIXES and file.is_file())
             except OSError:
-                found = named  # reading it says why not; what is named as another format is not ours
+                found = named  # reading it reports why; a file named as another format is passed over
             if found:
                 yield file
 
@@ -171,7 +172,7 @@ def read_planes(file: Path) -> list[Plane]:
     An object that is no slice, and a multi-frame file without a position per frame, are one plane.
 
     Raises:
-        InputError: a file that cannot be opened, or with a damaged header.
+        InputError: the file cannot be opened, or its header is damaged.
     """
     from pydicom import dcmread
 
@@ -238,13 +239,13 @@ def _no_slice(kind: Any, modality: str, image_type: list[str]) -> str:
         return "localiser"
     if "MOSAIC" in image_type:
         return "Siemens mosaic"
-    # Dose pages and screen shots: no HU, no place. X-ray pictures are often stored so, as RSNA's.
+    # Dose pages and screen shots have no HU and no position. X-ray pictures are often stored so, as RSNA's are.
     secondary = f"{kind}.".startswith("1.2.840.10008.5.1.4.1.1.7.")
     return "secondary capture" if secondary and modality not in PROJECTIONS else ""
 
 
 def _geometry(header: Any, frame: int) -> dict[str, Any]:
-    """Place, spacing, rescaling and marks of a frame: from its functional groups, else from the top level."""
+    """Position, spacing, rescaling and marks of a frame: from its functional groups, else from the top level."""
     groups = [
         header[name].value[index]
         for name, index in (

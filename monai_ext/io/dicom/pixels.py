@@ -52,9 +52,9 @@ GDCM = {
     "1.2.840.10008.1.2.4.80": "JPEG-LS Lossless",
     "1.2.840.10008.1.2.4.81": "JPEG-LS Near-lossless",
 }
-"""Transfer syntaxes for which pydicom would need more packages, and itk's GDCM does not."""
+"""Transfer syntaxes that SimpleITK's GDCM decodes; pydicom would need more packages for them."""
 LONGEST = 600
-"""Seconds that decoding a series may take: some ten times what a thousand slices do on a busy machine."""
+"""Seconds that decoding a series may take: some ten times what a thousand slices take on a busy machine."""
 DAMAGED = "(?i)corrupt|premature|invalid|bogus|unsupported|must downscale|error"
 """What GDCM and its decoders print of pixels that they give although they are damaged."""
 
@@ -63,13 +63,13 @@ def series_volume(planes: Sequence[Plane]) -> np.ndarray:
     """(columns, rows, planes) float32 of planes of equal size: stored values times slope plus intercept of each.
 
     Raises:
-        InputError: pixels that cannot be decoded, are not finite, or are compressed in an unknown way.
+        InputError: pixels cannot be decoded, are not finite, or are compressed in an unknown way.
     """
     columns, rows = planes[0].columns, planes[0].rows
     volume = np.empty((columns, rows, len(planes)), np.float32)
     file, frames = None, np.empty(0)
     with _decoded([p.file for p in planes if p.syntax in GDCM]) as decoded:
-        # by file, so that one with many frames is decoded once
+        # sorted by file, so that a file of many frames is decoded only one time
         for index, plane in sorted(enumerate(planes), key=lambda pair: str(pair[1].file)):
             if plane.file != file:
                 file = plane.file
@@ -89,11 +89,11 @@ def stored_values(file: Path, inverted: bool = False, decoded: Path | None = Non
 
     Args:
         file: one DICOM file.
-        decoded: its (frames, rows, columns) as ``.npy``, where another program did that.
         inverted: turn bright and dark, within the range that the stored bits can hold (MONOCHROME1).
+        decoded: a ``.npy`` file of its values, (frames, rows, columns), where GDCM has decoded them.
 
     Raises:
-        InputError: pixels that are cut short, damaged or compressed in a way that is not decoded.
+        InputError: the pixels are cut short, damaged or compressed in a way that is not decoded.
     """
     from pydicom import dcmread
 
@@ -124,7 +124,7 @@ def stored_values(file: Path, inverted: bool = False, decoded: Path | None = Non
 
 
 def _transfer_syntax(image: Any) -> Any:
-    """As the file says; without file meta information the one that it was read with."""
+    """The transfer syntax that the file states, or, without file meta information, the one it was read with."""
     from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
     if "TransferSyntaxUID" not in image.file_meta:
@@ -136,7 +136,7 @@ def _transfer_syntax(image: Any) -> Any:
 
 @contextmanager
 def _decoded(files: Sequence[Path]) -> Iterator[dict[Path, Path]]:
-    """Temporary ``.npy`` of the stored values of each file, by GDCM in a process that may crash alone."""
+    """Temporary ``.npy`` of the stored values of each file, by GDCM in a process of its own, which may crash."""
     if not files:
         yield {}
         return
@@ -166,7 +166,7 @@ def _decoded(files: Sequence[Path]) -> Iterator[dict[Path, Path]]:
 
 
 def _copy_pixels(file: Path, copy: Path) -> None:
-    """A DICOM file with nothing but the pixels of `file`: GDCM would rescale the values of some classes."""
+    """Write a DICOM file with nothing but the pixels of `file`: GDCM rescales the values of some classes."""
     from pydicom import __version__ as pydicom_version
     from pydicom import dcmread
     from pydicom.uid import (

@@ -27,8 +27,8 @@ def load_dicom(
         max_voxels, max_side: of the largest series that is read, and of its longest axis.
 
     Raises:
-        InputError: as :func:`monai_ext.io.dicom.series.read_series`; damaged pixels; more than `max_voxels`;
-            an affine of no patient.
+        InputError: as :func:`monai_ext.io.dicom.series.read_series`; the pixels are damaged, or more than
+            `max_voxels`; the affine is of no patient.
     """
     with unpacked(path) as folder:
         found = read_series(folder, series, path.name)

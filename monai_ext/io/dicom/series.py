@@ -36,7 +36,7 @@ class Series:
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """The files of the planes, in their order, each once."""
+        """The files of the planes, in their order, without repetitions."""
         return tuple(dict.fromkeys(plane.file for plane in self.planes))
 
 
@@ -49,8 +49,8 @@ def read_series(path: Path, series: str = "", name: str = "") -> Series:
         name: what errors call it instead of the name of `path`.
 
     Raises:
-        InputError: no image, more than one series to choose from, or a series that is no straight and even
-            stack of equal grey slices (see :func:`monai_ext.io.dicom.stack.stack`).
+        InputError: there is no image, there is more than one series to choose from, or the series is no straight and
+            even stack of equal grey slices (see :func:`monai_ext.io.dicom.stack.stack`).
     """
     name = name or path.name
     files = list(islice(dicom_files(path), MAX_FILES + 1)) if path.is_dir() else [path]
@@ -80,7 +80,7 @@ def image_files(folder: Path, deep: bool = False) -> list[tuple[Path, list[Plane
     """(file, its planes) of the DICOM images in `folder`, and with `deep` in its sub-folders, by name.
 
     Objects that are no images (SEG, SR, …) and files of other formats are left out. A damaged file is listed,
-    without planes: reading the series says what is wrong with it.
+    without planes: reading the series reports what is wrong with it.
     """
     found: list[tuple[Path, list[Plane]]] = []
     for file in dicom_files(folder, deep):
@@ -95,10 +95,10 @@ def image_files(folder: Path, deep: bool = False) -> list[tuple[Path, list[Plane
 
 
 def case_folders(folder: Path) -> list[Path]:
-    """What in `folder`, or it itself, is a case, by name: folders of slices, and X-ray pictures one by one.
+    """The cases in `folder`, or `folder` itself if it is one, by name: folders of slices, and single X-ray pictures.
 
-    The deepest folders with DICOM images; where a series is spread over several, the folder that holds them all.
-    Folders of nothing but localisers and captures are passed over, unless there are no others.
+    A case is one of the deepest folders with DICOM images, or, where a series is spread over several, the folder that
+    holds them all. Folders of nothing but localisers and captures are passed over, unless there are no others.
     """
     images = image_files(folder, deep=True)
     slices = [(file, planes) for file, planes in images if not planes or any(not p.no_slice for p in planes)]
@@ -114,7 +114,7 @@ def _cases(folder: Path, images: list[tuple[Path, list[Plane]]]) -> list[Path]:
         modalities = {plane.modality for _, planes in images for plane in planes}
         pictures = direct == set(below) and modalities and modalities <= PROJECTIONS
         return sorted(direct) if pictures else [folder]
-    held = [{plane.series for _, planes in part for plane in planes} for part in below.values()]
+    held = [{plane.series for _, planes in files for plane in planes} for files in below.values()]
     if sum(map(len, held)) > len(set().union(*held)):
         return [folder]
     return [case for child in sorted(below) for case in _cases(child, below[child])]
@@ -147,12 +147,12 @@ def _by_series(planes: list[Plane]) -> list[list[Plane]]:
 
 def _listing(groups: list[list[Plane]]) -> str:
     """Numbers, modalities and sizes only: descriptions and identifiers can name a patient."""
-    told = [
+    lines = [
         f"series {g[0].number or 'without a number'} ({g[0].modality or 'unknown modality'}, {len(g)}"
         f" slice{'s' * (len(g) > 1)} of {g[0].columns} × {g[0].rows})"
         for g in groups[:LISTED]
     ]
-    return "; ".join(told) + (f"; and {len(groups) - LISTED} more" if len(groups) > LISTED else "")
+    return "; ".join(lines) + (f"; and {len(groups) - LISTED} more" if len(groups) > LISTED else "")
 
 
 def _count(kinds: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""What a DICOM SEG takes from the series that was segmented, and nothing else of it."""
+"""The tags that a DICOM SEG takes from the series that was segmented."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ CODES = {
 """Tags that hold one of few values."""
 UIDS = ("StudyInstanceUID", "FrameOfReferenceUID")
 EMPTY = ("AccessionNumber", "StudyID", "ReferringPhysicianName")
-"""Tags that a SEG has and that may be empty: they can name persons, and it is filed by its UIDs."""
+"""Tags that a SEG must have and that may be empty: they can name persons, and a SEG is filed by its UIDs."""
 TIME = r"([01]\d|2[0-3])[0-5]\d[0-5]\d(\.\d{1,6})?"
-PLACED = {"CT", "MR", "PT"}
+WITH_FRAME = {"CT", "MR", "PT"}
 """Modalities whose images always have a frame of reference."""
 
 
@@ -36,8 +36,8 @@ def source_images(series: Series) -> tuple[list[Any], list[str]]:
 
     They hold the patient module (name, ID, birth date, sex), dates and times of study and series, UIDs, size, and
     the geometry of the planes, at the top level and in functional groups. Values that DICOM does not allow are
-    empty; UIDs that are missing are made from others. Where an image of another modality than :data:`PLACED` has
-    no place in the patient, so has its dataset.
+    empty; UIDs that are missing are made from others. Where an image of another modality than :data:`WITH_FRAME` has
+    no position in the patient, its dataset has none.
 
     Returns:
         the datasets; sentences on what was missing.
@@ -54,7 +54,7 @@ def source_images(series: Series) -> tuple[list[Any], list[str]]:
         image.SOPInstanceUID = _uid(
             planes[0].instance, "SOPInstanceUID", missing, image.SeriesInstanceUID, str(number)
         )
-        _place(image, planes, series)
+        _add_geometry(image, planes, series)
         images.append(image)
     notes = []
     if missing:
@@ -91,30 +91,30 @@ def _shared(series: Series) -> tuple[Any, set[str]]:
     shared.Modality = first.modality
     shared.SeriesInstanceUID = _uid(first.series, "SeriesInstanceUID", missing, found["StudyInstanceUID"])
     shared.StudyInstanceUID = _uid(found["StudyInstanceUID"], "StudyInstanceUID", missing, first.series)
-    if first.position or first.modality in PLACED:
+    if first.position or first.modality in WITH_FRAME:
         frame = found["FrameOfReferenceUID"]
         shared.FrameOfReferenceUID = _uid(frame, "FrameOfReferenceUID", missing, shared.SeriesInstanceUID)
     return shared, missing
 
 
-def _place(image: Any, planes: Sequence[Plane], series: Series) -> None:
-    """Put in size and geometry of the planes of one file; orientation and spacing are those of the first file."""
+def _add_geometry(image: Any, planes: Sequence[Plane], series: Series) -> None:
+    """Add size and geometry of the planes of one file; orientation and spacing are those of the first file."""
     from pydicom.dataset import Dataset
 
     first = series.planes[0]
     image.Rows, image.Columns = first.rows, first.columns
-    placed = "FrameOfReferenceUID" in image
+    in_patient = "FrameOfReferenceUID" in image
     measures = Dataset()
-    if first.spacing and (placed or first.spacing[2] == "PixelSpacing"):
+    if first.spacing and (in_patient or first.spacing[2] == "PixelSpacing"):
         measures.PixelSpacing = decimals(first.spacing[:2])
-    elif placed:
+    elif in_patient:
         measures.PixelSpacing = decimals([1, 1])  # as the reader assumes
-    if placed:
+    if in_patient:
         step = float(np.linalg.norm(series.affine[:3, 2]))
         thickness = first.thickness if first.thickness and first.thickness > 0 else step
         measures.SliceThickness = decimals([thickness])[0]
     image.update(measures)
-    if not placed:
+    if not in_patient:
         return
     positions = [decimals(plane.position or (0, 0, 0)) for plane in planes]
     image.ImageOrientationPatient = decimals(first.orientation or (1, 0, 0, 0, 1, 0))

@@ -1,4 +1,4 @@
-"""Whether the planes of a DICOM series stand in one straight, even stack, and where that stack lies."""
+"""Check that the planes of a DICOM series form one straight, even stack, and compute where that stack lies."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from monai_ext.io.volumes import MAX_SIDE
 EVEN, NEARLY = 0.01, 0.1
 """Slice distances within 1 % of their median are even; up to 10 % off they are read with a warning."""
 FACTS = {"AcquisitionNumber", "EchoTime", "TemporalPositionIdentifier", "TriggerTime", "DiffusionBValue"}
-"""Marks whose values are shown; of the others (times of day, free text) only the names."""
+"""Marks whose values an error may quote; of the others (times of day, free text) it quotes only the names."""
 
 
 def stack(name: str, planes: Sequence[Plane]) -> tuple[list[Plane], np.ndarray, list[str]]:
@@ -23,13 +23,13 @@ def stack(name: str, planes: Sequence[Plane]) -> tuple[list[Plane], np.ndarray, 
 
     Args:
         name: of what was given, for errors.
-        planes: at least one, slices all.
+        planes: at least one; all are slices.
 
     Returns:
         planes, first to last; (4, 4) affine, from indices (column, row, plane) to RAS mm; warnings.
 
     Raises:
-        InputError: planes that are no even stack of equal, parallel grey images, with the reason.
+        InputError: the planes are no even stack of equal, parallel grey images, with the reason.
     """
     for plane in planes:
         _check_plane(plane)
@@ -38,7 +38,7 @@ def stack(name: str, planes: Sequence[Plane]) -> tuple[list[Plane], np.ndarray, 
         sizes = ", ".join(f"{w} × {h}" for w, h in sorted({(p.columns, p.rows) for p in planes}))
         raise InputError(f"{name}: slices of different sizes ({sizes}); give one folder per stack of slices.")
     if len(planes) == 1:
-        return (planes, *_place_one(planes[0], notes))
+        return (planes, *_affine_of_one(planes[0], notes))
     lacking = next((p for p in planes if None in (p.position, p.orientation, p.spacing)), None)
     if lacking:
         raise InputError(
@@ -62,7 +62,7 @@ def _check_plane(plane: Plane) -> None:
             " format; export it as single slices or pictures."
         )
     grey = plane.photometric == "MONOCHROME2"
-    # Turned grey values of an X-ray picture mean the same; those of CT or PET are numbers with a unit.
+    # The grey values of an X-ray picture may be turned round; those of CT or PET are numbers with a unit.
     if not grey and not (plane.photometric == "MONOCHROME1" and plane.modality in PROJECTIONS):
         raise InputError(
             f"{where}: only MONOCHROME2 DICOM is read (and MONOCHROME1 of X-ray pictures), this is"
@@ -100,7 +100,7 @@ def _known(photometric: str) -> str:
 
 
 def _without_copies(planes: Sequence[Plane]) -> tuple[list[Plane], list[str]]:
-    # The position too: careless anonymisers give one SOPInstanceUID to all slices.
+    # The position is compared too: careless anonymisers give one SOPInstanceUID to all slices.
     unique = {(p.instance or str(p.file), p.frame, p.position): p for p in reversed(planes)}
     copies = len(planes) - len(unique)
     notes = (
@@ -109,8 +109,8 @@ def _without_copies(planes: Sequence[Plane]) -> tuple[list[Plane], list[str]]:
     return list(reversed(unique.values())), notes
 
 
-def _place_one(plane: Plane, notes: list[str]) -> tuple[np.ndarray, list[str]]:
-    """Affine of a single image: without a place it lies at the origin, upright as stored."""
+def _affine_of_one(plane: Plane, notes: list[str]) -> tuple[np.ndarray, list[str]]:
+    """Affine of a single image: without a position it lies at the origin, upright as stored."""
     if plane.spacing is None:
         notes = [*notes, "no pixel spacing in the DICOM file: 1 mm is assumed, sizes in mm are not right"]
         plane = replace(plane, spacing=(1.0, 1.0, ""))
@@ -138,9 +138,9 @@ def _in_plane(name: str, planes: Sequence[Plane]) -> np.ndarray:
 def _check_distances(name: str, planes: Sequence[Plane], depth: np.ndarray) -> list[str]:
     """Warnings about slice distances.
 
-    A mask has one slice distance. Where slices are missing, all behind the gap would lie in a wrong place, and
+    A mask has one slice distance. Where slices are missing, all behind the gap would lie at a wrong position, and
     volumes would be wrong by a slice each: dicom2nifti (TotalSegmentator) stops there too, dcm2niix interpolates.
-    Small unevenness, mostly rounded positions, moves no slice by more than a part of its distance.
+    Small unevenness, mostly of rounded positions, moves no slice by more than a fraction of that distance.
     """
     gaps = np.diff(depth)
     if gaps.min() < 1e-3:
@@ -173,33 +173,33 @@ def _apart(planes: Sequence[Plane]) -> str:
         groups.setdefault(tuple(np.round(plane.position or (), 3)), []).append(plane)
     different: dict[str, set[str]] = {}
     for group in groups.values():
-        for one, other in pairwise(group):
-            for mark, value in set(one.marks) ^ set(other.marks):
+        for plane, other in pairwise(group):
+            for mark, value in set(plane.marks) ^ set(other.marks):
                 different.setdefault(mark, set()).add(value)
-    told = []
+    marks = []
     for mark, values in sorted(different.items()):
         numbers = sorted(values, key=lambda v: (len(v.split(".")[0]), v))
-        told.append(
+        marks.append(
             f"{mark} ({', '.join(numbers[:6])}{', …' if len(numbers) > 6 else ''})" if mark in FACTS else mark
         )
-    return f"; they differ in {', '.join(told)}" if told else ""
+    return f"; they differ in {', '.join(marks)}" if marks else ""
 
 
 def _step(name: str, planes: Sequence[Plane], positions: np.ndarray, normal: np.ndarray) -> np.ndarray:
     """(3,) mm from one plane to the next, along the normal."""
-    way = positions[-1] - positions[0]
+    distance = positions[-1] - positions[0]
     depth = (positions - positions[0]) @ normal
     aside = np.linalg.norm(positions - positions[0] - np.outer(depth, normal), axis=1)
     if aside[-1] > 0.01 * depth[-1]:
         raise InputError(f"{name}: the slices are stacked aslant (gantry tilt); resample the series first.")
-    # what is left to lean by the tilt allowed, or half a pixel
+    # beyond the tilt that is allowed a slice may lie beside the others by half a pixel
     beside = aside - 0.01 * depth
     if beside.max() > 0.5 * min((planes[0].spacing or (1, 1))[:2]):
         raise InputError(
             f"{name}: {planes[int(beside.argmax())].file.name} lies {aside[beside.argmax()]:.2f} mm beside the"
             " other slices; resample the series first."
         )
-    return way / (len(planes) - 1)
+    return distance / (len(planes) - 1)
 
 
 def _affine(first: Plane, rows: np.ndarray, columns: np.ndarray, step: np.ndarray) -> np.ndarray:

@@ -21,7 +21,7 @@ from monai_ext.logs import quiet
 SERIES_NUMBER = 1000
 """Added to the number of the series that was segmented."""
 NO_DATE = "19000101"
-"""Of what comes from series without a date: the tag must hold one."""
+"""Date of the SEG of a series without a date: the tag must hold one."""
 SINGLE_FRAME = {f"1.2.840.10008.5.1.4.1.1.{kind}" for kind in ("2", "4", "128", "1", "1.1")}
 """Classes of images with one frame a file: CT, MR, PET, CR, DX."""
 
@@ -36,17 +36,17 @@ def write_seg(
 ) -> list[str]:
     """One segment per prompt on the slices of the series, numbered from 1; overlaps are kept.
 
-    Frames without voxels are left out, but an empty prompt keeps its segment, and one frame of each must stay
-    where all are empty. Of the patient it holds what the patient module must: name, ID, birth date and sex.
-    The same masks of the same series give the same bytes: UIDs are hashes of what it holds, and its dates are
-    those of the series.
+    Frames without voxels are left out, but an empty mask keeps its segment, and one frame of each must stay where
+    all masks are empty. Of the patient the SEG holds what the patient module must: name, ID, birth date and sex.
+    The same masks of the same series give the same bytes: the UIDs of the SEG are hashes of its content, and its
+    dates are those of the series.
 
     Args:
         path: ``.dcm`` to write.
         masks: (P, X, Y, Z) uint8 in {0, 1}, axes as :func:`monai_ext.io.dicom.read.load_dicom` gives them.
         prompts: P texts, which become labels, tracking IDs and, where :func:`term_of` knows them, SNOMED codes.
         source, series: what was segmented, as `load_dicom` took it; it is read again, without its pixels.
-        algorithm: name and version of what segmented it.
+        algorithm: name and version of the method that segmented it.
 
     Returns:
         sentences on what the source lacks for a SEG.
@@ -127,7 +127,7 @@ def _segmentation(
         specific_character_set="ISO_IR 192",
         coding_schemes=[CodingSchemeIdentificationItem(PRIVATE, name="Text prompts of monai_ext")],
     )
-    # what highdicom takes from the clock and draws at random
+    # highdicom takes these from the clock and draws them at random
     del seg.InstanceCreationDate, seg.InstanceCreationTime
     for equipment in seg.ContributingEquipmentSequence:
         del equipment.ContributionDateTime

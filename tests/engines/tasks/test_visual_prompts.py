@@ -7,7 +7,7 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 
-from monai_ext.engines.tasks.visual_prompts import KINDS, VisualPromptTask
+from monai_ext.engines.tasks.visual_prompts import KINDS, PrepareVisualPrompts, VisualPromptTask
 from monai_ext.losses.visual_prompt import VisualPromptLoss
 from monai_ext.networks.decoders.compact_sam import CompactSAM
 from tests.bundles.small import SAM
@@ -82,6 +82,21 @@ def test_the_loss_is_that_of_every_prompt_of_every_image():
         logits.flatten(0, 1), iou.flatten(0, 1), BATCH["label"].reshape(8, 1, 32, 32)
     )
     assert torch.equal(one(batch)["loss"], expected)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_evaluator_gets_one_point_and_what_else_the_kind_says(kind):
+    image, label, args, asked = PrepareVisualPrompts(kind)(BATCH)
+    assert image is BATCH["image"] and label is BATCH["label"] and args == ()
+    assert set(asked) - {"multimask"} == GIVEN[kind] and asked["multimask"] == (kind == "points")
+    if "points" in asked:
+        assert torch.equal(asked["points"][0], BATCH["points"][:, :, :1])
+        assert torch.equal(asked["points"][1], BATCH["point_labels"][:, :, :1])
+
+
+def test_an_evaluator_refuses_an_unknown_kind():
+    with pytest.raises(ValueError, match="'scribble'"):
+        PrepareVisualPrompts("scribble")
 
 
 def items():

@@ -1,8 +1,10 @@
-"""The inference configuration of the VLSM bundle, run through MONAI's ConfigWorkflow with a tiny network."""
+"""Masks lie where the image is bright, in whatever order its file is, and keep its geometry and format.
+
+The inference configuration of the vlsm bundle runs with a network that needs no weights.
+"""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +12,6 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
-from monai.bundle import ConfigParser, ConfigWorkflow
-from monai.data import MetaTensor
 from PIL import Image
 from pydicom import dcmread
 from torch import Tensor
@@ -19,11 +19,11 @@ from torch import Tensor
 from monai_ext import __version__
 from monai_ext.networks.segmenter import Features, Segmentation, TextPromptedSegmenter
 from monai_ext.prompts.prompt import Prompt
+from monai_ext.resources import resource_path
+from tests.bundles.runs import opened, read_mask
 from tests.io.dicom.dicom_files import write_series
 from tests.orientations import ALL_48, IDS, affine_of, as_before, stored_as
 from tests.transforms.test_load import F
-
-CONFIGS = Path(__file__).resolve().parents[2] / "bundles" / "vlsm" / "configs"
 
 
 class TopLeft(TextPromptedSegmenter):
@@ -46,39 +46,24 @@ class TopLeft(TextPromptedSegmenter):
         return Segmentation(logits, presence)
 
 
-def workflow(data: Path, out: Path, prompt: str, **override: Any) -> ConfigWorkflow:
+def run(data: Path, out: Path, prompt: str, **override: Any) -> list[dict[str, Any]]:
+    """Run it on `data` and return the record of the last case."""
     settings = {
-        "dataset_dir": str(data),
-        "output_dir": str(out),
         "displayable_configs#text_prompt": prompt,
         "network_def": {"_target_": f"{__name__}.TopLeft"},
-        "device": "cpu",
         "initialize": [],
         "handlers": [],
-        "settings": {},
+        "records": None,
         "case_names": "file",
         **override,
     }
-    flow = ConfigWorkflow(
-        str(CONFIGS / "inference.json"), workflow_type="infer", logging_file=False, **settings
-    )
-    flow.initialize()
-    return flow
-
-
-def run(data: Path, out: Path, prompt: str, **override: Any) -> list[dict[str, Any]]:
-    """Run it on `data` and return the record of the last case."""
-    flow = workflow(data, out, prompt, **override)
+    flow = opened(resource_path("vlsm", "bundles"), ["inference"], data, out, **settings)
     flow.run()
     return flow.evaluator.state.output[0]["record"]
 
 
 def mask(out: Path, row: dict[str, Any]) -> np.ndarray:
-    path = out / row["mask"]
-    if path.suffix == ".png":
-        with Image.open(path) as picture:
-            return np.asarray(picture)
-    return np.asanyarray(nib.load(path).dataobj)
+    return read_mask(out / row["mask"])
 
 
 def test_a_folder_of_pictures_gets_upright_masks_of_every_prompt(tmp_path: Path) -> None:
@@ -152,21 +137,6 @@ def test_masks_of_dicom_are_segments_that_name_bundle_and_version(tmp_path: Path
     assert (algorithm.AlgorithmName, algorithm.AlgorithmVersion) == ("monai_ext vlsm", __version__)
 
 
-def test_applications_that_read_no_metadata_can_build_the_writer() -> None:
-    parser = ConfigParser()
-    parser.read_config(str(CONFIGS / "inference.json"))  # as MONAI Label does
-    writer = parser.get_parsed_content("postprocessing").transforms[-1]
-    assert writer.algorithm == ("vlsm", __version__)
-
-
-def test_prompts_of_one_run_equal_those_of_single_runs(tmp_path: Path) -> None:
-    Image.fromarray(F).save(tmp_path / "f.png")
-    both = run(tmp_path / "f.png", tmp_path / "both", "bright;left")
-    for row in both:
-        single = run(tmp_path / "f.png", tmp_path / row["prompt"], row["prompt"])
-        np.testing.assert_array_equal(mask(tmp_path / "both", row), mask(tmp_path / row["prompt"], single[0]))
-
-
 def test_thresholds_reach_inferer_masks_and_record(tmp_path: Path) -> None:
     levels = np.full((4, 4), 140, np.uint8)  # probability 0.73
     levels[0, 0] = 141
@@ -176,66 +146,3 @@ def test_thresholds_reach_inferer_masks_and_record(tmp_path: Path) -> None:
     high = run(data, tmp_path / "2", "bright", mask_threshold=0.75)[0]
     assert (high["voxels"], high["threshold"]) == (0, 0.75)
     assert run(data, tmp_path / "3", "nothing", presence_threshold=0.01)[0]["voxels"] == 16
-
-
-def test_monai_finds_every_property_it_asks_for(tmp_path: Path) -> None:
-    Image.fromarray(F).save(tmp_path / "f.png")
-    flow = workflow(tmp_path / "f.png", tmp_path / "out", "bright")
-    assert flow.check_properties() == []
-    assert len(flow.dataset) == 1
-
-
-def test_other_applications_find_the_parts_they_use(tmp_path: Path) -> None:
-    """MONAI Label and Deploy run preprocessing, inferer and postprocessing without evaluator, loader, writer."""
-    flow = workflow(tmp_path, tmp_path / "out", "bright;left")
-    parser = flow.parser
-    before = [
-        t
-        for t in parser.get_parsed_content("preprocessing").transforms
-        if "LoadImage" not in type(t).__name__
-    ]
-    after = [
-        t
-        for t in parser.get_parsed_content("postprocessing").transforms
-        if "SaveImage" not in type(t).__name__
-    ]
-    volume = torch.zeros(4, 5, 3)
-    volume[0] = 200
-    meta = {"original_channel_dim": "no_channel", "modality": "CT"}  # (X, Y, Z), as Deploy hands it over
-    item: dict[str, Any] = {
-        "image": MetaTensor(volume, affine=torch.diag(torch.tensor([-1.0, -1, 5, 1])), meta=meta)
-    }
-    for transform in before:
-        item = transform(item)
-    assert item["image"].shape == (3, 4, 5, 3)
-    network = parser.get_parsed_content("network_def")
-    outputs = parser.get_parsed_content("inferer")(inputs=item["image"][None], network=network)
-    for pred in (outputs[0], next(iter(outputs))):
-        result = {**item, "pred": pred}
-        for transform in after:
-            result = transform(result)
-        assert result["pred"].shape == (1, 4, 5, 3)
-        assert result["pred"].dtype == torch.uint8
-        assert result["pred"].unique().tolist() == [0, 1]
-        assert result["presence"].shape == (2,)
-
-
-def test_the_metadata_holds_what_monai_asks_of_it() -> None:
-    meta = json.loads((CONFIGS / "metadata.json").read_text())
-    words = ["task", "description", "authors", "copyright"]
-    texts = ["schema", "version", "monai_version", "pytorch_version", "numpy_version", *words]
-    assert all(isinstance(meta[key], str) and meta[key] for key in texts)
-    assert meta["schema"].endswith("/meta_schema_20240725.json")
-    assert meta["version"] in meta["changelog"]
-    assert meta["required_packages_version"]["monai_ext"] == __version__
-    formats = meta["network_data_format"]
-    for tensor, channels in ((formats["inputs"]["image"], 3), (formats["outputs"]["pred"], 1)):
-        assert {"type", "format", "num_channels", "spatial_shape", "dtype", "value_range"} <= set(tensor)
-        assert tensor["num_channels"] == channels
-        assert tensor["spatial_shape"] == ["*", "*"]
-
-
-def test_only_the_text_prompt_is_shown_to_the_user_of_monai_label() -> None:
-    config = json.loads((CONFIGS / "inference.json").read_text())
-    assert config["displayable_configs"] == {"text_prompt": "lungs"}
-    assert config["prompt"] == "@displayable_configs#text_prompt"

@@ -1,0 +1,118 @@
+"""The part of the contract of all bundles that holds for those that can be trained."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import torch
+from ignite.engine import Events
+from monai.bundle import ConfigParser, ConfigWorkflow
+
+from monai_ext.weights.formats import read_state_dict
+from tests.bundles.contract import BundleContract
+from tests.bundles.films import write_films
+
+DRAWS, BATCH = 8, 4
+SHORT: dict[str, Any] = {
+    "device": "cpu",
+    "amp": False,
+    "epochs": 2,
+    "draws_per_epoch": DRAWS,
+    "batch_size": BATCH,
+    "num_workers": 0,
+    "phantoms": 1,
+}
+
+
+class Trained(NamedTuple):
+    """A training that was stopped after half of its epochs and started again.
+
+    Attributes:
+        workflow: the second run, which ended.
+        out: its folder.
+        half: epochs of the first run.
+        files: content of the folder after the first run, by name.
+    """
+
+    workflow: ConfigWorkflow
+    out: Path
+    half: int
+    files: Mapping[str, bytes]
+
+    def network(self) -> torch.nn.Module:
+        """The configuration's network with the weights that the first run left, strictly loaded."""
+        network = ConfigParser(self.workflow.parser.get()).get_parsed_content("network_def")
+        network.load_state_dict(
+            torch.load(io.BytesIO(self.files["model.pt"]), weights_only=True), strict=True
+        )
+        return network
+
+
+def _epochs(log: bytes) -> list[int]:
+    """The epochs that have a row in a training.csv."""
+    return [int(row.split(",")[0]) for row in log.decode().splitlines()[1:]]
+
+
+class TrainableBundleContract(BundleContract):
+    """What a bundle must pass that has configurations to train its network, or modules of it.
+
+    Attributes:
+        trainings: by the name of a configuration, ids and values beside :data:`SHORT` with which an epoch takes a
+            second.
+    """
+
+    @classmethod
+    def training(cls, name: str, data: Path, out: Path, **overrides: Any) -> ConfigWorkflow:
+        """What ``python -m monai.bundle run`` opens to train, initialised."""
+        flow = ConfigWorkflow(
+            str(cls.folder() / "configs" / f"{name}.json"),
+            workflow_type="train",
+            logging_file=False,
+            dataset_dir=str(data),
+            output_dir=str(out),
+            **{**SHORT, **cls.trainings[name], **overrides},
+        )
+        flow.initialize()
+        return flow
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def trained(cls, request: Any, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+        folder = tmp_path_factory.mktemp(request.param)
+        data, out = write_films(folder / "films"), folder / "out"
+        first = cls.training(request.param, data, out)
+        trainer = first.parser.get_parsed_content("train#trainer")
+        half = trainer.state.max_epochs // 2
+        trainer.add_event_handler(Events.EPOCH_COMPLETED(once=half), trainer.terminate)
+        first.run()
+        first.finalize()
+        files = {path.name: path.read_bytes() for path in out.iterdir()}
+        second = cls.training(request.param, data, out)
+        second.run()
+        second.finalize()
+        return Trained(second, out, half, files)
+
+    def test_monai_finds_every_property_of_a_training(self, trained: Trained) -> None:
+        assert trained.workflow.check_properties() == []
+
+    def test_a_stopped_training_leaves_weights_of_its_network_a_checkpoint_and_a_log(
+        self, trained: Trained
+    ) -> None:
+        assert {"model.pt", "checkpoint.pt", "training.csv"} <= set(trained.files)
+        assert all(bool(value.isfinite().all()) for value in trained.network().parameters())
+        assert _epochs(trained.files["training.csv"]) == list(range(1, trained.half + 1))
+
+    def test_a_training_that_is_started_again_continues_after_its_last_epoch(self, trained: Trained) -> None:
+        state = trained.workflow.parser.get_parsed_content("train#trainer").state
+        epochs = 2 * trained.half
+        assert (state.epoch, state.iteration) == (epochs, epochs * DRAWS // BATCH)
+        assert _epochs((trained.out / "training.csv").read_bytes()) == list(range(1, epochs + 1))
+
+    def test_the_run_that_continues_changes_the_weights(self, trained: Trained) -> None:
+        before, after = trained.network().state_dict(), read_state_dict(trained.out / "model.pt")
+        weights = [key for key, value in after.items() if torch.is_tensor(value)]
+        assert len([key for key in weights if not torch.equal(before[key], after[key])]) > len(weights) / 2
