@@ -16,5 +16,7 @@ def concrete_subclasses(base: type, package: str = "monai_ext.") -> set[type]:
     """All subclasses of `base`, at any depth, that can be built and belong to a package whose modules are imported."""
     below = {one for child in base.__subclasses__() for one in (child, *concrete_subclasses(child, ""))}
     return {
-        one for one in below if one.__module__.startswith(package) and not getattr(one, "__abstractmethods__", None)
+        one
+        for one in below
+        if one.__module__.startswith(package) and not getattr(one, "__abstractmethods__", None)
     }

@@ -39,11 +39,11 @@ ATTRIBUTES = (
 STRICT_CALLS = ("len",)
 STRICT_METHODS = ("run", "parameters", "named_parameters", "state_dict", "to")
 
-_MODULES = ("torch", "monai", "np", "numpy")
 _VALUES = re.compile(
     r"torch\.(float|double|half|bfloat16|int|long|short|bool|u?int(8|16|32|64)|float(16|32|64))"
     r"|(np|numpy)\.(bool_|u?int(8|16|32|64)|float(16|32|64)|pi|inf|nan)"
     r"|monai\.utils\.(enums\.)?[A-Z][A-Za-z]+\.[A-Z][A-Z_0-9]*"
+    r"|monai\.data\.(utils\.)?(no_collation|list_data_collate|decollate_batch)"
 )
 _NODES = (
     *(ast.Constant, ast.Tuple, ast.List, ast.Set, ast.Dict, ast.Slice),
@@ -113,7 +113,9 @@ def _faults(root: ast.expr, strict: bool) -> Iterator[str]:
         if isinstance(node, ast.Call):
             fault, children = _call(node, strict)
         elif isinstance(node, ast.Subscript):
-            fault = "takes an index that is not written out" if strict and not _written_out(node.slice) else ""
+            fault = (
+                "takes an index that is not written out" if strict and not _written_out(node.slice) else ""
+            )
             if _is_name(node.value, _REFERENCES):
                 children = [node.slice]
         elif isinstance(node, ast.Attribute):
@@ -138,8 +140,7 @@ def _call(node: ast.Call, strict: bool) -> tuple[str, list[ast.AST]]:
         named = node.keywords and called.id != "dict"
         return f"calls {called.id}" if not known or named else "", list(arguments)
     if isinstance(called, ast.Attribute):
-        name = _dotted(called)
-        if name is not None and name.split(".")[0] in _MODULES:
+        if (name := _dotted(called)) is not None:  # of a module, not of a reference
             return f"calls {name}" if strict or name not in CALLS else "", list(arguments)
         methods: Collection[str] = STRICT_METHODS if strict else METHODS
         known = called.attr in methods and not (called.attr in WITHOUT_ARGUMENTS and arguments)
@@ -148,8 +149,7 @@ def _call(node: ast.Call, strict: bool) -> tuple[str, list[ast.AST]]:
 
 
 def _attribute(node: ast.Attribute) -> tuple[str, list[ast.AST]]:
-    name = _dotted(node)
-    if name is not None and name.split(".")[0] in _MODULES:
+    if (name := _dotted(node)) is not None:
         return "" if _VALUES.fullmatch(name) else f"names {name}", []
     return "" if node.attr in ATTRIBUTES else f"takes the attribute {node.attr}", [node.value]
 

@@ -15,7 +15,8 @@ import inspect
 import pkgutil
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from types import ModuleType
+from types import EllipsisType, ModuleType
+from typing import Any
 
 ROOMS = (
     *("transforms", "losses", "metrics", "inferers", "engines", "handlers", "optimizers", "data"),
@@ -23,7 +24,7 @@ ROOMS = (
 )
 """Packages of MONAI whose classes a configuration names. Of monai.apps, bundle, fl, utils and auto3dseg: none."""
 
-LEFT_OUT = {
+LEFT_OUT: dict[str, set[str] | EllipsisType] = {
     # its first argument names a class or function that is looked up anywhere and called with the others
     "monai.transforms.io.array": {"LoadImage"},
     # download, or run what was downloaded
@@ -50,13 +51,35 @@ LEFT_OUT = {
 """Classes by their module that are not listed, ``...`` for all of a module, and why."""
 
 IGNITE_HANDLERS = (
-    *("Checkpoint", "ModelCheckpoint", "DiskSaver", "EMAHandler", "EarlyStopping", "TerminateOnNan", "TimeLimit"),
+    *(
+        "Checkpoint",
+        "ModelCheckpoint",
+        "DiskSaver",
+        "EMAHandler",
+        "EarlyStopping",
+        "TerminateOnNan",
+        "TimeLimit",
+    ),
     *("Timer", "EpochOutputStore", "LRScheduler", "ConcatScheduler", "CosineAnnealingScheduler"),
     *("LinearCyclicalScheduler", "ParamGroupScheduler", "PiecewiseLinear", "ReduceLROnPlateauScheduler"),
 )
 TORCH_DATA = (
-    *("DataLoader", "Subset", "ConcatDataset", "ChainDataset", "StackDataset", "TensorDataset", "BatchSampler"),
-    *("RandomSampler", "SequentialSampler", "SubsetRandomSampler", "WeightedRandomSampler", "DistributedSampler"),
+    *(
+        "DataLoader",
+        "Subset",
+        "ConcatDataset",
+        "ChainDataset",
+        "StackDataset",
+        "TensorDataset",
+        "BatchSampler",
+    ),
+    *(
+        "RandomSampler",
+        "SequentialSampler",
+        "SubsetRandomSampler",
+        "WeightedRandomSampler",
+        "DistributedSampler",
+    ),
 )
 
 
@@ -101,21 +124,21 @@ def _modules(package: str) -> Iterator[ModuleType]:
     for found in pkgutil.walk_packages(root.__path__, f"{package}.", onerror=lambda _name: None):
         try:
             yield importlib.import_module(found.name)
-        except Exception:  # noqa: S112 - an optional library is missing, or the module is a script
+        except Exception:
             continue
 
 
-def _defined(module: ModuleType, functions: bool = False) -> Iterator[tuple[str, type]]:
+def _defined(module: ModuleType, functions: bool = False) -> Iterator[tuple[str, Any]]:
     """Classes, or functions too, that a module defines itself, by all their names in it."""
     for name, member in inspect.getmembers(module):
-        if (inspect.isclass(member) or functions and inspect.isfunction(member)) and (
+        if (inspect.isclass(member) or (functions and inspect.isfunction(member))) and (
             member.__module__ == module.__name__
         ):
             yield name, member
 
 
 def _may_be_named(kind: type) -> bool:
-    left_out = LEFT_OUT.get(kind.__module__, ())
+    left_out = LEFT_OUT.get(kind.__module__, set())
     if kind.__name__.startswith("_") or left_out is ... or kind.__name__ in left_out:
         return False
     try:
@@ -140,9 +163,13 @@ def text() -> str:
     import torch
 
     names = listed()
-    versions = f"monai {monai.__version__}, torch {torch.__version__.split('+')[0]}, ignite {ignite.__version__}"
+    versions = (
+        f"monai {monai.__version__}, torch {torch.__version__.split('+')[0]}, ignite {ignite.__version__}"
+    )
     lines = [f"{module}: {' '.join(found)}" for module, found in names.items()]
-    return "\n".join([f"# {versions}", f"only with their module: {' '.join(ambiguous(names))}", *lines]) + "\n"
+    return (
+        "\n".join([f"# {versions}", f"only with their module: {' '.join(ambiguous(names))}", *lines]) + "\n"
+    )
 
 
 if __name__ == "__main__":

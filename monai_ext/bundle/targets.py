@@ -17,7 +17,16 @@ from typing import NamedTuple
 from monai_ext.bundle.expressions import ATTRIBUTES, BUILTINS, CALLS, METHODS, STRICT_CALLS, STRICT_METHODS
 
 FOLDERS = (
-    *("data", "transforms", "networks", "networks/encoders", "networks/decoders", "saliency", "masks", "losses"),
+    *(
+        "data",
+        "transforms",
+        "networks",
+        "networks/encoders",
+        "networks/decoders",
+        "saliency",
+        "masks",
+        "losses",
+    ),
     *("inferers", "engines", "engines/tasks", "handlers"),
 )
 """Folders of monai_ext whose public classes are targets, without the folders in them."""
@@ -83,7 +92,7 @@ def is_target(name: str) -> bool:
         return leaf not in ambiguous and any(one.startswith("monai.") for one in defined_in)
     # a package passes on what its modules define: monai.losses.DiceLoss is monai.losses.dice.DiceLoss
     outer = module.count(".") > 0
-    return any(one == module or outer and one.startswith(f"{module}.") for one in defined_in)
+    return any(one == module or (outer and one.startswith(f"{module}.")) for one in defined_in)
 
 
 @cache
@@ -192,14 +201,16 @@ Nothing else: no import, comprehension, lambda, other builtin or other name. `--
 
 def text() -> str:
     """The content of docs/targets.md."""
-    lines = [HEAD.format(
-        functions=_code(LIBRARY_FUNCTIONS),
-        builtins=_code(BUILTINS),
-        calls=_code(CALLS),
-        methods=_code(METHODS),
-        attributes=_code(ATTRIBUTES),
-        strict=_code((*STRICT_CALLS, *STRICT_METHODS)),
-    )]
+    lines = [
+        HEAD.format(
+            functions=_code(LIBRARY_FUNCTIONS),
+            builtins=_code(BUILTINS),
+            calls=_code(CALLS),
+            methods=_code(METHODS),
+            attributes=_code(ATTRIBUTES),
+            strict=_code((*STRICT_CALLS, *STRICT_METHODS)),
+        )
+    ]
     room = ""
     for target in published():
         if room != (room := target.names[0].split(".")[1]):

@@ -1,4 +1,4 @@
-"""What a mask says about a structure: how large, how many, and where in the picture; in words."""
+"""Attributes of a structure in words, as its mask shows them: size, number and position in the picture."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from numpy.random import RandomState
 from skimage.measure import label as components
 
 SMALL, LARGE = 0.02, 0.08
-"""Shares of the picture below and above which a structure is called small and large; between them nothing is said."""
-LEAST_PART = 0.1
-"""Share of the largest part that another must have to be counted."""
+"""Fractions of the picture below and above which a structure is called small and large; between them it has no size."""
+LEAST_COMPONENT = 0.1
+"""Fraction of the largest connected component that another must have to be counted."""
 
 WORDS: dict[str, dict[str, tuple[str, ...]]] = {
     "size": {
@@ -32,18 +32,18 @@ WORDS: dict[str, dict[str, tuple[str, ...]]] = {
         "last": ("towards the right edge of the image", "on the right of the picture"),
     },
 }
-"""Ways to say each value of each attribute. Left and right are those of the image, never the patient's."""
+"""Phrases for each value of each attribute. Left and right are those of the image, never the patient's."""
 
 
 @dataclass(frozen=True)
 class Attributes:
-    """What can be said of a structure; "" where a value lies between two words.
+    """The attributes of a structure; "" where a value lies between two words.
 
     Attributes:
         size: "small" or "large".
-        number: "one", "two" or "several" parts.
-        vertical: "upper" or "lower" third of the image, of a single part.
-        horizontal: "first" or "last" third of the image, of a single part.
+        number: "one", "two" or "several" connected components.
+        vertical: "upper" or "lower" third of the image, of a single component.
+        horizontal: "first" or "last" third of the image, of a single component.
     """
 
     size: str = ""
@@ -53,12 +53,12 @@ class Attributes:
 
     @classmethod
     def of(cls, mask: np.ndarray) -> Attributes:
-        """Those of a mask (H, W) bool that is not empty."""
-        share = mask.mean()
+        """The attributes of a mask (H, W) bool that is not empty."""
+        fraction = mask.mean()
         labels = components(mask)
         sizes = np.bincount(labels.ravel())[1:]
-        count = int((sizes >= LEAST_PART * sizes.max()).sum())
-        size = "small" if share < SMALL else "large" if share > LARGE else ""
+        count = int((sizes >= LEAST_COMPONENT * sizes.max()).sum())
+        size = "small" if fraction < SMALL else "large" if fraction > LARGE else ""
         number = {1: "one", 2: "two"}.get(count, "several")
         if count > 1:
             return cls(size, number)
@@ -72,11 +72,11 @@ class Attributes:
         return [name for name in WORDS if getattr(self, name)]
 
     def wrong(self, name: str, random: RandomState) -> Attributes:
-        """The same but for one attribute, whose value is another one."""
+        """The same attributes, but `name` has another value."""
         others = [value for value in WORDS[name] if value != getattr(self, name)]
         return replace(self, **{name: others[random.randint(len(others))]})
 
     def phrase(self, name: str, random: RandomState) -> str:
-        """One way to say the value of an attribute."""
-        ways = WORDS[name][getattr(self, name)]
-        return ways[random.randint(len(ways))]
+        """A random phrase for the value of an attribute."""
+        phrases = WORDS[name][getattr(self, name)]
+        return phrases[random.randint(len(phrases))]

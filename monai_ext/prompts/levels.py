@@ -10,9 +10,9 @@
 ``medclipsam_p8, p9``   of 50
 ======================  =================================================================================
 
-Odd levels take the true subtype of the image from its annotation: such words are an oracle's. The sentences are
-this project's own and lie in ``data/prompts/medclipsam``, one file for each modality, the smaller ensembles
-being the first sentences of the larger. Not to be confused with P0 to P9 of medvlsm.
+Odd levels take the true subtype of the image from its annotation: such words are an oracle's. The sentences were
+written for this project and lie in ``data/prompts/medclipsam``, one file for each modality; a smaller ensemble is the
+first sentences of a larger one. The levels P0 to P9 of medvlsm are others.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from monai_ext.resources import resource_path
 
 LEVELS = tuple(f"medclipsam_p{number}" for number in range(10))
 _SENTENCES = (0, 1, 5, 20, 50)
-"""Sentences of a pair of levels, generic and subtype; 0 stands for the class name."""
+"""Number of sentences of each pair of levels, generic and of the subtype; 0 stands for the class name."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class LevelWords:
 
     @property
     def oracle(self) -> bool:
-        """Made with the ground truth: they name the true subtype."""
+        """Whether the words are made with the ground truth: they name the true subtype."""
         return bool(self.subtype)
 
 
@@ -62,7 +62,7 @@ def sentence_count(level: str) -> int:
 
 
 def is_oracle(level: str) -> bool:
-    """Whether a level asks for the true subtype.
+    """Whether a level names the true subtype.
 
     Raises:
         InputError: for an unknown level.
@@ -86,7 +86,7 @@ class PromptLevels:
         """Read the files of a folder, ``<modality>.json``; the folder that comes with the package if None.
 
         Raises:
-            InputError: when there is none, or one is not JSON.
+            InputError: when there is none, or a file is not JSON.
         """
         folder = resource_path("prompts/medclipsam") if path is None else Path(path)
         entries = {}
@@ -127,7 +127,7 @@ class PromptLevels:
         return [key.split("=", 1)[1] for key in self._entry(target, modality).get("subtypes", {})]
 
     def subtype(self, target: str, modality: str, facts: Mapping[str, Any]) -> str:
-        """The subtype that an item's facts state, "" if they state none that has sentences.
+        """The subtype that an item's facts state; "" if they state none that has sentences.
 
         Args:
             facts: as ``{"pathology": "benign"}``; others are passed over.
@@ -161,9 +161,9 @@ class PromptLevels:
         return LevelWords(texts, str(subtype) if is_oracle(level) else "")
 
     def training(self) -> dict[str, dict[str, dict[str, Any]]]:
-        """The sentences past the first twenty, for :meth:`PromptLibrary.extended`.
+        """The sentences after the first twenty, for :meth:`PromptLibrary.extended`.
 
-        An encoder that learns captions may learn these; those of the levels up to p7 stay unseen, to be asked with.
+        An encoder may learn these as captions; the sentences of the levels up to p7 stay out of training, for evaluation.
         """
         held = _SENTENCES[3]
         result: dict[str, dict[str, dict[str, Any]]] = {}

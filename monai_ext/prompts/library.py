@@ -1,6 +1,6 @@
-"""The words for each target: canonical prompts, paraphrases, and words for what is not there.
+"""The words for each target: canonical text prompts, paraphrases, and words for what an image does not show.
 
-The sentences are this project's own and lie in ``data/prompts``: ``targets.json`` by target and
+The sentences were written for this project and lie in ``data/prompts``: ``targets.json`` by target and
 modality, ``nonsense.json`` (not medical) and ``absent.json`` (medical, in none of our images).
 """
 
@@ -30,12 +30,12 @@ _SIDES = {"left": "left", "lt": "left", "right": "right", "rt": "right"}
 
 
 def split_prompts(text: str) -> list[str]:
-    """Several prompts in one string, separated by ``;``; blanks around them and empty ones are dropped."""
-    return [part for part in (" ".join(piece.split()) for piece in text.split(";")) if part]
+    """The text prompts in one string, separated by ``;``, without blanks around them and without empty ones."""
+    return [prompt for prompt in (" ".join(piece.split()) for piece in text.split(";")) if prompt]
 
 
 def plain_text(text: str) -> str:
-    """The text, if MONAI takes it for text in a configuration.
+    """The text itself, if MONAI reads it as text in a configuration.
 
     Raises:
         InputError: when it begins with ``$`` (MONAI would run it as code), ``@`` or ``%`` (a reference).
@@ -78,7 +78,7 @@ class PromptLibrary:
     Args:
         targets: ``{target: {modality: {"canonical": str, "train": [str], "heldout": [str], "facts":
             {"name=value": {"train", "heldout"}}, "aliases": {label: {fact: value}}, "also": [target]}}}``.
-            ``also`` lists wider targets whose sentences are true as well (a metastasis is a tumour).
+            ``also`` lists wider targets, whose sentences are true as well (a metastasis is a tumour).
         nonsense: ``{"train": [str], "heldout": [str]}``, nothing medical.
         absent: ``{"train": [str], "heldout": [str]}``, medical, but in none of our images.
     """
@@ -150,7 +150,7 @@ class PromptLibrary:
         raise InputError(f"no sentences for target {label!r} in {modality!r}; targets there: {known}.")
 
     def canonical(self, target: str, modality: str) -> str:
-        """The one sentence that figures are reported with."""
+        """The sentence with which results are reported."""
         return self._entry(target, modality)["canonical"]
 
     def training(
@@ -161,8 +161,8 @@ class PromptLibrary:
         Args:
             facts: what is known of the item, such as ``{"pathology": "benign"}``; keys without
                 sentences are ignored, so the whole item may be given.
-            wider: also the sentences of wider targets. Leave them out to name something that is absent: an
-                image without a metastasis may well show a tumour.
+            wider: also give the sentences of wider targets. For an absent target they are left out: an image without
+                a metastasis may well show a tumour.
         """
         entry = self._entry(target, modality)
         sentences = list(dict.fromkeys([entry["canonical"], *self._true(entry, "train", facts)]))
@@ -175,7 +175,7 @@ class PromptLibrary:
         return self._true(self._entry(target, modality), "heldout", facts)
 
     def heldout_texts(self) -> list[str]:
-        """All sentences kept out of training: of every target, fact, and of what is not there."""
+        """All sentences kept out of training: of every target and fact, of absent structures and nonsense."""
         entries = [entry for modalities in self._targets.values() for entry in modalities.values()]
         facts = [lists for entry in entries for lists in entry.get("facts", {}).values()]
         return [

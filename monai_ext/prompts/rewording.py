@@ -1,7 +1,7 @@
-"""Random rewording of prompts in training, so that the words around a noun come to mean nothing.
+"""Random rewording of text prompts in training, so that a network learns to ignore the words around a noun.
 
-A network that always reads the same phrases around its nouns learns the phrases too, and takes a new one
-for a sign that the thing is absent.
+A network that always reads the same phrases around its nouns learns the phrases too, and then takes a new phrase
+as a sign that the structure is absent.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from monai.transforms import Randomizable
 
 from monai_ext.resources import resource_path
 
-# What a sentence can do without. No negation, no side and no "and" is among them: those carry meaning.
+# Words that a sentence can do without. Negations, sides and "and" are not among them: they carry meaning.
 FUNCTION_WORDS = frozenset(
     ["a", "an", "are", "at", "for", "in", "is", "of", "on", "please", "that", "the", "there", "this"]
 )
@@ -25,22 +25,22 @@ _ARTICLE = re.compile(r"^(the|an?|this|these)\s+(?=\S)", re.IGNORECASE)
 _LONG_WORD = re.compile(r"\b(?!without)[a-z]{6,}", re.IGNORECASE)
 # Rows of keys, and letters of all rows; those lack e and i, without which hardly a target can be spelt.
 _KEYS = ("qwertyuiop", "asdfghjkl", "zxcvbnm", "qazwsxdcrfvtgbyhnujmkolp")
-_SIGNS = string.digits + ".,:!?#*+-/()=_"  # without ; which parts prompts, and $ @ % which MONAI reserves
+_SIGNS = string.digits + ".,:!?#*+-/()=_"  # without ; which separates prompts, and $ @ % which MONAI reserves
 _ENDS = (".", "!", "?", "...", ",", ":")
 _CASES: tuple[Callable[[str], str], ...] = (str.lower, str.upper, string.capwords)
 _T = TypeVar("_T")
 
 
 class Rewording(Randomizable):
-    """Says a prompt in other words around the same nouns; the side that it names stays.
+    """Puts other words around the nouns of a text prompt; the side that it names stays.
 
     Args:
         carriers: phrases that change no meaning: ``before`` a noun phrase, ``determiners`` between the two,
             ``after`` it; and neutral ``words`` for nonsense.
-        kept: sentences that never come out (those held out for evaluation), whatever their case,
-            punctuation and spaces; a prompt that would become one of them stays as it was.
-        prob: chance that a prompt is changed at all.
-        typo: chance that a changed prompt has one misspelt word.
+        kept: sentences that are never returned (those held out for evaluation), whatever their case,
+            punctuation and spaces; a prompt that would become one of them stays as it is.
+        prob: probability that a prompt is changed at all.
+        typo: probability that a changed prompt has one misspelt word.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Rewording(Randomizable):
         return text if _key(result) in self._kept else result
 
     def nonsense(self) -> str:
-        """A text that asks for nothing: hit keys, a word salad, a phrase around either, or digits and signs."""
+        """A text that names nothing: random keys, random words, a phrase around either, or digits and signs."""
         kinds: tuple[Callable[[], str], ...] = (self._keys, self._salad, self._carried, self._signs)
         text = self._pick(kinds)()
         return self.nonsense() if _key(text) in self._kept else text
@@ -136,5 +136,5 @@ class Rewording(Randomizable):
 
 
 def _key(text: str) -> str:
-    """What two texts share that differ in case, punctuation and spaces only."""
+    """A key that is equal for texts which differ only in case, punctuation and spaces."""
     return "".join(filter(str.isalnum, text.casefold())) or text.strip()

@@ -113,7 +113,7 @@ def rescale(image: Real, low: float = 0.5, high: float = 99.5) -> Array:
 
 
 def strokes(rng: Random, image: Array, value: float, count: int, x0: float, y0: float, height: float) -> None:
-    """Draw short straight strokes like burnt-in letters into an image (H, W), in place.
+    """Draw short straight strokes like burnt-in letters into an image (H, W), which is changed.
 
     ``x0``, ``y0`` and ``height`` are fractions of the image.
     """

@@ -1,4 +1,4 @@
-"""Training material for brain lesions: drawn into MR slices of real brains that show no tumour."""
+"""Training data for brain lesions: synthetic lesions in MR slices of real brains that show no tumour."""
 
 from __future__ import annotations
 
@@ -14,9 +14,12 @@ from monai_ext.synthesis.training_slices import as_array, as_slice
 
 TARGET = "brain tumour"
 
-_DARKEST = 0.08  # of the smoothed picture: below this is air
-_SKULL = 0.09  # of the width: what scalp, skull and fluid take up at the outline of the head
-_SMALLEST = 0.08  # of the picture: a smaller region of brain leaves no room for lesions
+_DARKEST = 0.08
+"""Value of the smoothed picture below which it shows air."""
+_SKULL = 0.09
+"""Fraction of the width that scalp, skull and fluid take up at the outline of the head."""
+_SMALLEST = 0.08
+"""Fraction of the picture that brain must fill for lesions to have room in it."""
 
 
 def lesion_slices(slices: Iterable[Mapping[str, Any]], count: int, seed: int = 0) -> list[dict[str, Any]]:
@@ -25,15 +28,19 @@ def lesion_slices(slices: Iterable[Mapping[str, Any]], count: int, seed: int = 0
     Args:
         slices: as :func:`monai_ext.data.text_prompt_dataset.load_slices` returns them. Used are those of modality
             `mri` that were labelled, with nothing found, and that show enough brain.
-        count: how many to make; each usable slice serves equally often, up to one.
+        count: number of slices to make; each usable slice is used equally often, up to a difference of one.
         seed: the same slices, count and seed give the same bytes.
 
     Returns:
         `count` dicts in the form of :func:`monai_ext.data.text_prompt_dataset.load_slices` (without `own`), each with
         one mask, of `brain tumour`, which is never empty, and `set` "lesions"; none if no slice is usable.
     """
-    free = [one for one in slices if one["modality"] == "mri" and one["targets"] and not one["masks"].any()]
-    images = [as_array(one["image"]) for one in free]
+    free = [
+        sample
+        for sample in slices
+        if sample["modality"] == "mri" and sample["targets"] and not sample["masks"].any()
+    ]
+    images = [as_array(sample["image"]) for sample in free]
     usable = [(image, body) for image in images if (body := _body(image)).mean() >= _SMALLEST]
     if not usable:
         return []
@@ -50,13 +57,13 @@ def paint_lesions(rng: Random, image: Array, body: Mask) -> tuple[Array, Mask]:
     """Paint one to four lesions into a picture.
 
     Args:
-        rng: decides number, size and look of the lesions.
+        rng: source of the draws of number, size and texture of the lesions.
         image: (3, H, W) in [0, 1]; left as it is.
         body: (H, W), where lesions may lie; not empty.
 
     Returns:
-        the picture with lesions (3, H, W) in [0, 1], the same values as before where there are none; and
-        their mask (H, W), within `body` and not empty: rim and core of each lesion, without oedema.
+        the picture with lesions (3, H, W) in [0, 1], unchanged where there are none; and their mask (H, W), within
+        `body` and not empty: rim and core of each lesion, without oedema.
     """
     height, width = body.shape
     depth = _depth(body) * np.float32(2 / max(height, width))  # in units of the plane
@@ -90,7 +97,7 @@ def _with_oedema(rng: Random, image: Array, shape: Array, depth: Array, radius: 
 
 
 def _with_lesion(rng: Random, image: Array, shape: Array, radius: float) -> Array:
-    """Fill a shape with a tissue of its own: of one brightness, or with a core darker than its rim."""
+    """Fill a shape with tissue: of one brightness, or with a core darker than its rim."""
     near = image[:, shape < radius / 2].mean(axis=1)[:, None, None]
     mean = float(near.mean())
     contrast = float(np.exp(rng.uniform(*np.log((0.08, 0.6)))))
@@ -98,7 +105,7 @@ def _with_lesion(rng: Random, image: Array, shape: Array, radius: float) -> Arra
     sign = 1 if cored or rng.random() < 0.6 else -1
     if not 0.02 < mean + sign * contrast < 1:  # no room on this side
         sign = -sign
-    # The picture's own noise stays, lest lesions be told by their smoothness; edges of the anatomy do not.
+    # The noise of the picture is kept, so that lesions are not recognised by their smoothness; its edges are not kept.
     blurred = gaussian_filter(image, 0.006 * shape.shape[1], axes=(1, 2))
     grain = np.clip(image - blurred, -0.03, 0.03)
     texture = np.float32(rng.uniform(0.01, 0.05)) * cloud(rng, shape.shape, 14)

@@ -1,6 +1,6 @@
-"""Training material for diseased lungs: chest X-rays whose lungs are clouded, with the lungs' own outlines.
+"""Training data for diseased lungs: chest X-rays with synthetic opacities, and the masks of the whole lungs.
 
-Where disease turns much of a lung white, a network that learnt lungs as what is dark leaves that part out.
+Where disease turns much of a lung white, a network that has learnt lungs as dark regions leaves that region out.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def opacity_slices(slices: Iterable[Mapping[str, Any]], count: int, seed: int = 
     Args:
         slices: as :func:`monai_ext.data.text_prompt_dataset.load_slices` returns them. Used are those of modality `xray`
             that show `lungs`.
-        count: how many to make.
+        count: number of pictures to make.
         seed: the same slices, count and seed give the same bytes.
 
     Returns:
@@ -33,9 +33,9 @@ def opacity_slices(slices: Iterable[Mapping[str, Any]], count: int, seed: int = 
     """
     rng = np.random.default_rng(seed)
     shown = [
-        (one["image"], dict(zip(one["targets"], one["masks"].numpy(), strict=True)))
-        for one in slices
-        if one["modality"] == "xray"
+        (sample["image"], dict(zip(sample["targets"], sample["masks"].numpy(), strict=True)))
+        for sample in slices
+        if sample["modality"] == "xray"
     ]
     usable = [(image, masks) for image, masks in shown if TARGET in masks and masks[TARGET].any()]
     made = []
@@ -47,10 +47,10 @@ def opacity_slices(slices: Iterable[Mapping[str, Any]], count: int, seed: int = 
 
 
 def paint_opacities(rng: Random, image: Array, lungs: Mask) -> Array:
-    """Cloud the lungs: patches, in some places with fine spots, that hide part of the difference to tissue.
+    """Paint opacities into the lungs: patches, some with fine spots, that bring them closer to the tissue around.
 
     Args:
-        rng: decides where, how much and how.
+        rng: source of the draws of position, strength and texture.
         image: (3, H, W) in [0, 1]; left as it is.
         lungs: (H, W), not empty.
 

@@ -10,7 +10,7 @@ Masks = dict[str, Mask]
 
 
 class Painter:
-    """HU slice and organ map painted together; what is taken stays taken, so organs are disjoint."""
+    """An HU slice and the masks of its organs, painted together; an organ takes only free pixels, so masks are disjoint."""
 
     def __init__(self, rng: Random, size: int) -> None:
         self.rng = rng
@@ -20,7 +20,7 @@ class Painter:
         self.masks: Masks = {}
 
     def organ(self, name: str | None, distance: Array, hu: float, texture: float = 6) -> Mask:
-        """Paint where it is still free; returns what it got (bool)."""
+        """Paint an organ where pixels are still free; returns its mask (bool)."""
         got = (distance < 0) & self.free
         grain = cloud(self.rng, self.hu.shape, 10, 2) * np.float32(texture)
         self.hu = mix(self.hu, hu + grain, soft(distance, 0.025) * self.free)
@@ -63,7 +63,7 @@ class Painter:
             self.hu = mix(self.hu, 80.0, soft(curve) * (self.hu < -900))
 
     def slice(self) -> Array:
-        """HU with the grain of a scanner."""
+        """The slice in HU with the noise of a scanner."""
         grain = noise(self.rng, self.hu.shape) * np.float32(self.rng.uniform(4, 18))
         return (self.hu + grain).astype(np.float32)
 
@@ -146,7 +146,7 @@ def abdomen(rng: Random, size: int) -> tuple[Array, Masks]:
 
 
 def lesion(paint: Painter, organ: Mask, base: float) -> None:
-    """A darker or brighter tumour inside the liver; the liver keeps it."""
+    """Paint a darker or brighter tumour into the liver, whose mask still contains it."""
     rng = paint.rng
     rows, columns = np.nonzero(organ)
     at = rng.integers(len(rows))

@@ -91,7 +91,7 @@ def _brain_tumour(
     wet: float,
     fluid: float,
 ) -> Array:
-    """Draw a tumour of one kind into the image, enter it into masks and facts."""
+    """The image with a tumour of a random kind drawn into it; `masks` and `facts` get its entries."""
     kind = str(rng.choice(["glioma", "meningioma", "pituitary tumour"], p=[0.6, 0.25, 0.15]))
     brain, turn = masks["brain"], rng.uniform(0, 6.28)
     if kind == "pituitary tumour":

@@ -63,7 +63,7 @@ def chest_xray(rng: Random, size: int) -> Picture:
         inside = soft(shape, 0.05)
         film -= inside * (dark + 0.05 * cloud(rng, x.shape, 6) - 0.18 * vessels)
         masks[name] = shape < 0
-        if rng.random() < 0.25:  # patchy opacities, part of the lung all the same
+        if rng.random() < 0.25:  # patchy opacities, which belong to the lung all the same
             film += inside * 0.2 * np.clip(cloud(rng, x.shape, 4), 0, 1.5)
     film += rng.uniform(0.05, 0.16) * _ribs(rng, x, y, lateral)
     slope = rng.uniform(-0.25, 0.05)
@@ -117,7 +117,7 @@ def _ribs(rng: Random, x: Array, y: Array, lateral: Array) -> Array:
 
 
 def _inside(rng: Random, x: Array, y: Array, organ: Mask, radius: float, rough: float) -> tuple[Array, Mask]:
-    """A blob centred somewhere in an organ, and the part of it that lies within the organ."""
+    """A blob centred on a random pixel of an organ, and the mask of what lies within the organ."""
     rows, columns = np.nonzero(organ)
     at = rng.integers(len(rows))
     cx, cy = float(x[rows[at], columns[at]]), float(y[rows[at], columns[at]])

@@ -15,7 +15,7 @@ VOLUME_KINDS = ("abdominal_ct", "brain_mr")
 _MODALITY = {"abdominal_ct": "ct", "brain_mr": "mri"}
 _TITLE = {"abdominal_ct": "a CT scan of the abdomen", "brain_mr": "an MRI scan of the brain"}
 
-# name, chance to be missing, HU, centre and radii in (right, anterior, superior), body half-widths = 1
+# name, probability to be missing, HU, centre and radii in (right, anterior, superior), body half-widths = 1
 _ORGANS = (
     ("aorta", 0.0, 180, (-0.06, -0.25, 0.0), (0.06, 0.08, 1.2)),
     ("inferior vena cava", 0.0, 110, (0.1, -0.22, 0.0), (0.06, 0.08, 1.2)),
@@ -81,7 +81,7 @@ def volume(
 
 
 def _ball(rng: Random, grid: tuple[Array, Array, Array], centre: Any, radii: Any, vary: float = 0.1) -> Mask:
-    """Where a wavering ellipsoid is, (X, Y, Z) bool."""
+    """The mask of an ellipsoid with a wavering surface, (X, Y, Z) bool."""
     near = [
         ((g - np.float32(c + rng.normal(0, 0.015))) / np.float32(r * rng.uniform(1 - vary, 1 + vary))) ** 2
         for g, c, r in zip(grid, centre, radii, strict=True)
@@ -106,13 +106,13 @@ def _abdomen(
     free = cavity & ~bone
     masks: dict[str, Mask] = {}
     for name, missing, value, centre, radii in _ORGANS:
-        there = rng.random() >= missing
-        got = _ball(rng, grid, centre, radii) & free
-        if not there or not got.any():
+        present = rng.random() >= missing
+        organ = _ball(rng, grid, centre, radii) & free
+        if not present or not organ.any():
             continue
-        masks[name] = got
-        free &= ~got
-        hu = np.where(got, value + 6 * smooth(rng, shape, 8), hu)
+        masks[name] = organ
+        free &= ~organ
+        hu = np.where(organ, value + 6 * smooth(rng, shape, 8), hu)
     if "stomach" in masks:
         hu = np.where(masks["stomach"] & (front > 0.42), -950.0, hu)
     if "liver" in masks and rng.random() < 0.5:
@@ -124,7 +124,7 @@ def _abdomen(
     if kidneys:
         masks["kidneys"] = np.logical_or.reduce(kidneys)
     masks["bone"] = bone
-    known = [*(organ[0] for organ in _ORGANS), "liver tumour", "kidneys", "bone"]
+    known = [*(name for name, *_ in _ORGANS), "liver tumour", "kidneys", "bone"]
     hu = hu + 10 * noise(rng, shape)
     return hu, masks, [name for name in known if name not in masks], {}
 

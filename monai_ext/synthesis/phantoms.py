@@ -1,7 +1,7 @@
-"""Seeded phantoms of medical images: pretraining material, and the material of the tests.
+"""Seeded phantoms of medical images, for pretraining and for the tests.
 
-Nothing in them is a measurement: shapes and textures are drawn, organs are present or absent at random,
-and left is never right (the heart lies on the patient's left, the liver on the right).
+Nothing in them is a measurement: shapes and textures are drawn, and organs are present or absent at random. Sides are
+those of the body: the heart lies on the patient's left, the liver on the right.
 """
 
 from __future__ import annotations
@@ -87,9 +87,9 @@ def phantom(kind: str, seed: int, size: int = 160) -> dict[str, Any]:
 
     Returns:
         ``image`` (3, size, size) float32 in [0, 1], upright, patient's right on the left; ``masks``
-        {target: (size, size) uint8 in {0, 1}} of what is there; ``captions``, sentences that are true of
-        it; ``absent``, the targets of this kind that are not there; ``modality`` and ``facts`` as in the
-        prompt library; ``kind``.
+        {target: (size, size) uint8 in {0, 1}} of the targets that it shows; ``captions``, sentences that are true of
+        it; ``absent``, the targets of this kind that it does not show; ``modality`` and ``facts`` as in the prompt
+        library; ``kind``.
 
     Raises:
         ValueError: for another kind or a smaller size.
@@ -127,7 +127,7 @@ def _captions(kind: str, masks: dict[str, NDArray[np.uint8]]) -> list[str]:
 
 
 def nonmedical(seed: int, size: int = 160) -> dict[str, Any]:
-    """A picture of nothing medical: texture, gradient, shapes, checks, noise or writing.
+    """A picture of nothing medical: clouds, gradient, shapes, checks, noise, writing or stripes.
 
     Returns:
         as :func:`phantom`, without masks, of modality and kind ``"other"``.

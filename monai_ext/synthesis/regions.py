@@ -1,4 +1,4 @@
-"""Random regions of a picture: a structure as a segmenter may find it, and any place."""
+"""Random regions of a picture: a structure as a segmenter may find it, and any ellipse."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from skimage.draw import ellipse
 from torch import Tensor
 
 
-def altered(mask: Tensor, random: RandomState) -> Tensor:
+def altered_mask(mask: Tensor, random: RandomState) -> Tensor:
     """A mask (S, S) bool as a segmenter may find it: grown, shrunk, or cut by a line; never empty."""
     side = mask.shape[-1]
     draw = random.rand()
@@ -29,8 +29,8 @@ def altered(mask: Tensor, random: RandomState) -> Tensor:
     return result if bool(result.any()) else mask
 
 
-def elsewhere(side: int, random: RandomState) -> Tensor:
-    """An ellipse (side, side) bool of any size and place."""
+def random_ellipse(side: int, random: RandomState) -> Tensor:
+    """An ellipse (side, side) bool of random size and position; never empty."""
     centre, radii = random.uniform(0.1, 0.9, 2) * side, random.uniform(0.05, 0.4, 2) * side
     turn = random.uniform(-np.pi, np.pi)
     rows, columns = ellipse(centre[0], centre[1], radii[0], radii[1], (side, side), turn)

@@ -1,4 +1,4 @@
-"""Training material beside the data sets: phantoms, textures, and photographs of nothing medical."""
+"""Training slices that come from no data set: phantoms, textures, and photographs of nothing medical."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ PHOTOGRAPHS = (
 def photograph_slices(
     size: int = 192, crops: int = 8, collages: int = 240, seed: int = 0
 ) -> list[dict[str, Any]]:
-    """Pictures that show none of our targets, from those that scikit-image installs (free licences).
+    """Pictures that show no target of the library, from those that scikit-image installs (free licences).
 
-    Astronaut and coffee are left out: they are kept for evaluation.
+    Astronaut and coffee are not among them: they are kept for evaluation.
 
     Args:
         size: side in pixels.
-        crops: random square parts of each photograph in other colours, beside the whole of it.
-        collages: further pictures in which round pieces of some parts lie on another: twenty photographs are
-            few, and what is round in them is most often taken for a lesion or an organ.
-        seed: of the parts.
+        crops: random square crops of each photograph in other colours, beside the whole photograph.
+        collages: further pictures with round pieces of some crops on another one: twenty photographs are few, and a
+            network most often mistakes round objects for a lesion or an organ.
+        seed: of the draws.
     """
     rng = np.random.default_rng(seed)
-    slices, parts = [], []
+    slices, squares = [], []
     for name in PHOTOGRAPHS:
         array = np.atleast_3d(imread(Path(skimage.data.__file__).with_name(name)))[..., :3]
         image = torch.tensor(array).permute(2, 0, 1).float() / 255
@@ -47,15 +47,17 @@ def photograph_slices(
         for _ in range(crops):
             side = int(min(image.shape[1:]) * rng.uniform(0.3, 0.9))
             top, left = (int(rng.integers(length - side)) for length in image.shape[1:])
-            part = _square(image[:, top : top + side, left : left + side], size)
-            parts.append(part)
-            slices.append(_photograph(_tinted(part, rng)))
-    return slices + [_photograph(_collage(parts, rng)) for _ in range(collages)]
+            square = _square(image[:, top : top + side, left : left + side], size)
+            squares.append(square)
+            slices.append(_photograph(_tinted(square, rng)))
+    return slices + [_photograph(_collage(squares, rng)) for _ in range(collages)]
 
 
-def _collage(parts: Sequence[torch.Tensor], rng: Random) -> torch.Tensor:
+def _collage(pictures: Sequence[torch.Tensor], rng: Random) -> torch.Tensor:
     """One to three ellipses of random pictures (3, S, S) on another, each in a tint of its own."""
-    ground, *pieces = (_tinted(parts[k], rng) for k in rng.integers(len(parts), size=rng.integers(2, 5)))
+    ground, *pieces = (
+        _tinted(pictures[k], rng) for k in rng.integers(len(pictures), size=rng.integers(2, 5))
+    )
     picture, size = ground.clone(), ground.shape[-1]
     for piece in pieces:
         centre, radii = rng.uniform(0.2, 0.8, 2) * size, rng.uniform(0.08, 0.4, 2) * size
@@ -66,7 +68,7 @@ def _collage(parts: Sequence[torch.Tensor], rng: Random) -> torch.Tensor:
 
 
 def _tinted(image: torch.Tensor, rng: Random) -> torch.Tensor:
-    """In other colours; often in those of tissue or in grey, which tell least that a picture is not medical."""
+    """A picture in other colours, often those of tissue or grey, which least reveal that it is not medical."""
     kind = rng.random()
     if kind < 0.25:
         return image.mean(0, keepdim=True).expand(3, -1, -1)
@@ -87,21 +89,21 @@ def _photograph(image: torch.Tensor) -> dict[str, Any]:
 def phantom_slices(count: int, size: int = 192) -> list[dict[str, Any]]:
     """`count` phantoms of each kind and as many textures, seeded from 0; see :func:`load_slices`.
 
-    What a phantom could show but does not has an empty mask, so that it is asked for as absent.
+    A target that a phantom could show but does not has an empty mask, so that it becomes an absent prompt.
     """
     slices = []
     for seed in range(count):
         for kind in KINDS:
-            one = phantom(kind, seed, size)
-            masks = one["masks"] | {name: np.zeros((size, size), np.uint8) for name in one["absent"]}
-            image = torch.tensor(one["image"])
-            slices.append(as_slice(image, masks, "phantoms", one["modality"], one["facts"]))
+            drawn = phantom(kind, seed, size)
+            masks = drawn["masks"] | {name: np.zeros((size, size), np.uint8) for name in drawn["absent"]}
+            image = torch.tensor(drawn["image"])
+            slices.append(as_slice(image, masks, "phantoms", drawn["modality"], drawn["facts"]))
         slices.append(as_slice(torch.tensor(nonmedical(seed, size)["image"]), {}, "textures", "other"))
     return slices
 
 
 def as_array(image: torch.Tensor) -> Array:
-    """The image of a slice, (3, H, W) uint8, as float32 in [0, 1]; :func:`as_slice` takes it back."""
+    """The image of a slice, (3, H, W) uint8, as float32 in [0, 1]; :func:`as_slice` turns it back."""
     return image.numpy().astype(np.float32) / np.float32(255)
 
 

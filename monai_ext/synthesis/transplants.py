@@ -1,8 +1,8 @@
-"""Training material for tumours: those of one picture put into another of the same kind.
+"""Training data for tumours: the tumour of one picture copied into another of the same kind.
 
-Few hundred images show few tumours in few surroundings. Copied with their margin into other pictures, they are
-seen elsewhere, larger and smaller, and in tissue that showed none (the idea of copy-paste augmentation:
-Ghiasi et al. 2021, arXiv:2012.07177; for tumours Yang et al. 2021, arXiv:2107.09843).
+A few hundred images show few tumours in few surroundings. Copied with their margin into other pictures, the tumours
+appear at other positions, larger and smaller, and in tissue that had none (copy-paste augmentation: Ghiasi et al.
+2021, arXiv:2012.07177; for tumours Yang et al. 2021, arXiv:2107.09843).
 """
 
 from __future__ import annotations
@@ -20,28 +20,29 @@ from monai_ext.synthesis.training_slices import as_array, as_slice
 
 TARGETS = (("us", "breast tumour"), ("endoscopy", "polyp"))
 
-_MARGIN = 0.06  # of the picture: around a tumour its surroundings fade into those of the host
+_MARGIN = 0.06
+"""Fraction of the picture over which the surroundings of a tumour fade into those of the host."""
 
 
 def transplant_slices(slices: Iterable[Mapping[str, Any]], count: int, seed: int = 0) -> list[dict[str, Any]]:
-    """Slices with a tumour of another, of the modalities and targets in `TARGETS`.
+    """Slices with a tumour of another slice, of the modalities and targets in `TARGETS`.
 
     Args:
         slices: as :func:`monai_ext.data.text_prompt_dataset.load_slices` returns them.
-        count: how many to make of each target; half of them in pictures that show none, where there are any.
+        count: number of slices to make of each target; half of them from pictures without the target, where there are any.
         seed: the same slices, count and seed give the same bytes.
 
     Returns:
         dicts in the form of :func:`monai_ext.data.text_prompt_dataset.load_slices` (without `own`), each with one mask,
-        of the tumours that are there now, and `set` "transplants".
+        of all tumours that it shows, and `set` "transplants".
     """
     rng = np.random.default_rng(seed)
     slices, made = list(slices), []
     for modality, target in TARGETS:
         pictures = [
-            (as_array(one["image"]), _mask(one, target))
-            for one in slices
-            if one["modality"] == modality and target in one["targets"]
+            (as_array(sample["image"]), _mask(sample, target))
+            for sample in slices
+            if sample["modality"] == modality and target in sample["targets"]
         ]
         ill = [pair for pair in pictures if pair[1].any()]
         healthy = [pair for pair in pictures if not pair[1].any()]
@@ -54,14 +55,14 @@ def transplant_slices(slices: Iterable[Mapping[str, Any]], count: int, seed: int
 
 
 def transplant(rng: Random, donor: Array, tumour: Mask, host: Array, present: Mask) -> tuple[Array, Mask]:
-    """Put a tumour, mirrored and resized at random, at a random place of another picture.
+    """Put a tumour, mirrored and resized at random, at a random position of another picture.
 
     Args:
-        rng: decides size, side and place.
+        rng: source of the draws of size, side and position.
         donor: (3, H, W) in [0, 1].
         tumour: (H, W), where the donor shows it; not empty.
         host: (3, H, W) in [0, 1]; left as it is.
-        present: (H, W), what the host shows of the same target already.
+        present: (H, W), the mask of the same target in the host.
 
     Returns:
         the host with the tumour (3, H, W) in [0, 1], and the mask (H, W) of both.
@@ -70,12 +71,12 @@ def transplant(rng: Random, donor: Array, tumour: Mask, host: Array, present: Ma
     patch, shape = _cut(rng, donor, tumour, margin)
     image, mask = host.copy(), present.copy()
     top, left = (
-        int(rng.integers(0, full - part + 1)) for full, part in zip(mask.shape, shape.shape, strict=True)
+        int(rng.integers(0, full - side + 1)) for full, side in zip(mask.shape, shape.shape, strict=True)
     )
-    place = slice(top, top + shape.shape[0]), slice(left, left + shape.shape[1])
+    window = slice(top, top + shape.shape[0]), slice(left, left + shape.shape[1])
     cover = _cover(shape, margin)
-    image[:, *place] = mix(host[:, *place], _fitted(patch, host[:, *place], shape, cover), cover)
-    mask[place] = (present[place] & (cover < 0.5)) | shape
+    image[:, *window] = mix(host[:, *window], _fitted(patch, host[:, *window], shape, cover), cover)
+    mask[window] = (present[window] & (cover < 0.5)) | shape
     return np.clip(image, 0, 1), mask
 
 
@@ -88,8 +89,8 @@ def _cut(rng: Random, donor: Array, tumour: Mask, margin: int) -> tuple[Array, M
         patch = patch[..., ::-1]
     zoom = rng.uniform(0.6, 1.6) * rng.uniform(0.85, 1.15, 2)
     size = [
-        int(np.clip(factor * part, 8, 0.9 * full))
-        for factor, part, full in zip(zoom, patch.shape[1:], tumour.shape, strict=True)
+        int(np.clip(factor * side, 8, 0.9 * full))
+        for factor, side, full in zip(zoom, patch.shape[1:], tumour.shape, strict=True)
     ]
     small = F.interpolate(torch.tensor(patch.copy())[None], size, mode="bilinear", antialias=True)[0].numpy()
     return small[:3], small[3] >= min(0.5, float(small[3].max()))
@@ -112,5 +113,5 @@ def _fitted(patch: Array, host: Array, shape: Mask, cover: Array) -> Array:
     return patch * np.clip(ratio, 0.5, 2)[:, None, None].astype(np.float32)
 
 
-def _mask(one: Mapping[str, Any], target: str) -> Mask:
-    return one["masks"][list(one["targets"]).index(target)].numpy() > 0
+def _mask(sample: Mapping[str, Any], target: str) -> Mask:
+    return sample["masks"][list(sample["targets"]).index(target)].numpy() > 0

@@ -12,7 +12,7 @@ OWN = {t: set(LIBRARY.training(t, "xray")) for t in ("lungs", "left lung", "righ
 
 
 def data(**kwargs):
-    settings = {"size": 40, "rewording": 0.0, "prompts": 3, "attributes": 0.0, "views": 0.0, **kwargs}
+    settings = {"size": 40, "rewording": 0.0, "prompts": 3, "attributes": 0.0, "masked_images": 0.0, **kwargs}
     return ImageTextDataset([ITEM], LIBRARY, lambda item: {**item, **chest()}, **settings)
 
 
@@ -73,7 +73,7 @@ def test_attributes_are_those_of_the_mask_and_wrong_ones_are_untrue():
 
 def test_views_are_as_true_as_their_overlap_and_labels_lie_in_what_is_visible():
     seen = set()
-    for item, _, label, truth, located, _ in captions(drawn(data(views=1.0), 300)):
+    for item, _, label, truth, located, _ in captions(drawn(data(masked_images=1.0), 300)):
         assert 0 <= truth <= 1
         if truth == 0:
             assert not label.any()
@@ -86,14 +86,14 @@ def test_views_are_as_true_as_their_overlap_and_labels_lie_in_what_is_visible():
 
 
 def test_the_same_seed_gives_the_same_items():
-    one, two = (drawn(data(views=0.5, attributes=0.5, seed=3), 20) for _ in range(2))
+    one, two = (drawn(data(masked_images=0.5, attributes=0.5, seed=3), 20) for _ in range(2))
     for first, second in zip(one, two, strict=True):
         assert first["prompt"] == second["prompt"]
         assert all(torch.equal(first[k], second[k]) for k in ("image", "label", "truth", "asks", "shows"))
 
 
-@pytest.mark.parametrize("views", [0.0, 1.0])
-def test_pictures_without_targets_are_only_asked_for_what_is_not_there(views):
+@pytest.mark.parametrize("masked_images", [0.0, 1.0])
+def test_pictures_without_targets_are_only_asked_for_what_is_not_there(masked_images):
     nothing = {
         "image": torch.full((3, 40, 40), 128, dtype=torch.uint8),
         "masks": torch.zeros(0, 40, 40, dtype=torch.uint8),
@@ -103,7 +103,9 @@ def test_pictures_without_targets_are_only_asked_for_what_is_not_there(views):
         "facts": {},
         "own": {},
     }
-    items = ImageTextDataset([], LIBRARY, dict, size=40, extra=[nothing], prompts=2, views=views)
+    items = ImageTextDataset(
+        [], LIBRARY, dict, size=40, additional_slices=[nothing], prompts=2, masked_images=masked_images
+    )
     for item in drawn(items, 20):
         assert not item["truth"].any()
         assert not item["label"].any()

@@ -23,7 +23,11 @@ def test_a_case_done_with_another_module_is_not_finished(tmp_path):
 
 
 def records(folder, **more):
-    known = {"bundle": ("vlsm", "0.1.0"), "weights": {"name": "vlsm", "sha256": "ab"}, "prompt": "lungs; heart"}
+    known = {
+        "bundle": ("vlsm", "0.1.0"),
+        "weights": {"name": "vlsm", "sha256": "ab"},
+        "prompt": "lungs; heart",
+    }
     return CaseRecords(folder, {"mask_threshold": 0.5}, **{**known, **more})
 
 

@@ -99,7 +99,7 @@ def test_a_picture_of_nothing_medical_is_asked_for_targets_of_every_modality():
         "masks": torch.zeros(0, 8, 8, dtype=torch.uint8),
     }
     other = {**picture, "targets": [], "set": "photographs", "modality": "other", "facts": {}}
-    items = TextPromptDataset([], LIBRARY, dict, extra=[other], absent=0.0, rewording=0.0)
+    items = TextPromptDataset([], LIBRARY, dict, additional_slices=[other], absent=0.0, rewording=0.0)
     asked = {items[0]["prompt"][0] for _ in range(4000)}
     for modality in MODALITIES:
         for target in LIBRARY.targets(modality):

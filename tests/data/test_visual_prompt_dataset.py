@@ -63,11 +63,11 @@ def test_prompts_belong_to_their_objects():
 
 
 def test_the_first_object_is_the_items_own_target_and_parts_stand_for_it():
-    whole = data(parts=0.0)
+    whole = data(components=0.0)
     assert len(whole) == 3  # lungs, left lung, right lung
     assert [int(whole[k]["label"][0].sum()) for k in range(3)] == [610, 360, 250]
     assert set(areas(whole)) == set(AREAS.values())
-    parted = data(parts=1.0)
+    parted = data(components=1.0)
     assert {int(parted[0]["label"][0].sum()) for _ in range(20)} == {360, 250}
 
 
@@ -77,22 +77,22 @@ def test_what_the_augmentation_removes_is_replaced_by_what_is_left():
         kept[:, :, 20:] = 0
         return kept
 
-    items = data(transform=Lambdad("label", without_left), parts=0.0)
+    items = data(transform=Lambdad("label", without_left), components=0.0)
     assert set(areas(items)) == {250}
 
 
 def test_when_nothing_is_left_the_item_comes_as_it_was():
-    items = data(transform=Lambdad("label", torch.zeros_like), parts=0.0)
+    items = data(transform=Lambdad("label", torch.zeros_like), components=0.0)
     assert [int(mask.sum()) for mask in items[1]["label"]] == [360, 360, 360]
 
 
 def test_targets_that_are_too_small_are_left_out():
     assert len(data(smallest=300)) == 2
-    assert min(areas(data(smallest=300, parts=1.0))) >= 300
+    assert min(areas(data(smallest=300, components=1.0))) >= 300
 
 
 def test_prompts_are_made_after_the_augmentation():
-    items = data(transform=Lambdad(("image", "label"), lambda x: x.flip(-1)), jitter=0.0, parts=0.0)
+    items = data(transform=Lambdad(("image", "label"), lambda x: x.flip(-1)), jitter=0.0, components=0.0)
     assert items[1]["boxes"][0].tolist() == [3, 5, 14, 34]
 
 

@@ -129,7 +129,7 @@ def test_an_evaluator_needs_device_data_and_network_alone():
     network = FeedForward()
     engine = FaultTolerantEvaluator("cpu", DataLoader(dataset("a"), batch_size=1), network)
     assert isinstance(engine.prepare_batch, PrepareTextPrompts)
-    assert (engine.network, engine.device, engine.amp) == (network, torch.device("cpu"), False)
+    assert (engine.network, engine.state.device, engine.amp) == (network, torch.device("cpu"), False)
 
 
 def test_a_request_to_end_stops_the_run_as_an_interrupt_does():

@@ -11,14 +11,15 @@ from monai_ext.masks import MaskGenerator
 from monai_ext.masks.generator import without_small_regions
 from monai_ext.networks.decoders.compact_sam import CompactSAM
 from monai_ext.networks.decoders.sam import SAM
-from tests.networks.decoders.test_sam import SMALL, picture, randomised
+from tests.networks.decoders.contract import randomised
+from tests.networks.decoders.test_sam import SMALL, picture
 
 
 @pytest.fixture
 def network():
     torch.manual_seed(3)
     np.random.seed(3)
-    sam = randomised(SAM(**SMALL))
+    sam = randomised(SAM(**SMALL), 0.1)
     with torch.no_grad():  # as random weights have it, no mask is predicted to be any good
         sam.mask_decoder.iou_prediction_head.layers[-1].bias.add_(1)
     return sam

@@ -30,7 +30,7 @@ def test_photographs_show_nothing_that_is_asked_for():
 def test_training_items_of_phantoms_pair_a_sentence_with_its_mask():
     library = PromptLibrary.load()
     data = TextPromptDataset(
-        [], library, dict, extra=phantom_slices(2, 64), absent=0.0, rewording=0.0, seed=1
+        [], library, dict, additional_slices=phantom_slices(2, 64), absent=0.0, rewording=0.0, seed=1
     )
     for item, pair in zip((data[i] for i in range(len(data))), data.data, strict=True):
         one, k = pair["slice"], pair["target"]

@@ -1,6 +1,6 @@
 """Recipes that make data sets of this package's format from what their authors publish.
 
-One file each; :func:`find_recipe` knows them by name. Nothing is downloaded: the sets are had from their
+One file each; :func:`find_recipe` finds them by name. Nothing is downloaded: users get the sets from their
 publishers, under their licences.
 """
 

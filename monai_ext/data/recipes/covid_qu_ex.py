@@ -13,23 +13,23 @@ FINDINGS = {"COVID-19": "COVID-19", "Non-COVID": "non-COVID pneumonia", "Normal"
 
 def cases(source: Path) -> Iterator[Case]:
     """``Lung Segmentation Data/…/{Train,Val,Test}/{COVID-19,Non-COVID,Normal}/{images,lung masks}/*.png``."""
-    for part in ("Train", "Val", "Test"):
+    for pool in ("Train", "Val", "Test"):
         for name, finding in FINDINGS.items():
             # the release has another tree, "Infection Segmentation Data", which repeats some of these images
-            for folder in find_folders(source, "Lung Segmentation Data", part, name):
-                yield from _images(folder, part, finding)
+            for folder in find_folders(source, "Lung Segmentation Data", pool, name):
+                yield from _images(folder, pool, finding)
 
 
-def _images(folder: Path, part: str, finding: str) -> Iterator[Case]:
+def _images(folder: Path, pool: str, finding: str) -> Iterator[Case]:
     for image in sorted((folder / "images").glob("*.png")):
         mask = folder / "lung masks" / image.name
         if not mask.is_file():
-            place = f"{part}/{folder.name}"
+            location = f"{pool}/{folder.name}"
             raise InputError(
-                f"{place}/images/{image.name}: no file of that name in {place}/lung masks; unpack all."
+                f"{location}/images/{image.name}: no file of that name in {location}/lung masks; unpack all."
             )
         name = f"{folder.name}_{image.stem}".replace(" ", "_").replace("(", "").replace(")", "")
-        yield Case(name, name, part, image, [mask], facts={"finding": finding})
+        yield Case(name, name, pool, image, [mask], facts={"finding": finding})
 
 
 COVID_QU_EX = Recipe(
@@ -42,7 +42,7 @@ COVID_QU_EX = Recipe(
     reference="Tahir 2021, Comput Biol Med 139:105002; Chowdhury 2020; Rahman 2021",
     where="https://www.kaggle.com/datasets/anasmohammedtahir/covidqu",
     layout="Lung Segmentation Data/{Train,Val,Test}/{COVID-19,Non-COVID,Normal}/{images,lung masks}/",
-    patients="unknown: identical images are kept once, patients with several cannot be told",
+    patients="unknown: identical images are kept once, images of one patient cannot be recognised",
     cases=cases,
     official={"Train": 21715, "Val": 5417, "Test": 6788},
     sizes={"Train": {"training": 16280}, "Val": {"validation": 1372}, "Test": {"test": 957}},

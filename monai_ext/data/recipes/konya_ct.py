@@ -15,7 +15,8 @@ from monai_ext.io.read_picture import load_picture
 _MASK = re.compile(r"(?P<patient>.+)_mask_(?P<number>\d+)\.jpg", re.IGNORECASE)
 LUNGS = 2
 """Channel of the mask pictures that holds the lungs (they were written as BGR); the others: heart, trachea."""
-_LOOKED_AT = 50  # masks
+_CHECKED = 50
+"""Number of masks whose channels are compared."""
 
 
 def cases(source: Path) -> Iterator[Case]:
@@ -35,7 +36,7 @@ def cases(source: Path) -> Iterator[Case]:
 def _check_channel(masks: Sequence[Path]) -> None:
     """Lungs fill more than heart and trachea; a copy with its channels in another order would be mislabelled."""
     filled = np.zeros(3, dtype=np.int64)
-    for path in masks[:: max(len(masks) // _LOOKED_AT, 1)]:
+    for path in masks[:: max(len(masks) // _CHECKED, 1)]:
         planes = load_picture(path)[0]
         filled += (planes > 127).sum((1, 2)) if len(planes) == 3 else 0
     if filled.max() > filled[LUNGS]:

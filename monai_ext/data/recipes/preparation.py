@@ -1,4 +1,4 @@
-"""Make a data set from a published source: read, leave out what stands twice, split, write whole or not at all."""
+"""Make a data set from a published source: read, leave out duplicates, split, write whole or not at all."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ def prepare(
 ) -> Prepared:
     """Write a data set with the lists that a recipe asks for.
 
-    Of images that are the same pixel by pixel the first is kept, and images without anything of the target are
-    left out. Whole patients (``group``) go into a list, so that none is in two.
+    Of images that are equal pixel by pixel the first is kept, and images without the target are left out. All images
+    of a patient (``group``) go into the same list.
 
     Args:
         recipe: one of :data:`monai_ext.data.recipes.RECIPES`.
@@ -67,11 +67,11 @@ def prepare(
         folder: new or empty; it appears whole, under a temporary name first.
         seed: of the split.
         partial: also take a source that has less than the official release; lists then shrink in proportion.
-        track: passes on the cases that are read, and may show how far it is.
+        track: passes on the cases that are read, and may show the progress.
 
     Raises:
         InputError: the source is not as the recipe expects it or has less than the official release, a file
-            cannot be read, the folder holds something or cannot be written.
+            cannot be read, the folder is not empty or cannot be written.
     """
     source, folder = (Path(path).expanduser().absolute() for path in (source, folder))
     if not source.is_dir():
@@ -87,11 +87,11 @@ def prepare(
         with whole_folder(folder) as temporary:
             written, notes = _write_cases(cases, temporary, track)
             lists, more = _split(recipe, written, seed, partial)
-            chosen = {id(one) for items in lists.values() for one in items}
-            for one in written:
-                if id(one) not in chosen:
-                    (temporary / one.image).unlink()
-                    (temporary / one.label).unlink()
+            chosen = {id(item) for items in lists.values() for item in items}
+            for item in written:
+                if id(item) not in chosen:
+                    (temporary / item.image).unlink()
+                    (temporary / item.label).unlink()
             notes += more
             table = _description(recipe, seed, lists, notes)
             (temporary / DESCRIPTION).write_text(
@@ -127,7 +127,7 @@ def _listed(recipe: Recipe, source: Path, partial: bool) -> list[Case]:
 def _write_cases(
     cases: Sequence[Case], folder: Path, track: Callable[[Sequence[Case]], Iterable[Case]]
 ) -> tuple[list[_Written], list[str]]:
-    """Images and labels of all cases that show something, each image once."""
+    """Images and labels of all cases that show the target, without duplicates."""
     written, seen, empty, twice = [], set(), 0, 0
     for name in ("images", "labels"):
         (folder / name).mkdir()
@@ -144,13 +144,13 @@ def _write_cases(
             continue
         seen.add(digest)
         suffix = case.image.suffix.lower() if case.read is None else ".png"
-        one = _Written(case, f"images/{case.id}{suffix}", f"labels/{case.id}.png")
+        item = _Written(case, f"images/{case.id}{suffix}", f"labels/{case.id}.png")
         if case.read is None:
-            shutil.copyfile(case.image, folder / one.image)
+            shutil.copyfile(case.image, folder / item.image)
         else:
-            write_picture(folder / one.image, pixels)
-        write_picture(folder / one.label, mask.astype(np.uint8))
-        written.append(one)
+            write_picture(folder / item.image, pixels)
+        write_picture(folder / item.label, mask.astype(np.uint8))
+        written.append(item)
     notes = [f"{empty} image(s) without anything of the target left out"] if empty else []
     return written, notes + ([f"{twice} image(s) that repeat another left out"] if twice else [])
 
@@ -158,24 +158,25 @@ def _write_cases(
 def _split(
     recipe: Recipe, written: Sequence[_Written], seed: int, partial: bool
 ) -> tuple[dict[str, list[_Written]], list[str]]:
-    """The lists, in the order training, validation, test, and what is to be told of them."""
+    """The lists, in the order training, validation, test, and notes about them."""
     lists: dict[str, list[_Written]] = {"training": [], "validation": [], "test": []}
     notes = []
     for pool, wanted in recipe.sizes.items():
-        there = [one for one in written if one.case.pool == pool]
+        available = [item for item in written if item.case.pool == pool]
         total = sum(wanted.values())
-        if len(there) < total and not partial:
+        if len(available) < total and not partial:
             raise InputError(
-                f"{recipe.name}: {len(there)} images of {pool} can be used, and its lists need {total}; get the "
+                f"{recipe.name}: {len(available)} images of {pool} can be used, and its lists need {total}; get the "
                 "release again, or take what is there with --partial."
             )
-        if len(there) < total:
-            wanted = {name: number * len(there) // total for name, number in wanted.items()}
-        groups = split_groups(Counter(one.case.group for one in there), wanted, seed)
-        for name, members in groups.items():
-            chosen = set(members)
-            lists[name] += [one for one in there if one.case.group in chosen]
-            if (count := sum(one.case.group in chosen for one in there)) != wanted[name]:
+        if len(available) < total:
+            wanted = {name: number * len(available) // total for name, number in wanted.items()}
+        groups = split_groups(Counter(item.case.group for item in available), wanted, seed)
+        for name, names in groups.items():
+            chosen = set(names)
+            members = [item for item in available if item.case.group in chosen]
+            lists[name] += members
+            if (count := len(members)) != wanted[name]:
                 notes.append(f"{name}: {count} image(s) instead of {wanted[name]}, since patients stay whole")
     unused = len(written) - sum(map(len, lists.values()))
     return lists, notes + ([f"{unused} further image(s) in no list"] if unused else [])
@@ -197,5 +198,5 @@ def _description(
         "split_rule": f"monai-ext dataset prepare {recipe.name}, seed {seed}. {recipe.remarks}".strip(),
         "notes": "; ".join(notes),
         **{f"num{name.capitalize()}": len(items) for name, items in lists.items()},
-        **{name: [one.entry for one in items] for name, items in lists.items()},
+        **{name: [item.entry for item in items] for name, items in lists.items()},
     }

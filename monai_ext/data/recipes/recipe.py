@@ -1,4 +1,4 @@
-"""What a recipe says of a published data set."""
+"""Recipes: how the files of a published data set become cases with images, masks and facts."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ class Case:
     Attributes:
         id: name of its files, distinct in the data set.
         group: patient, or the id where patients are unknown.
-        pool: which part of the source it belongs to; a part goes into the lists that the recipe names for it.
+        pool: the pool of the source that it belongs to, from which the recipe fills certain lists.
         image: a picture that is copied as it is, or a file from which `read` makes one.
         masks: pictures whose union is the target; none where the image shows nothing of it.
         channel: which channel of the masks holds the target; any of them if None.
-        read: gives (H, W) uint8 of the image and (H, W) bool of the target instead, for other formats.
-        facts: what is known of it, as ``{"pathology": "benign"}``.
+        read: returns (H, W) uint8 of the image and (H, W) bool of the target, for formats that are no picture.
+        facts: what is known of the image, as ``{"pathology": "benign"}``.
     """
 
     id: str
@@ -44,12 +44,12 @@ class Recipe:
     Attributes:
         name: on the command line, and of the data set.
         description, modality, target, prompts, licence, reference: as in ``dataset.json``.
-        where: where the source is to be had.
+        where: the address or addresses of the source.
         layout: what the source's folder holds, in one line.
         patients: what ``group`` stands for.
-        cases: lists what a source folder holds.
-        official: images in each part (pool) of the official release.
-        sizes: images in each list, by the part that they come from.
+        cases: lists the cases of a source folder.
+        official: number of images in each pool of the official release.
+        sizes: number of images in each list, by the pool that they come from.
         remarks: how this differs from the paper whose sizes these are.
     """
 
@@ -70,13 +70,13 @@ class Recipe:
 
 
 def union_of_masks(paths: Sequence[Path], shape: tuple[int, ...], channel: int | None = None) -> np.ndarray:
-    """(H, W) bool: where any of the mask pictures is bright; nowhere if there are none.
+    """(H, W) bool: the pixels where any of the mask pictures is bright; none if there are no mask pictures.
 
-    Masks of 0 and 1 are taken as they are; others, and all JPEG, above half of 255.
+    Bright is 1 in masks of 0 and 1, and above half of 255 in others and in every JPEG.
 
     Args:
         shape: (H, W) of the image.
-        channel: of colour pictures, the brightest if None. Grey ones have a single one.
+        channel: number of the channel of colour pictures; None takes the brightest. Grey pictures have one.
 
     Raises:
         InputError: when a mask has another size than the image.
@@ -89,21 +89,18 @@ def union_of_masks(paths: Sequence[Path], shape: tuple[int, ...], channel: int |
             raise InputError(
                 f"{path.name}: a mask of {plane.shape} pixels for an image of {shape}; get the file again."
             )
-        zero_one = plane.max() <= 1 and path.suffix.lower() not in (
-            ".jpg",
-            ".jpeg",
-        )  # JPEG's noise is no mask
-        result |= plane > (0 if zero_one else 127)
+        jpeg = path.suffix.lower() in (".jpg", ".jpeg")  # whose noise is no mask
+        result |= plane > (0 if plane.max() <= 1 and not jpeg else 127)
     return result
 
 
 def find_folders(source: Path, *names: str) -> list[Path]:
     """All folders of a source whose path ends with these names, whatever their case, in order.
 
-    Archives are unpacked into one, two or no folders of their own, so that the depth is not asked.
+    They may lie at any depth: archives are unpacked into one, two or no folders of their own.
     """
     wanted = [name.casefold() for name in names]
     inside = [source, *(path for path in source.rglob("*") if path.is_dir())]
     return sorted(
-        path for path in inside if [part.casefold() for part in path.parts[-len(wanted) :]] == wanted
+        path for path in inside if [name.casefold() for name in path.parts[-len(wanted) :]] == wanted
     )

@@ -10,23 +10,24 @@ from zipfile import BadZipFile, ZipFile
 from monai_ext.errors import InputError
 
 _NS = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
-_MOST = 16 << 20  # bytes of a part; such tables have a few kilobytes
+_MOST = 16 << 20
+"""Bytes of the largest member that is read; such tables have a few kilobytes."""
 
 
 def rows_of_sheet(path: Path) -> Iterator[list[str]]:
     """The rows of the first sheet of an ``.xlsx`` file, their cells as text, empty ones left out.
 
     Raises:
-        InputError: when it is no such file.
+        InputError: when the file is not an ``.xlsx`` table.
     """
     try:
         with ZipFile(path) as archive:
             names = archive.namelist()
             strings = []
             if "xl/sharedStrings.xml" in names:
-                items = _part(archive, "xl/sharedStrings.xml", path).iter(f"{_NS}si")
+                items = _member(archive, "xl/sharedStrings.xml", path).iter(f"{_NS}si")
                 strings = ["".join(text.text or "" for text in item.iter(f"{_NS}t")) for item in items]
-            sheet = _part(archive, "xl/worksheets/sheet1.xml", path)
+            sheet = _member(archive, "xl/worksheets/sheet1.xml", path)
             rows = [[_text(cell, strings) for cell in row] for row in sheet.iter(f"{_NS}row")]
     except (OSError, BadZipFile, KeyError, IndexError, ValueError, ElementTree.ParseError) as error:
         raise InputError(
@@ -35,7 +36,7 @@ def rows_of_sheet(path: Path) -> Iterator[list[str]]:
     yield from ([cell for cell in row if cell] for row in rows)
 
 
-def _part(archive: ZipFile, name: str, path: Path) -> ElementTree.Element:
+def _member(archive: ZipFile, name: str, path: Path) -> ElementTree.Element:
     if archive.getinfo(name).file_size > _MOST:
         raise InputError(f"{path.name}: {name} is larger than a table of this kind; get it again.")
     return ElementTree.fromstring(archive.read(name))

@@ -1,4 +1,4 @@
-"""Lists of given sizes out of whole patients."""
+"""Split whole patients into lists of given sizes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def split_groups(sizes: Mapping[str, int], wanted: Mapping[str, int], seed: int 
     """
     left = sorted(sizes, key=lambda group: hashlib.sha256(f"{seed}/{group}".encode()).hexdigest())
     lists: dict[str, list[str]] = {}
-    for name in sorted(wanted, key=lambda one: (wanted[one], one)):
+    for name in sorted(wanted, key=lambda name: (wanted[name], name)):
         lists[name] = _subset(left, sizes, wanted[name])
         taken = set(lists[name])
         left = [group for group in left if group not in taken]

@@ -22,7 +22,8 @@ import pydicom
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
 from monai_ext.apps import deploy
-from tests.served import ROOT, clip_sam_bundle, medclip_sam_bundle, probe_bundle, vlsm_bundle
+from tests.bundles.small import SMALL_BUNDLES
+from tests.served import ROOT, probe_bundle, small_bundle
 
 BRIGHT = 40  # HU, the middle of the CT window
 
@@ -160,16 +161,14 @@ def test_a_single_radiograph_is_shown_as_stored(run):
     np.testing.assert_array_equal(masks_of(seg, [radiograph])[0], np.stack([left, top], axis=-1))
 
 
-@pytest.mark.parametrize(
-    "make", [vlsm_bundle, clip_sam_bundle, medclip_sam_bundle], ids=["vlsm", "clip_sam", "medclip_sam"]
-)
-def test_the_bundles_own_network_runs(make, slab, tmp_path):
+@pytest.mark.parametrize("name", SMALL_BUNDLES)
+def test_the_network_of_every_bundle_runs(name, slab, tmp_path):
     images = tmp_path / "in"
     images.mkdir()
     for image in slab[:3]:
         image.save_as(images / f"{image.InstanceNumber}.dcm")
 
-    done = start(make(tmp_path / "bundle"), images, tmp_path / "out", "liver")
+    done = start(small_bundle(name, tmp_path / "bundle"), images, tmp_path / "out", "liver")
 
     assert done.returncode == 0, done.stderr
     (file,) = (tmp_path / "out").glob("*.dcm")
@@ -210,9 +209,9 @@ def test_a_prompt_is_never_run_as_code(bundle, slab, tmp_path):
 )
 def test_usage_errors_are_one_line(arguments, reason, bundle, tmp_path, capsys, monkeypatch):
     monkeypatch.delenv("MONAI_EXT_PROMPT", raising=False)
-    places = {"in": tmp_path, "bundle": bundle}
+    folders = {"in": tmp_path, "bundle": bundle}
 
-    assert deploy.main([argument.format(**places) for argument in arguments]) == 2
+    assert deploy.main([argument.format(**folders) for argument in arguments]) == 2
     error = capsys.readouterr().err
     assert error.startswith("error: ") and reason in error and error.count("\n") == 1
 

@@ -32,8 +32,10 @@ from monailabel.client import MONAILabelClient
 from monailabel.client.client import MONAILabelClientException
 
 from monai_ext.apps.label import TextPromptInferTask, check_setting, find_bundles
+from monai_ext.bundle.export import export
 from monai_ext.errors import InputError, WeightsError
-from tests.served import ROOT, clip_sam_bundle, medclip_sam_bundle, probe_bundle, vlsm_bundle
+from tests.bundles.small import SMALL_BUNDLES
+from tests.served import ROOT, probe_bundle, small_bundle
 
 STOCK_APP = Path(sys.prefix) / "monailabel" / "sample-apps" / "monaibundle"
 BRIGHT = 40  # HU, the middle of the CT window
@@ -176,8 +178,8 @@ def test_the_bundles_own_prompt_is_used_without_one(client, studies):
         client.infer("vlsm", "rising", {"device": "cpu"})
 
 
-def test_the_bundles_own_network_runs(studies, tmp_path):
-    task = TextPromptInferTask(str(vlsm_bundle(tmp_path)), {})
+def test_the_embedded_weights_answer_each_prompt_by_itself_and_report_unknown_words(studies, tmp_path):
+    task = TextPromptInferTask(str(export("vlsm", tmp_path / "vlsm")), {})
 
     def asked(prompt):
         image = str(studies / "rising.nii.gz")
@@ -193,9 +195,9 @@ def test_the_bundles_own_network_runs(studies, tmp_path):
     assert both["unknown"] == {"teapot": "names nothing that these weights know"}
 
 
-@pytest.mark.parametrize("make", [clip_sam_bundle, medclip_sam_bundle], ids=["clip_sam", "medclip_sam"])
-def test_a_network_of_two_parts_runs(make, studies, tmp_path):
-    task = TextPromptInferTask(str(make(tmp_path)), {})
+@pytest.mark.parametrize("name", SMALL_BUNDLES)
+def test_the_network_of_every_bundle_runs(name, studies, tmp_path):
+    task = TextPromptInferTask(str(small_bundle(name, tmp_path / "bundle")), {})
     image = str(studies / "rising.nii.gz")
     file, result = task({"image": image, "text_prompt": "lungs; liver", "device": "cpu", "description": ""})
     assert nib.load(file).shape == SHAPE

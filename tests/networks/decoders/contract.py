@@ -175,7 +175,9 @@ class DecoderContract:
         height, width = size
         seen, predict = [], network.predict_flat
         monkeypatch.setattr(
-            network, "predict_flat", lambda maps, prompts, multi: seen.append(prompts) or predict(maps, prompts, multi)
+            network,
+            "predict_flat",
+            lambda maps, prompts, multi: seen.append(prompts) or predict(maps, prompts, multi),
         )
         box = torch.tensor([[[0.0, 0.0, width, height]]])
         point = torch.tensor([[[[width / 2, height / 2]]]]), torch.ones(1, 1, 1)
@@ -251,13 +253,18 @@ class DecoderContract:
 
     def test_training_reaches_the_image_encoder_and_the_mask_decoder(self, network):
         network.train()
-        logits, iou = network(torch.rand(2, 3, 40, 40), **visual_prompts(network, "boxes", 2, 2), multimask=True)
+        logits, iou = network(
+            torch.rand(2, 3, 40, 40), **visual_prompts(network, "boxes", 2, 2), multimask=True
+        )
         (logits.square().mean() + iou.square().mean()).backward()
         untouched = {
-            name for name, weight in network.named_parameters() if weight.grad is None or not weight.grad.any()
+            name
+            for name, weight in network.named_parameters()
+            if weight.grad is None or not weight.grad.any()
         }
         encoder = {
-            f"{self.image_encoder}.{name}" for name, _ in network.get_submodule(self.image_encoder).named_parameters()
+            f"{self.image_encoder}.{name}"
+            for name, _ in network.get_submodule(self.image_encoder).named_parameters()
         }
         biases = {name for name in untouched if name.endswith("bias")}  # a norm may take them out again
         assert not (untouched & encoder) - biases

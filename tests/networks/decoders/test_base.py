@@ -8,8 +8,10 @@ from monai_ext.networks.decoders.letterbox import Letterbox
 
 
 class Painter(VisualPromptDecoder):
-    """Logit 10 inside the box, -10 outside, plus the image's mean and what the tokens say; one pixel of the
-    low resolution is two of the square."""
+    """Paints boxes: logit 10 inside and -10 outside, plus the mean of the image and the sum of the tokens.
+
+    One pixel of the low resolution is two of the square.
+    """
 
     image_size, mask_size, token_size = 64, 32, 2
 
@@ -73,31 +75,3 @@ def test_a_token_belongs_to_its_prompt():
     )
     assert one.mean((2, 3, 4)).tolist() == [[-7.0, -3.0]]
     assert two.mean((2, 3, 4)).tolist() == [[-4.0, 4.0]]
-
-
-@pytest.mark.parametrize("multimask", [False, True])
-def test_no_boxes_give_no_masks(multimask):
-    logits, iou = Painter(Letterbox.squash)(
-        torch.zeros(2, 3, 50, 40), boxes=torch.zeros(2, 0, 4), multimask=multimask
-    )
-    assert logits.shape == (2, 0, 3 if multimask else 1, 50, 40)
-    assert iou.shape == (2, 0, 3 if multimask else 1)
-
-
-@pytest.mark.parametrize(
-    ("prompts", "message"),
-    [
-        ({"boxes": torch.zeros(1, 4)}, r"boxes of shape \(1, 4\); \(1, any, 4\)"),
-        ({"boxes": torch.zeros(2, 1, 4)}, r"boxes of shape \(2, 1, 4\)"),
-        ({"points": (torch.zeros(1, 1, 3, 2), torch.zeros(1, 1, 2))}, r"labels of shape .* \(1, any, 3\)"),
-        ({"masks": torch.zeros(1, 1, 64, 64)}, r"masks of shape .* \(1, any, 32, 32\)"),
-        ({"tokens": torch.zeros(1, 1, 3)}, r"tokens of shape"),
-        (
-            {"boxes": torch.zeros(1, 2, 4), "tokens": torch.zeros(1, 3, 2)},
-            r"differ: \{'boxes': 2, 'tokens': 3\}",
-        ),
-    ],
-)
-def test_prompts_of_another_shape_are_refused(prompts, message):
-    with pytest.raises(ValueError, match=message):
-        Painter(Letterbox.squash)(torch.zeros(1, 3, 64, 64), **prompts)

@@ -1,12 +1,27 @@
-"""The embedded promptable decoder is small, keeps the interface, and learns."""
+"""The embedded visual-prompt decoder is small, draws boxes as masks, and learns."""
+
+from typing import ClassVar
 
 import pytest
 import torch
 import torch.nn.functional as F
 
 from monai_ext.networks.decoders.compact_sam import CompactSAM
+from monai_ext.weights import load_weights
+from tests.networks.decoders.contract import DecoderContract
 
 SMALL = {"image_size": 64, "channels": (4, 4, 8, 8, 8), "context": 1, "dim": 16, "decoder": {"num_heads": 2}}
+
+
+class TestCompactSAM(DecoderContract):
+    decoder, small = CompactSAM, SMALL
+    public: ClassVar = {"compact-sam": 968_340}
+
+    def full_size(self, name):
+        return CompactSAM()
+
+    def public_shapes(self, name):
+        return {key: tuple(value.shape) for key, value in load_weights(name).items()}
 
 
 def test_the_default_has_less_than_a_million_parameters_and_two_megabytes():
@@ -22,25 +37,6 @@ def test_features_lie_at_stride_8_and_masks_at_stride_2():
         low, _ = network.predict(features, boxes=torch.rand(2, 3, 4) * 50)
     assert features.maps[0].shape == (2, 16, 8, 8)
     assert low.shape == (2, 3, 1, 32, 32)
-
-
-@pytest.mark.parametrize("kind", ["boxes", "points", "masks", "tokens"])
-def test_every_kind_of_prompt_is_taken_and_does_not_depend_on_the_batch(kind):
-    network = CompactSAM(**SMALL).eval()
-    image = torch.rand(2, 3, 50, 70)
-    prompts = {
-        "boxes": torch.rand(2, 3, 4) * 50,
-        "points": (torch.rand(2, 3, 5, 2) * 50, torch.tensor([1, 0, 1, 1, -1]).expand(2, 3, 5)),
-        "masks": torch.randn(2, 3, 32, 32),
-        "tokens": torch.randn(2, 3, 4, 16),
-    }[kind]
-    alone = [one[1:, 2:] for one in prompts] if kind == "points" else prompts[1:, 2:]
-    with torch.no_grad():
-        logits, iou = network(image, **{kind: prompts}, multimask=True)
-        one, one_iou = network(image[1:], **{kind: alone}, multimask=True)
-    assert logits.shape == (2, 3, 3, 50, 70)
-    assert torch.allclose(logits[1, 2], one[0, 0], atol=1e-5)
-    assert torch.allclose(iou[1, 2], one_iou[0, 0], atol=1e-5)
 
 
 def test_a_box_is_drawn_as_a_mask_at_the_resolution_of_masks():

@@ -1,5 +1,7 @@
 """SAM gives what segment_anything's own predictor gives; MedSAM what its paper says."""
 
+from typing import ClassVar
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ from segment_anything import SamPredictor, sam_model_registry
 from segment_anything.modeling import Sam
 
 from monai_ext.networks.decoders.sam import SAM, MedSAM
+from tests.networks.decoders.contract import DecoderContract, randomised
 
 SMALL = {
     "encoder": {"embed_dim": 16, "depth": 2, "num_heads": 2, "global_attn_indexes": (1,), "window_size": 3},
@@ -16,17 +19,35 @@ SMALL = {
 }
 
 
+def published_shapes(name):
+    return {key: tuple(value.shape) for key, value in sam_model_registry[name]().state_dict().items()}
+
+
+class TestSAM(DecoderContract):
+    decoder, small = SAM, SMALL
+    public: ClassVar = {"vit_b": 93_735_472, "vit_l": 312_342_832, "vit_h": 641_090_608}
+
+    def full_size(self, name):
+        return SAM(name)
+
+    def public_shapes(self, name):
+        return published_shapes(name)
+
+
+class TestMedSAM(DecoderContract):
+    decoder, small = MedSAM, SMALL
+    public: ClassVar = {"vit_b": 93_735_472}
+
+    def full_size(self, name):
+        return MedSAM(name)
+
+    def public_shapes(self, name):
+        return published_shapes(name)
+
+
 @pytest.fixture
 def network():
-    return randomised(SAM(**SMALL))
-
-
-def randomised(network):
-    """Every weight drawn, those too that start as zeros (positions), so that nothing goes unnoticed."""
-    with torch.no_grad():
-        for weight in network.parameters():
-            weight.add_(0.1 * torch.randn_like(weight))
-    return network.eval()
+    return randomised(SAM(**SMALL), 0.1)
 
 
 def predictor(network):
@@ -69,72 +90,6 @@ def test_masks_are_those_of_segment_anything(network, size, multimask, kind):
     assert np.abs(our_iou[0, 0].numpy() - iou).max() < 1e-5
 
 
-def test_several_boxes_of_several_images_get_what_they_would_alone(network):
-    image, boxes = torch.rand(3, 3, 60, 100), torch.rand(3, 4, 4) * 60
-    with torch.no_grad():
-        together, iou = network(image, boxes=boxes, multimask=True)
-        for b in range(3):
-            for n in range(4):
-                one, one_iou = network(image[b : b + 1], boxes=boxes[b : b + 1, n : n + 1], multimask=True)
-                assert torch.allclose(together[b, n], one[0, 0], atol=1e-5)
-                assert torch.allclose(iou[b, n], one_iou[0, 0], atol=1e-5)
-    assert together.shape == (3, 4, 3, 60, 100)
-
-
-def test_tokens_change_the_mask_and_receive_a_gradient(network):
-    tokens = torch.randn(2, 3, 16, requires_grad=True)
-    image, boxes = torch.rand(2, 3, 40, 40), torch.rand(2, 3, 4) * 40
-    with_tokens, _ = network(image, boxes=boxes, tokens=tokens)
-    without, _ = network(image, boxes=boxes)
-    assert not torch.allclose(with_tokens, without, atol=1e-4)
-    with_tokens[1, 2].sum().backward()
-    assert float(tokens.grad[1, 2].abs().max()) > 0
-    assert float(tokens.grad[0].abs().max()) == 0  # a token belongs to one prompt of one image
-
-
-def test_tokens_alone_are_a_prompt(network):
-    logits, iou = network(torch.rand(2, 3, 40, 40), tokens=torch.randn(2, 3, 16))
-    assert logits.shape == (2, 3, 1, 40, 40)
-    assert iou.shape == (2, 3, 1)
-
-
-@pytest.mark.parametrize("name", ["vit_b", "vit_l", "vit_h"])
-def test_weights_of_the_full_size_have_the_names_and_shapes_of_the_public_files(name):
-    with torch.device("meta"):
-        ours, theirs = SAM(name), sam_model_registry[name]()
-    shapes = {key: value.shape for key, value in ours.state_dict().items()}
-    assert shapes == {key: value.shape for key, value in theirs.state_dict().items()}
-    assert (
-        sum(one.numel() for one in ours.parameters())
-        == {
-            "vit_b": 93_735_472,
-            "vit_l": 312_342_832,
-            "vit_h": 641_090_608,
-        }[name]
-    )
-
-
-def test_weights_can_be_given_to_a_network_that_was_built_without_memory(network):
-    with torch.device("meta"):
-        empty = SAM(**SMALL)
-    empty.load_state_dict(network.state_dict(), assign=True)
-    image, box = torch.rand(1, 3, 50, 60), torch.tensor([[[5.0, 6.0, 30.0, 40.0]]])
-    with torch.no_grad():
-        assert torch.equal(empty.eval()(image, boxes=box)[0], network(image, boxes=box)[0])
-
-
-def test_autocast_does_not_move_prompts(network):
-    seen = []
-    network.prompt_encoder.register_forward_hook(lambda module, given, result: seen.append(result[0]))
-    image, boxes = torch.rand(1, 3, 60, 100), torch.rand(1, 2, 4) * 60
-    with torch.no_grad():
-        network(image, boxes=boxes)
-        with torch.autocast("cpu", torch.bfloat16):
-            logits, _ = network(image, boxes=boxes)
-    assert torch.equal(seen[0], seen[1])
-    assert logits.dtype == torch.float32
-
-
 def test_an_unknown_encoder_is_refused_with_those_that_are_known():
     with pytest.raises(ValueError, match="vit_b, vit_l, vit_h"):
         SAM("vit_g")
@@ -154,7 +109,7 @@ def test_medsam_squashes_and_stretches_each_image_to_0_1_and_does_no_more():
 
 
 def test_medsam_resizes_probabilities_and_scales_boxes_along_each_axis():
-    network = randomised(MedSAM(**SMALL))
+    network = randomised(MedSAM(**SMALL), 0.1)
     image, box = torch.rand(1, 3, 30, 50), torch.tensor([[[5.0, 6.0, 25.0, 21.0]]])
     with torch.no_grad():
         features = network.encode(image)
@@ -169,9 +124,3 @@ def test_medsam_resizes_probabilities_and_scales_boxes_along_each_axis():
     assert torch.allclose(low[0], published, atol=1e-5)
     probability = torch.nn.functional.interpolate(published.sigmoid(), (30, 50), mode="bilinear")
     assert torch.allclose(logits[0].sigmoid(), probability, atol=1e-5)
-
-
-def test_medsam_has_the_weights_of_sam():
-    with torch.device("meta"):
-        medsam, sam = MedSAM(), SAM()
-    assert list(medsam.state_dict()) == list(sam.state_dict())

@@ -1,5 +1,7 @@
 """SAM 2.1 behind the interface gives what transformers gives."""
 
+from typing import ClassVar
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,7 @@ from transformers.models.sam2.image_processing_sam2 import Sam2ImageProcessor
 from transformers.models.sam2_video import Sam2VideoConfig, Sam2VideoModel
 
 from monai_ext.networks.decoders.sam2 import HIERA, SAM2, published_weights
+from tests.networks.decoders.contract import DecoderContract, randomised
 
 SMALL = {
     "encoder": {
@@ -24,13 +27,37 @@ SMALL = {
 }
 
 
+def video_model(name):
+    """The whole public model, of which SAM2 takes what single images need."""
+    config = Sam2VideoConfig(
+        vision_config=SAM2(name).model.config.vision_config,
+        enable_occlusion_spatial_embedding=True,
+        enable_temporal_pos_encoding_for_object_pointers=True,
+    )
+    return Sam2VideoModel(config)
+
+
+class TestSAM2(DecoderContract):
+    decoder, small, noise = SAM2, SMALL, 0.05
+    image_encoder, prompt_encoder = "model.vision_encoder", "model.prompt_encoder"
+    public: ClassVar = {
+        "tiny": 31_440_721,
+        "small": 38_538_577,
+        "base-plus": 73_328_401,
+        "large": 216_924_865,
+    }
+
+    def full_size(self, name):
+        return SAM2(name)
+
+    def public_shapes(self, name):
+        state = published_weights(video_model(name).state_dict())
+        return {key: tuple(value.shape) for key, value in state.items()}
+
+
 @pytest.fixture
 def network():
-    network = SAM2(**SMALL)
-    with torch.no_grad():
-        for weight in network.parameters():
-            weight.add_(0.05 * torch.randn_like(weight))
-    return network.eval()
+    return randomised(SAM2(**SMALL), 0.05)
 
 
 @pytest.mark.parametrize("multimask", [False, True])
@@ -63,56 +90,13 @@ def test_masks_are_those_of_transformers(network, kind, multimask):
     assert float((logits[0] - enlarged).abs().max()) < 1e-5
 
 
-def test_several_boxes_of_several_images_get_what_they_would_alone(network):
-    image, boxes = torch.rand(2, 3, 60, 100), torch.rand(2, 3, 4) * 60
-    tokens = torch.randn(2, 3, 32)
-    with torch.no_grad():
-        together, _ = network(image, boxes=boxes, tokens=tokens, multimask=True)
-        plain, _ = network(image, boxes=boxes, multimask=True)
-        for b in range(2):
-            for n in range(3):
-                one, _ = network(
-                    image[b : b + 1],
-                    boxes=boxes[b : b + 1, n : n + 1],
-                    tokens=tokens[b : b + 1, n : n + 1],
-                    multimask=True,
-                )
-                assert torch.allclose(together[b, n], one[0, 0], atol=1e-5)
-    assert together.shape == (2, 3, 3, 60, 100)
-    assert not torch.allclose(together, plain, atol=1e-4)
-
-
 @pytest.mark.parametrize(
     ("name", "published"), [("tiny", 38.9), ("small", 46.0), ("base-plus", 80.8), ("large", 224.4)]
 )
 def test_sizes_are_those_of_the_public_models(name, published):
     with torch.device("meta"):
-        network = SAM2(name)
-        whole = Sam2VideoModel(
-            Sam2VideoConfig(
-                vision_config=network.model.config.vision_config,
-                enable_occlusion_spatial_embedding=True,
-                enable_temporal_pos_encoding_for_object_pointers=True,
-            )
-        )
-    millions = sum(one.numel() for one in whole.parameters()) / 1e6
+        millions = sum(one.numel() for one in video_model(name).parameters()) / 1e6
     assert millions == pytest.approx(published, abs=0.07)  # the numbers of the authors' table
-    converted = published_weights(whole.state_dict())
-    assert {key: value.shape for key, value in converted.items()} == {
-        key: value.shape for key, value in network.state_dict().items()
-    }
-
-
-def test_autocast_does_not_move_prompts(network):
-    seen = []
-    network.model.prompt_encoder.register_forward_hook(lambda module, given, result: seen.append(result[0]))
-    image, boxes = torch.rand(1, 3, 60, 100), torch.rand(1, 2, 4) * 60
-    with torch.no_grad():
-        network(image, boxes=boxes)
-        with torch.autocast("cpu", torch.bfloat16):
-            logits, _ = network(image, boxes=boxes)
-    assert torch.equal(seen[0], seen[1])
-    assert logits.dtype == torch.float32
 
 
 def test_an_unknown_encoder_is_refused_with_those_that_are_known():
