@@ -1,4 +1,4 @@
-"""Read files without what libraries warn and log of them: it quotes the values of tags, which can name a patient."""
+"""What libraries warn and log is kept from the user: it quotes the values of tags, which can name a patient."""
 
 from __future__ import annotations
 
@@ -9,16 +9,23 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def quiet(*libraries: str) -> Iterator[None]:
-    """No warnings, and no log lines of these libraries and their parts, while what follows runs."""
-    logs = [logging.getLogger(library) for library in libraries]
-    before = [log.level for log in logs]
+def suppress_logs(*libraries: str) -> Iterator[None]:
+    """No warnings and no log lines while what follows runs.
+
+    Args:
+        libraries: names of loggers that are silenced with those below them; all, if none is given.
+    """
+    loggers = [logging.getLogger(library) for library in libraries]
+    levels, disabled = [logger.level for logger in loggers], logging.root.manager.disable
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for log in logs:
-            log.setLevel(logging.CRITICAL + 1)
         try:
+            if not libraries:
+                logging.disable(logging.CRITICAL)
+            for logger in loggers:
+                logger.setLevel(logging.CRITICAL + 1)
             yield
         finally:
-            for log, level in zip(logs, before):
-                log.setLevel(level)
+            logging.disable(disabled)
+            for logger, level in zip(loggers, levels):
+                logger.setLevel(level)

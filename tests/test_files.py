@@ -47,7 +47,7 @@ def test_the_longest_names_can_be_written(tmp_path, name):
     assert [p.name for p in tmp_path.iterdir()] == [name]
 
 
-def test_a_place_that_can_be_written_is_left_as_it_was(tmp_path):
+def test_a_path_that_can_be_written_is_left_unchanged(tmp_path):
     (tmp_path / "r.json").write_text("old")
     check_writable(tmp_path / "r.json")
     check_writable(tmp_path / "new/folder/r.json")
@@ -55,7 +55,7 @@ def test_a_place_that_can_be_written_is_left_as_it_was(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["file/r.json", "file/new/r.json", "folder", "x" * 300])
-def test_a_place_that_cannot_be_written_is_named(tmp_path, name):
+def test_a_path_that_cannot_be_written_is_named(tmp_path, name):
     (tmp_path / "file").touch()
     (tmp_path / "folder").mkdir()
     with pytest.raises(InputError, match=f"{name.split('/')[-1]}: cannot be written \\("):

@@ -13,8 +13,8 @@ from monai.bundle import ConfigWorkflow
 from monai.data import MetaTensor
 from monai.transforms import Compose, LoadImaged, SaveImaged
 
-from monai_ext.bundle.catalog import find_bundle
-from monai_ext.bundle.configs import inference
+from monai_ext.bundle.check import find_trusted_bundle
+from monai_ext.bundle.configs import inference_configs
 from monai_ext.bundle.runner import AUTO, device_override, open_workflow, unwrapped
 from monai_ext.engines.devices import mixed_precision
 from monai_ext.errors import InputError
@@ -83,8 +83,8 @@ class Segmenter:
         Args:
             image: a file or DICOM folder; or an array: (H, W) or (C, H, W) for a picture, (C, X, Y, Z) for a
                 volume, C 1 or 3; pictures in uint8 are taken as they are, other pictures by their own range,
-                volumes as those of files (CT in HU). A MetaTensor's affine (4, 4), RAS in mm, says how a
-                volume lies; a plain array is cut across its last axis and shown as it is.
+                volumes as those of files (CT in HU). A MetaTensor's affine (4, 4), RAS in mm, gives the position of
+                a volume; a plain array is cut across its last axis and shown as it is.
             prompts: one or several; a string may hold several, separated by ";".
             threshold: probability in [0, 1] above which a pixel belongs to the mask; the bundle's own if None.
 
@@ -120,19 +120,23 @@ class Segmenter:
         return results
 
 
-def load(name: str | Path, device: str = AUTO, variants: Sequence[str] = ()) -> Segmenter:
+def load(
+    name: str | Path, device: str = AUTO, variants: Sequence[str] = (), trust: bool = False
+) -> Segmenter:
     """Load a bundle with its weights.
 
     Args:
         name: of a bundle, or the folder of one (as exported).
         device: "auto", "cpu" or "cuda:0".
         variants: configurations laid over the bundle's own, see :func:`monai_ext.bundle.configs.config_files`.
+        trust: run a bundle or variants from elsewhere without :func:`monai_ext.bundle.check.check_bundle`.
 
     Raises:
-        InputError: unknown bundle, device or variant.
+        InputError: unknown bundle, device or variant, or the check finds something in them.
         WeightsError: when its weights cannot be loaded.
     """
-    return Segmenter(open_workflow(find_bundle(name), inference(variants), device_override(device)))
+    bundle = find_trusted_bundle(name, variants, trust)
+    return Segmenter(open_workflow(bundle, inference_configs(variants), device_override(device)))
 
 
 def _as_image(image: torch.Tensor | np.ndarray) -> MetaTensor:

@@ -16,11 +16,11 @@ INFERENCE = Path("configs") / "inference.json"
 
 @dataclass(frozen=True)
 class Bundle:
-    """What the table of bundles says of one.
+    """A bundle as the table of bundles shows it.
 
     Attributes:
         name: of its folder.
-        folder: where it lies.
+        folder: its path.
         task: what it does, one sentence.
         version: of the bundle.
         weights: which it uses.

@@ -99,13 +99,13 @@ def find_trusted_bundle(name: str | Path, variants: Sequence[str] = (), trust: b
         return folder
     own = folder.resolve() in {path.resolve() for path in bundle_folders().values()}
     if not own and (findings := check_bundle(folder).findings):
-        raise InputError(_refusal(folder.name, findings, f"run monai-ext bundles check {name}"))
+        raise InputError(_refusal(f"bundle {folder.name}", findings, "Run monai-ext bundles check DIR"))
     foreign = [file for file in config_files(folder, variants) if folder not in file.resolve().parents]
     if findings := check_variants(folder, foreign).findings:
-        raise InputError(_refusal("--variant", findings, "correct it"))
+        raise InputError(_refusal("the variant", findings, "Correct it"))
     return folder
 
 
 def _refusal(what: str, findings: Sequence[Finding], remedy: str) -> str:
     count = f"{len(findings)} finding{'s' if len(findings) > 1 else ''}"
-    return f"{what} is not run: {count}, the first {findings[0]} To see all, {remedy}; to run it as it is, add --trust."
+    return f"{what} is not run, {count}, the first: {findings[0]} {remedy}, or add --trust to run it as it is."

@@ -15,14 +15,14 @@ NO_VARIANTS = (INFERENCE, EVALUATE, "metadata.json", "logging.conf")
 """Configurations that are no variants of inference.json; nor are those that train something or evaluate a part."""
 
 
-def inference(variants: Sequence[str] = ()) -> tuple[str, ...]:
+def inference_configs(variants: Sequence[str] = ()) -> tuple[str, ...]:
     """Configurations of a segmentation, each laid over the one before: the bundle's own, and variants of it."""
     return (INFERENCE, *variants)
 
 
-def evaluation(variants: Sequence[str] = ()) -> tuple[str, ...]:
+def evaluation_configs(variants: Sequence[str] = ()) -> tuple[str, ...]:
     """Configurations of an evaluation, each laid over the one before."""
-    return (*inference(variants), EVALUATE)
+    return (*inference_configs(variants), EVALUATE)
 
 
 def config_files(bundle: Path, configs: Sequence[str]) -> list[Path]:

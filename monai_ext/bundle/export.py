@@ -7,7 +7,8 @@ import json
 import shutil
 from pathlib import Path
 
-from monai_ext.bundle.catalog import INFERENCE, find_bundle
+from monai_ext.bundle.catalog import INFERENCE
+from monai_ext.bundle.check import find_trusted_bundle
 from monai_ext.bundle.runner import unwrapped
 from monai_ext.errors import InputError
 from monai_ext.files import whole_folder
@@ -18,7 +19,7 @@ from monai_ext.weights.registry import MODEL, ORIGIN, read_registry, weights_nam
 LICENCE = "LICENSE-WEIGHTS"
 
 
-def export(name: str | Path, folder: str | Path) -> Path:
+def export(name: str | Path, folder: str | Path, trust: bool = False) -> Path:
     """Copy a bundle and add ``models/model.pt``, the state dict of its network with its weights loaded.
 
     ``models/weights.json`` beside it keeps what the registry says of these weights. The folder appears whole,
@@ -27,15 +28,17 @@ def export(name: str | Path, folder: str | Path) -> Path:
     Args:
         name: of a bundle, or its folder.
         folder: new, or empty.
+        trust: build the network of a bundle from elsewhere without :func:`monai_ext.bundle.check.check_bundle`.
 
     Returns:
         the folder, absolute.
 
     Raises:
-        InputError: unknown bundle, or the folder holds something or cannot be written.
+        InputError: unknown bundle, or the check finds something in it; the folder holds something or cannot be
+            written.
         WeightsError: when the weights cannot be loaded.
     """
-    bundle = find_bundle(name)
+    bundle = find_trusted_bundle(name, trust=trust)
     target = Path(folder).expanduser().absolute()
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise InputError(f"{target.name}: not empty, and nothing is overwritten; choose a new folder.")

@@ -76,8 +76,8 @@ def expression_faults(text: str, strict: bool = False) -> list[str]:
     if _REFERENCES in text:
         return [f"names {_REFERENCES}"]
     if re.search(r"[@%](#|::)", text):
-        # MONAI writes keys of the configuration into the text in its place, and a key may hold anything
-        return ["refers to a place relative to its own"]
+        # MONAI writes keys of the configuration into the text instead, and a key may hold anything
+        return ["refers to an entry relative to its own"]
     try:
         statements = ast.parse(_as_python(text)).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):

@@ -45,6 +45,7 @@ LEFT_OUT: dict[str, set[str] | EllipsisType] = {
     "monai.handlers.mlflow_handler": ...,
     "monai.handlers.clearml_handlers": ...,
     "monai.handlers.trt_handler": ...,
+    "monai.networks.layers.gmm": ...,
     # take a module for pickling
     "monai.optimizers.lr_finder": ...,
 }
@@ -145,7 +146,7 @@ def _may_be_named(kind: type) -> bool:
         pretrained = inspect.signature(kind).parameters.get("pretrained")
     except ValueError:  # built in
         return True
-    return pretrained is None or not pretrained.default  # else it downloads unless told otherwise
+    return pretrained is None or not pretrained.default  # else it downloads by default
 
 
 def _kinds(module: ModuleType, *bases: type) -> list[str]:

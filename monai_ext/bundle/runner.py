@@ -6,8 +6,6 @@ Importing this is cheap; torch and MONAI load when something runs.
 from __future__ import annotations
 
 import json
-import logging
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from monai_ext.bundle.configs import (
     config_files,
-    evaluation,
-    inference,
+    evaluation_configs,
+    inference_configs,
     literal,
     read_configs,
     variant_fingerprints,
 )
 from monai_ext.errors import InputError, actionable
+from monai_ext.logs import suppress_logs
 from monai_ext.prompts.library import plain_text, split_prompts
 
 if TYPE_CHECKING:
@@ -110,7 +109,7 @@ def run_segment(
         preview: also write overlay.png.
         explain: also write explanation.png, of bundles whose configuration has such an id.
         output_format: "auto", in kind with the input (DICOM: a DICOM SEG), or "nifti" for all volumes.
-        report: a second place for the report.
+        report: a second path for the report.
         resume: pass over cases that an earlier run finished with the same settings.
         names: "hash" or "file", see :class:`monai_ext.data.fault_tolerant.FaultTolerantDataset`.
         part, parts: which part of the cases, from 1, and of how many; the report is named after it.
@@ -125,11 +124,11 @@ def run_segment(
     from monai_ext.io.datalists import list_cases
 
     asked = parse_prompts(prompts)
-    if explain and "explain" not in read_configs(bundle, inference(variants)):
+    if explain and "explain" not in read_configs(bundle, inference_configs(variants)):
         raise InputError(
             f"--explain: bundle {bundle.name} makes no saliency map; choose one that does, such as medclip_sam."
         )
-    list_cases(source, part, parts)  # says what is wrong with the input before MONAI and torch load
+    list_cases(source, part, parts)  # reports what is wrong with the input before MONAI and torch load
     overrides: dict[str, Any] = {
         "dataset_dir": literal(source.expanduser().absolute()),
         "displayable_configs#text_prompt": literal("; ".join(asked)),
@@ -151,7 +150,7 @@ def run_segment(
         ),
         **({} if report is None else {"report": literal(report.expanduser().absolute())}),
     }
-    flow = _run(bundle, inference(variants), output, device, overrides)
+    flow = _run(bundle, inference_configs(variants), output, device, overrides)
     from monai_ext.handlers.report import ReportWriter
 
     writers = [h for h in flow.parser.get_parsed_content("handlers") if isinstance(h, ReportWriter)]
@@ -209,7 +208,7 @@ def run_evaluate(
         seed=seed,
     )
     overrides["overlay_cases"] = literal(overlays)
-    _run(bundle, evaluation(variants), output, device, {**overrides, **(settings or {})})
+    _run(bundle, evaluation_configs(variants), output, device, {**overrides, **(settings or {})})
     return json.loads((output.expanduser() / "metrics.json").read_text(encoding="utf-8"))
 
 
@@ -242,7 +241,7 @@ def evaluate_overrides(
     if limit is not None:
         overrides["datalist"] = {
             "_target_": "monai_ext.data.evaluation.draw_cases",
-            "cases": read_configs(bundle, evaluation(variants))["datalist"],
+            "cases": read_configs(bundle, evaluation_configs(variants))["datalist"],
             "limit": limit,
             "seed": seed,
         }
@@ -258,7 +257,7 @@ def read_workflow(bundle: Path, configs: Sequence[str], overrides: Mapping[str, 
     from monai.bundle import ConfigWorkflow
 
     files = [str(file) for file in config_files(bundle, configs)]
-    with quiet():  # a warning that the bundle has no logging.conf
+    with suppress_logs():  # a warning that the bundle has no logging.conf
         return ConfigWorkflow(
             files, workflow_type="infer", logging_file=False, bundle_root=literal(bundle), **overrides
         )
@@ -315,16 +314,3 @@ def removed_if_empty(folder: Path) -> Iterator[None]:
                 if path.is_dir() and not any(path.iterdir()):
                     path.rmdir()
         raise
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """No log lines and warnings of the libraries: what a user needs stands in results and errors."""
-    before = logging.root.manager.disable
-    logging.disable(logging.CRITICAL)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(before)

@@ -8,41 +8,51 @@ import traceback
 from collections.abc import Iterator
 
 import typer
+from rich.console import Console
 
-from monai_ext.bundle import runner
 from monai_ext.errors import actionable, one_line
+from monai_ext.logs import suppress_logs
 
 STOPPED = 130  # as shells say it of a program ended by Ctrl-C
+WIDTH = 160  # columns of a table that goes into a file or a pipe
 
 
 @contextlib.contextmanager
 def reporting(debug: bool) -> Iterator[None]:
     """Turn errors into one line and an exit code; without `debug`, keep the libraries silent."""
     try:
-        with contextlib.nullcontext() if debug else runner.quiet():
+        with contextlib.nullcontext() if debug else suppress_logs():
             yield
     except (typer.Exit, typer.Abort):
         raise
     except KeyboardInterrupt:  # Ctrl-C, or SIGTERM in a run over cases
-        complain("stopped; what is done is kept, and the same command goes on from there.")
+        print_error("stopped; what is done is kept, and the same command goes on from there.")
         raise typer.Exit(STOPPED) from None
     except Exception as error:
         if debug:
             traceback.print_exc()
         known = actionable(error)
         if known is not None:
-            complain(str(known))
+            print_error(str(known))
             raise typer.Exit(known.exit_code) from None
-        told = " ".join(f"{type(error).__name__}: {error}.".split())
-        complain(f"{told} This is a fault of monai_ext; please report what --debug prints.")
+        description = " ".join(f"{type(error).__name__}: {error}.".split())
+        print_error(f"{description} This is a fault of monai_ext; please report what --debug prints.")
         raise typer.Exit(1) from None
 
 
-def complain(text: str) -> None:
+def print_error(text: str) -> None:
     """Print an error, on one line whatever is in it."""
     print("error:", one_line(text), file=sys.stderr)
 
 
-def say(text: str) -> None:
+def print_line(text: str) -> None:
     """Print a line, one whatever is in it."""
     print(one_line(text))
+
+
+def wide_console() -> Console:
+    """For tables: as wide as the terminal, or :data:`WIDTH` columns."""
+    console = Console()
+    if not console.is_terminal:
+        console.width = WIDTH
+    return console

@@ -6,19 +6,19 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 from rich.text import Text
 
-from monai_ext.data.dataset_check import DatasetCheck, Entry, check_sets
-from monai_ext.data.dataset_statistics import statistics
+from monai_ext.cli.console import wide_console
 from monai_ext.errors import InputError
 from monai_ext.files import whole_file
 
-WIDTH = 160  # columns of what goes into a file or a pipe
+if TYPE_CHECKING:
+    from monai_ext.data.dataset_check import DatasetCheck, Entry
 
 
 def run_check(folder: Path, sets: str | Sequence[str] | None, *wanted: Path | None) -> DatasetCheck:
@@ -34,6 +34,8 @@ def run_check(folder: Path, sets: str | Sequence[str] | None, *wanted: Path | No
     for path in wanted:
         if path is not None and (path.is_dir() or path.suffix.lower() not in (".png", ".json")):
             raise InputError(f"{path.name}: give a file, .png for the sheet and .json for the figures.")
+    from monai_ext.data.dataset_check import check_sets
+
     return check_sets(folder, sets, _progress)
 
 
@@ -42,11 +44,11 @@ def _progress(entries: Sequence[Entry]) -> Iterable[Entry]:
     return track(entries, "opening", console=console, transient=True, disable=not console.is_terminal)
 
 
-def tell(check: DatasetCheck) -> None:
+def print_check(check: DatasetCheck) -> None:
     """Print the figures of what was checked, and the notes."""
-    figures, console = statistics(check), Console()
-    if not console.is_terminal:
-        console.width = WIDTH
+    from monai_ext.data.dataset_statistics import statistics
+
+    figures, console = statistics(check), wide_console()
     for table in (_lists(figures), _targets(figures), _intensities(figures)):
         if table.row_count:
             console.print(table)
@@ -61,6 +63,8 @@ def write_figures(path: Path, check: DatasetCheck) -> None:
     Raises:
         InputError: when the file cannot be written.
     """
+    from monai_ext.data.dataset_statistics import statistics
+
     content = {"problems": check.problems, "notes": check.notes, **statistics(check)}
     with _written(path) as temporary:
         temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -1,15 +1,18 @@
-"""``monai-ext dataset prepare``: run a recipe with a progress line, tell what it wrote, list the recipes."""
+"""``monai-ext dataset prepare``: run a recipe with a progress line, print what it wrote, list the recipes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import track
 
-from monai_ext.cli.console import say
-from monai_ext.data.recipes import RECIPES, Case, Prepared, find_recipe, prepare
+from monai_ext.cli.console import print_line
+
+if TYPE_CHECKING:
+    from monai_ext.data.recipes import Case, Prepared
 
 
 def run_prepare(name: str, source: Path, folder: Path, seed: int, partial: bool) -> Prepared:
@@ -18,6 +21,8 @@ def run_prepare(name: str, source: Path, folder: Path, seed: int, partial: bool)
     Raises:
         InputError: unknown name, and see :func:`monai_ext.data.recipes.prepare`.
     """
+    from monai_ext.data.recipes import find_recipe, prepare
+
     return prepare(find_recipe(name), source, folder, seed, partial, _progress)
 
 
@@ -26,24 +31,30 @@ def _progress(cases: Sequence[Case]) -> Iterable[Case]:
     return track(cases, "reading", console=console, transient=True, disable=not console.is_terminal)
 
 
-def tell(name: str, done: Prepared, folder: Path) -> None:
+def print_prepared(name: str, done: Prepared, folder: Path) -> None:
     """Print the sizes of the lists, the notes, and the licence."""
+    from monai_ext.data.recipes import find_recipe
+
     sizes = ", ".join(f"{number} {name}" for name, number in done.lists.items())
-    say(f"{name} → {folder}: {sizes}")
+    print_line(f"{name} → {folder}: {sizes}")
     for note in done.notes:
-        say(f"  note: {note}")
-    say(f"licence: {find_recipe(name).licence}")
+        print_line(f"  note: {note}")
+    print_line(f"licence: {find_recipe(name).licence}")
 
 
 def print_recipes() -> None:
     """Print each recipe: what it gives, from where, under which licence, what the source folder holds."""
+    from monai_ext.data.recipes import RECIPES
+
     for recipe in RECIPES.values():
         sizes: dict[str, int] = {}
         for wanted in recipe.sizes.values():
             sizes |= wanted
-        say(f"{recipe.name}: {recipe.description}")
-        say(f"  lists: {', '.join(f'{number} {name}' for name, number in sizes.items())}. {recipe.remarks}")
-        say(f"  get it: {recipe.where}")
-        say(f"  SRC holds: {recipe.layout}")
-        say(f"  licence: {recipe.licence}")
-        say(f"  reference: {recipe.reference}")
+        print_line(f"{recipe.name}: {recipe.description}")
+        print_line(
+            f"  lists: {', '.join(f'{number} {name}' for name, number in sizes.items())}. {recipe.remarks}"
+        )
+        print_line(f"  get it: {recipe.where}")
+        print_line(f"  SRC holds: {recipe.layout}")
+        print_line(f"  licence: {recipe.licence}")
+        print_line(f"  reference: {recipe.reference}")

@@ -7,25 +7,29 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from monai_ext.bundle import catalog, runner
-from monai_ext.cli.console import reporting, say
+from monai_ext.bundle import runner
+from monai_ext.bundle.check import find_trusted_bundle
+from monai_ext.cli.console import print_line, reporting, wide_console
+from monai_ext.cli.options import (
+    BatchSize,
+    Bundle,
+    Data,
+    Debug,
+    Device,
+    Output,
+    Quiet,
+    Sets,
+    Trust,
+    Variant,
+    set_names,
+)
 from monai_ext.errors import InputError
 
 SHOWN = 10
 """Settings in the table; all are in tune.csv."""
-WIDTH = 160  # columns of what goes into a file or a pipe
-Variant = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--variant",
-        help="Configuration laid over the bundle's inference.json: a name in its configs, or a JSON file such as"
-        " tune's best.json; may be repeated.",
-    ),
-]
 COLUMNS = {
     "dice": "Dice",
     "iou": "IoU",
@@ -35,10 +39,10 @@ COLUMNS = {
 
 
 def tune(
-    bundle: Annotated[str, typer.Argument(metavar="BUNDLE", help="Name of a bundle, or folder of one.")],
-    data: Annotated[Path, typer.Option(help="A data set with a dataset.json, or a folder of several.")],
+    bundle: Bundle,
+    data: Data,
     split: Annotated[str, typer.Option(help="A list of dataset.json whose labels choose.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for what is written.")],
+    output: Output,
     values: Annotated[
         list[str] | None,
         typer.Option(
@@ -48,6 +52,7 @@ def tune(
         ),
     ] = None,
     variant: Variant = None,
+    trust: Trust = False,
     metric: Annotated[
         str | None, typer.Option(help="What decides: dice, iou, nsd or auc (of presence); the bundle's own.")
     ] = None,
@@ -61,7 +66,7 @@ def tune(
     holdout: Annotated[
         str | None, typer.Option(help="Another list, to score the best and the bundle's own setting on once.")
     ] = None,
-    sets: Annotated[str | None, typer.Option(help="Which of several sets, separated by commas.")] = None,
+    sets: Sets = None,
     wording: Annotated[
         str,
         typer.Option(
@@ -69,14 +74,10 @@ def tune(
             " medclipsam_p0 to p9."
         ),
     ] = "canonical",
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda:0.")] = runner.AUTO,
-    batch_size: Annotated[
-        int | None, typer.Option(min=1, help="Slices of a volume per encoder call: memory, not results.")
-    ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing on success.")] = False,
-    debug: Annotated[
-        bool, typer.Option("--debug", help="Print log lines, and a traceback on failure.")
-    ] = False,
+    device: Device = runner.AUTO,
+    batch_size: BatchSize = None,
+    quiet: Quiet = False,
+    debug: Debug = False,
 ) -> None:
     """Search values of a bundle's configuration on labelled images; what is chosen so is not zero-shot.
 
@@ -90,7 +91,7 @@ def tune(
             raise InputError("wording is 'nonsense', which names no target to be better at; choose another.")
 
         axes = parse_axes(values or [])
-        folder = catalog.find_bundle(bundle)
+        folder = find_trusted_bundle(bundle, variant or (), trust)
         from monai_ext.studies.tune import EvaluationTask, run_tune
 
         task = EvaluationTask(
@@ -98,7 +99,7 @@ def tune(
             data=data,
             split=split,
             variants=tuple(variant or ()),
-            sets=chosen_sets(sets),
+            sets=set_names(sets),
             wording=wording,
             batch_size=batch_size,
             limit=limit,
@@ -112,25 +113,13 @@ def tune(
             metric=metric,
             samples=samples,
             holdout=holdout,
-            report_line=lambda line: None if quiet else say(line),
+            report_line=lambda line: None if quiet else print_line(line),
         )
     if not quiet:
-        _tell(report, output)
+        _print_report(report, output)
 
 
-def chosen_sets(listed: str | None) -> list[str] | None:
-    """Names of data sets, given separated by commas; None for all.
-
-    Raises:
-        InputError: when there is no name between the commas.
-    """
-    names = None if listed is None else [name.strip() for name in listed.split(",") if name.strip()]
-    if names == []:
-        raise InputError("--sets names no set; leave it out for all.")
-    return names
-
-
-def _tell(report: Mapping[str, Any], output: Path) -> None:
+def _print_report(report: Mapping[str, Any], output: Path) -> None:
     from monai_ext.studies.tune_settings import format_value, plural
 
     metric, best = report["metric"], report["best"]
@@ -143,21 +132,18 @@ def _tell(report: Mapping[str, Any], output: Path) -> None:
         cells += [_figure(row["score"]), f"{row['gain']:+.3f}"]
         cells += [_figure(row["metrics"].get(name)) for name in columns]
         table.add_row(*map(Text, [*cells, "the bundle's own" if row["default"] else ""]))
-    console = Console()
-    if not console.is_terminal:
-        console.width = WIDTH
-    console.print(table)
+    wide_console().print(table)
     line = f"best of {len(report['settings'])}: {metric} {best['score']:.3f}, the bundle's own"
     print(line if best["default"] else f"{line} {report['default']['score']:.3f}; difference {_gain(best)}")
     if held := report["holdout"]:
         line = f"on {plural(held['cases'], 'case')} of '{held['split']}', which had no say: {metric}"
         line += f" {_figure(held['best'][metric])}, the bundle's own"
         own = f"{line} {_figure(held['default'][metric])}; difference {_gain(held)}"
-        say(line if best["default"] else own)
+        print_line(line if best["default"] else own)
     for note in report["notes"]:
-        say(f"note: {note}")
-    say(f"{report['statement']}")
-    say(
+        print_line(f"note: {note}")
+    print_line(f"{report['statement']}")
+    print_line(
         f"figures → {output / 'tune.json'}, {output / 'tune.csv'}; overlay of inference.json → {output / 'best.json'}"
     )
 

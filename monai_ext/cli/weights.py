@@ -13,7 +13,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from monai_ext.cli.console import reporting, say
+from monai_ext.cli.console import print_line, reporting
+from monai_ext.cli.options import Debug, Quiet
 from monai_ext.errors import WeightsError
 from monai_ext.weights import store
 from monai_ext.weights.groups import GROUPS, describe_group
@@ -26,7 +27,6 @@ weights_app = typer.Typer(
 )
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="A name of monai-ext weights list.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Print log lines, and a traceback on failure.")]
 
 
 @weights_app.callback()
@@ -39,18 +39,18 @@ def list_weights(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, with sources and hashes.")] = False,
     debug: Debug = False,
 ) -> None:
-    """Tell which weights there are, whether they are on this machine, their size and licence."""
+    """List the weights that there are, whether they are on this machine, their size and licence."""
     with reporting(debug):
         entries = read_registry()
-        places = {name: _place(name, entry) for name, entry in entries.items()}
+        locations = {name: _location(name, entry) for name, entry in entries.items()}
         if as_json:
-            content = {name: {"where": places[name], **vars(entry)} for name, entry in entries.items()}
+            content = {name: {"where": locations[name], **vars(entry)} for name, entry in entries.items()}
             print(json.dumps(content, indent=4, ensure_ascii=False))
             return
     table = Table("name", "where", "size", "licence", "what it is")
     for name, entry in entries.items():
         size = f"{entry.size / 1e6:.1f} MB" if entry.size else ""
-        table.add_row(name, places[name], size, entry.licence, entry.note)
+        table.add_row(name, locations[name], size, entry.licence, entry.note)
     table.caption = "; ".join(f"{group}: {', '.join(names)}" for group, names in GROUPS.items())
     Console().print(table)
 
@@ -66,7 +66,7 @@ def fetch(
     folder: Annotated[
         Path | None, typer.Option("--from", help="Take the file from this folder, not from the network.")
     ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing on success.")] = False,
+    quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
     """Download public weights, verify them, and convert them if they hold more than tensors.
@@ -80,7 +80,7 @@ def fetch(
             _fetch(name, folder, quiet)
             return
         for line in [] if quiet else describe_group(name):
-            say(line)
+            print_line(line)
         lost = []
         for one in GROUPS[name]:
             try:
@@ -111,14 +111,14 @@ def _fetch(name: str, folder: Path | None, quiet: bool) -> None:
         fetch_weights(
             name,
             folder,
-            report_line=lambda line: None if quiet else say(line),
+            report_line=lambda line: None if quiet else print_line(line),
             progress=lambda done, total: bar.update(task, completed=done, total=total, visible=True),
         )
     if entry.loader in CONVERTED and entry.source != "embedded" and not quiet:
-        say(f"{name}: the tensors are taken out of {entry.file}; nothing in it is run")
+        print_line(f"{name}: the tensors are taken out of {entry.file}; nothing in it is run")
     weights_file(name)
     if not quiet:
-        say(f"{name}: ready, SHA-256 {_sha256(name, entry)}")
+        print_line(f"{name}: ready, SHA-256 {_sha256(name, entry)}")
 
 
 @weights_app.command()
@@ -129,7 +129,7 @@ def verify(name: Name, debug: Debug = False) -> None:
         if entry.source != "embedded":
             store.verify(name, entry)
         weights_file(name)
-        say(f"{name}: {entry.file} is as it should be, SHA-256 {_sha256(name, entry)}")
+        print_line(f"{name}: {entry.file} is as it should be, SHA-256 {_sha256(name, entry)}")
 
 
 @weights_app.command()
@@ -144,7 +144,7 @@ def _sha256(name: str, entry: Entry) -> str | None:
     return entry.sha256 if record is None else record.sha256
 
 
-def _place(name: str, entry: Entry) -> str:
+def _location(name: str, entry: Entry) -> str:
     if entry.source == "embedded":
         return "in the package"
     return "fetched" if store.fetched_file(name, entry).is_file() else "not fetched"

@@ -10,7 +10,7 @@ from PIL import Image, ImageOps
 
 from monai_ext.errors import InputError
 from monai_ext.io.volumes import MAX_SIDE, MAX_VOXELS, check_size, grey_or_colour
-from monai_ext.logs import quiet
+from monai_ext.logs import suppress_logs
 
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP")  # PIL's others (EPS, WMF, …) run more code than a picture needs
 BITS = {"I;16": 16, "I;16B": 16, "I;16L": 16, "I": 32, "F": 32}  # PIL's modes of one deep channel
@@ -35,7 +35,7 @@ def load_picture(
     Raises:
         InputError: the file is damaged or cut, has several pages, is too large or of a mode that is not read.
     """
-    with quiet("PIL"):
+    with suppress_logs("PIL"):
         picture, notes, stored = _open(path, max_voxels, max_side)
     planes = _label(path, picture, stored) if label else _planes(path, picture)
     meta = {

@@ -106,7 +106,9 @@ class ClipSAM(FrozenSegmenter):
         if self.compare == "patch_tokens":
             encoded = [self.encoder.encode_image(one[None]) for one in image]
             if encoded and encoded[0].tokens is None:
-                raise InputError(f"compare is 'patch_tokens', but {self.encoder.config.name} has no token grid.")
+                raise InputError(
+                    f"compare is 'patch_tokens', but {self.encoder.config.name} has no token grid."
+                )
             return {
                 **features,
                 "vectors": [one.embedding for one in encoded],

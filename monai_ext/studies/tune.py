@@ -72,7 +72,7 @@ class EvaluationTask:
         """
         configuration = runner.evaluate_overrides(self.bundle, self.data, self.split, **self.arguments())
         configuration |= runner.device_override(self.device)
-        files = configs.evaluation(self.variants)
+        files = configs.evaluation_configs(self.variants)
         get = runner.open_workflow(self.bundle, files, configuration).parser.get_parsed_content
         with runner.unwrapped():
             cases = get("datalist")
@@ -257,7 +257,7 @@ class Evaluations:
 
 
 def _key_metric(task: EvaluationTask) -> str:
-    metrics = configs.read_configs(task.bundle, configs.evaluation(task.variants)).get("key_metric")
+    metrics = configs.read_configs(task.bundle, configs.evaluation_configs(task.variants)).get("key_metric")
     if not isinstance(metrics, dict) or not metrics:
         raise InputError(f"bundle {task.bundle.name}: evaluate.json names no key_metric; give --metric.")
     return next(iter(metrics))

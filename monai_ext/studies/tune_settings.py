@@ -14,7 +14,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from monai_ext.bundle.configs import EVALUATE, config_files, evaluation, inference, literal, read_configs
+from monai_ext.bundle.configs import (
+    EVALUATE,
+    config_files,
+    evaluation_configs,
+    inference_configs,
+    literal,
+    read_configs,
+)
 from monai_ext.bundle.runner import read_workflow, unwrapped
 from monai_ext.errors import InputError, WeightsError
 
@@ -75,7 +82,7 @@ def read_values(bundle: Path, variants: Sequence[str] = ()) -> dict[str, Any]:
     Raises:
         InputError: when a configuration is missing.
     """
-    content = read_configs(bundle, inference(variants))
+    content = read_configs(bundle, inference_configs(variants))
     over = json.loads(config_files(bundle, [EVALUATE])[0].read_text(encoding="utf-8"))
     replaced = {key.lstrip("+") for key in over} | {"imports", "initialize", "run", "finalize"}
     kept = {key: value for key, value in content.items() if key not in replaced}
@@ -162,7 +169,7 @@ def _kind(value: Any) -> str:
 
 def _check_built(bundle: Path, variants: Sequence[str], key: str, value: Any) -> None:
     """Build the components that take the value, so that they can refuse it."""
-    parser = read_workflow(bundle, evaluation(variants), overrides({key: value})).parser
+    parser = read_workflow(bundle, evaluation_configs(variants), overrides({key: value})).parser
     parents = [key[:end] for end in range(len(key)) if key[end] == "#"]
     components = [name for name in parents if "_target_" in parser[name]]
     for component in [*components[-1:], *_users(parser.config, key)]:

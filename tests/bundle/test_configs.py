@@ -9,12 +9,18 @@ import pytest
 
 import monai_ext
 from monai_ext.bundle.catalog import find_bundle
-from monai_ext.bundle.configs import bundle_variants, config_files, read_configs, variant_fingerprints
+from monai_ext.bundle.configs import (
+    bundle_variants,
+    config_files,
+    literal,
+    read_configs,
+    variant_fingerprints,
+)
 from monai_ext.cli.main import main
 from monai_ext.errors import InputError
 from monai_ext.studies.tune_settings import read_values
 from tests.bundles.small import picture
-from tests.cli.test_main import segment
+from tests.cli.commands import segment
 from tests.cli.test_resume import report
 
 
@@ -65,9 +71,9 @@ def test_a_run_uses_its_variant_records_it_and_does_not_take_masks_of_another(tm
     assert segment(tmp_path / "a.png", out, bundle) == 0
     assert "variants" not in report(out)["settings"]
     assert segment(tmp_path / "a.png", out, bundle, "--variant", str(variant)) == 0
-    told = report(out)
-    assert told["skipped"] == 0 and told["results"][0]["threshold"] == 0.75
-    assert told["settings"]["variants"] == variant_fingerprints(bundle, [str(variant)])
+    written = report(out)
+    assert written["skipped"] == 0 and written["results"][0]["threshold"] == 0.75
+    assert written["settings"]["variants"] == variant_fingerprints(bundle, [str(variant)])
     assert segment(tmp_path / "a.png", out, bundle, "--variant", str(variant)) == 0
     assert report(out)["skipped"] == 1
 
@@ -80,3 +86,13 @@ def test_what_is_tuned_is_tuned_from_the_variant_on(bundle, variant):
 def test_python_takes_variants_too(bundle, variant):
     segmenter = monai_ext.load(bundle, device="cpu", variants=[str(variant)])
     assert (segmenter.threshold, segmenter.presence_threshold) == (0.75, 0.0)
+
+
+@pytest.mark.parametrize(
+    "text", ["lungs", "it's 50 %#a @b::c $d", 'a\\n"b"', "größe ; 肺", "__import__('os')"]
+)
+def test_a_text_reaches_the_configuration_as_it_is(text):
+    from monai.bundle import ConfigParser
+
+    parser = ConfigParser({"a": literal(text), "b": {"c": "@a"}})
+    assert parser.get_parsed_content("b") == {"c": text}

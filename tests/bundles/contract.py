@@ -235,6 +235,18 @@ class BundleContract:
         assert results(tmp_path / "out") == results(segmented.out)
         assert report(tmp_path / "out")["results"] == report(segmented.out)["results"]
 
+    def test_what_is_judged_absent_gets_an_empty_mask_and_the_reason(
+        self, small: Path, segmented: Segmented, tmp_path: Path
+    ) -> None:
+        settings = {"displayable_configs#text_prompt": "; ".join(PROMPTS), "presence_threshold": 1.0}
+        opened(small, ["inference"], segmented.source, tmp_path / "out", **settings).run()
+        for row, before in zip(report(tmp_path / "out")["results"], report(segmented.out)["results"]):
+            assert row["presence"] == before["presence"] and row["voxels"] == 0 < before["voxels"]
+            assert not read_mask(tmp_path / "out" / row["mask"]).any()
+            assert row["warnings"][-1].startswith(
+                f"judged absent: presence {row['presence']:.2f} is below 1.00"
+            )
+
     def test_python_gives_the_masks_of_the_command(self, small: Path, segmented: Segmented) -> None:
         for result in monai_ext.load(small, device="cpu").segment(segmented.source, PROMPTS):
             assert (result.found, result.reason) == (True, "")

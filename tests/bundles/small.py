@@ -99,7 +99,7 @@ def _of_small_modules(name: str, folder: Path, changes: dict[str, Any], seed: in
     shutil.copytree(resource_path(name, "bundles"), bundle, ignore=shutil.ignore_patterns("models"))
     config = bundle / "configs" / "inference.json"
     parser = ConfigParser(json.loads(config.read_text()))
-    parser.update({"encoder#model": CLIP, "presence_offset": -2.0, "cam_layer": None, **changes})
+    parser.update({"encoder#model": CLIP, "presence_offset": -1.0, "cam_layer": None, **changes})
     for key, value in SAM.items():
         parser[f"decoder#{key}"] = value
     config.write_text(json.dumps(parser.config, indent=4))

@@ -128,6 +128,12 @@ def test_an_overlay_of_a_module_changes_that_module_and_its_weights(bundle: str,
     assert {"weights", module} <= changed <= {"weights", module, "generator", "text_files"}
 
 
+@pytest.mark.parametrize("bundle", ["clip_sam", "medclip_sam"])
+def test_weights_at_full_size_are_those_of_the_registry_and_not_of_the_bundles_own_model(bundle: str) -> None:
+    loaded = read_configs(BUNDLES[bundle], ["inference", "full"])["loaded"]
+    assert (loaded["weights"], loaded["bundle_root"]) == ("@weights", None)
+
+
 def test_there_is_an_overlay_for_each_module_at_full_size() -> None:
     assert [name for bundle, name in OVERLAYS if bundle == "medclip_sam"] == [
         "decoder_medsam",

@@ -10,7 +10,7 @@ from monai_ext.cli.main import main
 from tests.data.recipes import miniatures
 
 
-def test_a_recipe_is_run_and_told(tmp_path, capsys):
+def test_a_recipe_is_run_and_reported(tmp_path, capsys):
     source, out = miniatures.konya(tmp_path / "source"), tmp_path / "out"
     assert main(["dataset", "prepare", "konya_ct", str(source), str(out), "--partial", "--seed", "3"]) == 0
     printed, err = capsys.readouterr()

@@ -16,7 +16,7 @@ from pydicom import dcmread
 from pydicom.uid import BasicTextSRStorage, SegmentationStorage
 
 from tests.bundles.small import contents, picture
-from tests.cli.test_main import segment
+from tests.cli.commands import segment
 from tests.damage import sound_file
 from tests.io.dicom.dicom_files import write_series
 from tests.limits import limited
@@ -173,7 +173,7 @@ def test_bad_input_is_one_line_and_leaves_nothing(tmp_path, bundle, capfd, tempo
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_an_unreadable_file_is_told_and_left_out(tmp_path, bundle, capsys, monkeypatch):
+def test_an_unreadable_file_is_reported_and_left_out(tmp_path, bundle, capsys, monkeypatch):
     """Where permissions mean nothing, as to root, opening is refused by hand."""
     scans = folder(tmp_path / "scans")
     picture(scans / "good.png")
@@ -193,7 +193,7 @@ def test_an_unreadable_file_is_told_and_left_out(tmp_path, bundle, capsys, monke
     assert len(json.loads((tmp_path / "out/report.json").read_text())["results"]) == 1
 
 
-def test_the_good_are_done_and_the_bad_told(tmp_path, bundle, capsys):
+def test_the_good_are_done_and_the_bad_reported(tmp_path, bundle, capsys):
     scans = folder(tmp_path / "scans")
     picture(scans / "1.png"), nifti(scans / "2.nii.gz"), series(scans / "3", 1), sound_file(scans / "v.mha")
     bad = [

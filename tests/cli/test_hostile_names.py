@@ -1,4 +1,4 @@
-"""File names and prompts of any kind: done, written under names that every system takes, told on one line."""
+"""File names and prompts of any kind: done, written under names that every system takes, reported on one line."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import os
 import pytest
 
 from tests.bundles.small import picture
+from tests.cli.commands import segment
 from tests.cli.test_hostile import folder
-from tests.cli.test_main import segment
 from tests.limits import limited
 
 NAMES = [
@@ -27,7 +27,7 @@ NAMES = [
 
 
 @pytest.mark.parametrize("names", [None, "file"])
-def test_files_of_any_name_are_done_and_told_on_one_line(tmp_path, bundle, capsys, names):
+def test_files_of_any_name_are_done_and_reported_on_one_line(tmp_path, bundle, capsys, names):
     scans = folder(tmp_path / "scans")
     for seed, name in enumerate(NAMES):
         picture(scans / f"{name}.png", seed)
@@ -69,7 +69,7 @@ def test_equal_stems_stay_apart(tmp_path, bundle):
         ("../../etc", "etc"),
     ],
 )
-def test_prompts_of_any_kind_are_done_and_told_on_one_line(tmp_path, bundle, capsys, prompt, name):
+def test_prompts_of_any_kind_are_done_and_reported_on_one_line(tmp_path, bundle, capsys, prompt, name):
     source = picture(tmp_path / "a.png")
     with limited(5):
         assert segment(source, tmp_path / "out", bundle, "--preview", prompts=(prompt, "lungs")) == 0

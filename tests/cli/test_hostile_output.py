@@ -20,8 +20,8 @@ from safetensors.torch import save
 from monai_ext.cli.main import main
 from monai_ext.weights import load_weights, registry
 from tests.bundles.small import contents, picture
+from tests.cli.commands import segment
 from tests.cli.test_hostile import cut, flipped, folder
-from tests.cli.test_main import segment
 from tests.limits import limited
 from tests.weights.test_registry import Bomb
 
@@ -132,7 +132,7 @@ def test_weights_of_a_bundle_that_cannot_be_used_are_exit_3(tmp_path, bundle, ca
     else:
         model.write_text("weights")
     with limited(5):
-        assert segment(picture(tmp_path / "a.png"), tmp_path / "out", broken) == 3
+        assert segment(picture(tmp_path / "a.png"), tmp_path / "out", broken, "--trust") == 3
     err = capsys.readouterr().err
     assert err.startswith("error: ") and err.count("\n") == 1 and "model.pt" in err
     assert not (tmp_path / "out").exists()

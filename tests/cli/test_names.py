@@ -9,7 +9,7 @@ from pathlib import Path
 
 from monai_ext.cli.main import main
 from tests.bundles.small import contents, picture
-from tests.cli.test_main import segment
+from tests.cli.commands import segment
 
 
 def case(path: Path) -> str:

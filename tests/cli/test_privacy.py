@@ -19,7 +19,7 @@ from pydicom import DataElement, Dataset, dcmread
 
 from monai_ext.cli.main import main
 from tests.bundles.small import contents, noise, picture
-from tests.cli.test_main import segment
+from tests.cli.commands import segment
 from tests.io.dicom.dicom_files import write_series
 from tests.io.image_files import write_itk
 

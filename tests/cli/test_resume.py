@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from monai_ext.cli.main import STOPPED
+from monai_ext.cli.console import STOPPED
 from tests.bundles.small import contents, picture
-from tests.cli.test_main import segment
+from tests.cli.commands import segment
 
 
 @pytest.fixture

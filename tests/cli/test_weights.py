@@ -32,7 +32,7 @@ def server(tmp_path, monkeypatch):
         yield behaviour
 
 
-def test_fetching_tells_file_size_and_licence_then_that_it_is_ready(server, home, capsys):
+def test_fetching_prints_file_size_and_licence_then_that_it_is_ready(server, home, capsys):
     sha256 = registry.registered("small").sha256
     assert main(["weights", "fetch", "small"]) == 0
     assert capsys.readouterr().out.splitlines() == [
@@ -51,7 +51,7 @@ def test_quiet_says_nothing(server, capsys):
     assert (captured.out, captured.err) == ("", "")
 
 
-def test_the_list_tells_what_is_here(server, capsys, monkeypatch):
+def test_the_list_shows_what_is_here(server, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "120")
     main(["weights", "list"])
     assert "not fetched" in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""Everything wrong with the files of a data set is said at once, and its figures are right to the last digit."""
+"""Everything wrong with the files of a data set is reported together, and its figures are right to the last digit."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def test_volumes_have_millilitres_and_millimetres(tmp_path: Path) -> None:
     assert [axis["max"] for axis in kind["spacing_mm"]] == [1.0, 2.0, 5.0]
 
 
-def test_what_is_wrong_in_the_table_and_in_the_files_is_said_together(chest: Path) -> None:
+def test_what_is_wrong_in_the_table_and_in_the_files_is_reported_together(chest: Path) -> None:
     for case in "bcdef":
         grey(chest / f"{case}.png", ord(case))
     (chest / "a.png").write_text("not a picture")
@@ -164,7 +164,7 @@ def test_what_is_wrong_in_the_table_and_in_the_files_is_said_together(chest: Pat
         ((1,), {"classes": [1, 2]}, "no pixel of 2, which the item's classes name"),
     ],
 )
-def test_a_label_is_compared_with_what_its_item_says(
+def test_a_label_is_compared_with_the_facts_of_its_item(
     chest: Path, values: tuple, more: dict, problem: str
 ) -> None:
     mask(chest / "a_mask.png", *values)
@@ -200,7 +200,7 @@ def test_values_that_no_image_or_label_may_hold(
     assert (check.contents is None) == (not np.isfinite(image))
 
 
-def test_a_label_elsewhere_than_its_image_is_said_with_the_distance(tmp_path: Path) -> None:
+def test_a_label_at_another_position_than_its_image_is_reported_with_the_distance(tmp_path: Path) -> None:
     array = np.arange(60, dtype=np.float32).reshape(3, 4, 5) - 1000
     volume(tmp_path / "i.nii", array)
     volume(tmp_path / "l.nii", np.zeros((3, 4, 5), np.uint8), move=2.5)
@@ -219,7 +219,7 @@ def test_the_modality_of_dicom_contradicts_that_of_the_set(tmp_path: Path) -> No
     assert wrong.contents is not None and (wrong.contents.lowest, wrong.contents.highest) == (-1024, -965)
 
 
-def test_odd_things_are_noted_and_no_fault(tmp_path: Path) -> None:
+def test_what_is_odd_is_a_note_and_no_problem(tmp_path: Path) -> None:
     folder = write_table(
         tmp_path / "liver",
         "CT",
@@ -251,7 +251,7 @@ def test_one_image_under_two_names_is_found_by_its_pixels(chest: Path) -> None:
     ]
 
 
-def test_a_folder_without_a_table_is_told_what_to_do(tmp_path: Path, chest: Path) -> None:
+def test_a_folder_without_a_table_is_refused_with_what_to_do(tmp_path: Path, chest: Path) -> None:
     grey(tmp_path / "a.png", 0)
     for folder, reason in (
         (tmp_path / "none", "none: not there"),

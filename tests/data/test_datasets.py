@@ -1,4 +1,4 @@
-"""What a dataset.json becomes, and that everything wrong with it is said at once."""
+"""What a dataset.json becomes, and that everything wrong with it is reported together."""
 
 import json
 from collections import Counter
@@ -66,7 +66,7 @@ def test_a_list_of_ids_names_items_of_the_other_lists(chest):
     assert read_split(chest, "demo") == read_split(chest, "training")
 
 
-def test_unions_are_added_where_all_parts_are_annotated(chest):
+def test_unions_are_added_where_all_members_are_annotated(chest):
     unions = {"chest": ["left lung", "heart"], "none": ["left lung", "spleen"]}
     assert read_split(chest, "training", unions=unions)[0]["targets"]["chest"] == (1, 3)
     assert "none" not in read_split(chest, "training", unions=unions)[0]["targets"]
@@ -114,7 +114,7 @@ def test_a_parent_folder_pools_its_sets_and_passes_over_those_without_the_list(c
         find_sets(chest.parent, ["abdomen"])
 
 
-def test_everything_wrong_is_reported_at_once(tmp_path):
+def test_everything_wrong_is_reported_together(tmp_path):
     table = {
         "modality": {"0": "PET"},
         "labels": LABELS,
@@ -139,7 +139,7 @@ def test_everything_wrong_is_reported_at_once(tmp_path):
         assert problem in message
 
 
-def test_a_label_table_the_wrong_way_round_is_said(tmp_path):
+def test_a_label_table_the_wrong_way_round_is_reported(tmp_path):
     table = {"modality": "CT", "labels": {"background": 0, "liver": 1}, "training": [entry("a", "p")]}
     folder = write_set(tmp_path / "liver", table, ("a.png", "a_mask.png"))
     with pytest.raises(InputError, match="labels 'liver': the keys are label values"):

@@ -48,7 +48,7 @@ def sets(tmp_path):
     return write
 
 
-def test_an_item_asks_for_its_targets_and_for_absent_things(sets):
+def test_an_item_has_prompts_of_its_targets_and_absent_prompts(sets):
     folder = sets("chest", "X-ray", {"0": "background", "1": "lungs"})
     item = evaluation_items(folder, "validation", LIBRARY)[0]
     assert item["prompt"][0] == "lungs in an X-ray"
@@ -83,7 +83,7 @@ def test_labels_are_called_as_the_library_calls_them(sets):
     assert (item["prompt"], item["target"]) == (["tumour in a brain MRI"], ["brain tumour"])
 
 
-def test_a_target_without_words_in_the_library_is_asked_for_by_its_own_prompt(sets):
+def test_the_prompt_of_a_target_that_the_library_does_not_have_is_its_own(sets):
     labels = {"0": "background", "1": "wall", "2": "cavity"}
     folder = sets("heart", "MRI", labels, prompts={"1+2": ["left ventricle", "LV"], "2": ["LV cavity"]})
     item = evaluation_items(folder, "validation", LIBRARY, absent=0)[0]
@@ -96,7 +96,7 @@ def test_a_target_without_words_in_the_library_is_asked_for_by_its_own_prompt(se
         evaluation_items(folder, "validation", LIBRARY, wording="heldout")
 
 
-def test_heldout_wording_asks_for_every_paraphrase(sets):
+def test_heldout_wording_has_every_paraphrase(sets):
     folder = sets("chest", "X-ray", {"1": "lungs"})
     item = evaluation_items(folder, "validation", LIBRARY, wording="heldout", absent=1)[0]
     assert item["prompt"][:2] == ["airy part", "both"]
@@ -111,7 +111,7 @@ def test_nonsense_has_no_target(sets):
     assert item["target"] == item["values"] == ["", ""]
 
 
-def test_pictures_without_labels_are_asked_for_everything(sets):
+def test_pictures_without_labels_have_prompts_of_every_target(sets):
     folder = sets("control", "", {})
     (item,) = evaluation_items(folder, "images", LIBRARY)
     assert item["prompt"] == ["lungs in an X-ray", "polyp", "liver in CT", "tumour in a brain MRI"]
@@ -171,7 +171,7 @@ def stating(folder, **facts):
     (folder / "dataset.json").write_text(json.dumps(table))
 
 
-def test_a_level_asks_with_its_ensemble(sets):
+def test_the_prompt_of_a_level_is_its_ensemble(sets):
     folder = sets("chest", "X-ray", {"1": "lungs"})
     item = at_level(folder, "medclipsam_p4", absent=1)[0]
     assert item["texts"][0] == "Lungs 0.\nLungs 1.\nLungs 2.\nLungs 3.\nLungs 4."
@@ -182,7 +182,7 @@ def test_a_level_asks_with_its_ensemble(sets):
     assert "texts" not in evaluation_items(folder, "validation", LIBRARY)[0]
 
 
-def test_several_levels_are_parts_of_one_prompt(sets):
+def test_several_levels_are_groups_of_one_prompt(sets):
     folder = sets("chest", "X-ray", {"1": "lungs"})
     stating(folder, finding="tuberculosis")
     known, unknown, _ = at_level(folder, "medclipsam_p0+medclipsam_p1+medclipsam_p4", absent=0)
@@ -212,7 +212,7 @@ def test_a_label_may_imply_the_subtype(sets):
     assert (item["texts"], item["target"], item["subtype"]) == (["Glioma."], ["brain tumour"], ["glioma"])
 
 
-def test_a_level_without_enough_sentences_is_refused_for_targets_and_passed_over_for_absent_things(sets):
+def test_a_level_without_enough_sentences_is_refused_for_targets_and_passed_over_for_absent_prompts(sets):
     folder = sets("bowel", "endoscopy", {"1": "polyp"})
     with pytest.raises(InputError, match="averages 20 sentences; 'polyp' in 'endoscopy' has 5"):
         at_level(folder, "medclipsam_p6")
@@ -221,7 +221,7 @@ def test_a_level_without_enough_sentences_is_refused_for_targets_and_passed_over
     assert {item["texts"][1].split("\n")[0] for item in items} == {"Mass 0."}
 
 
-def test_every_level_can_be_asked_of_the_shared_data(shared_data):
+def test_every_level_has_prompts_for_the_shared_data(shared_data):
     library = PromptLibrary.load()
     for level in ("medclipsam_p0", "medclipsam_p3", "medclipsam_p5"):
         items = evaluation_items(shared_data, "validation", library, wording=level)
@@ -237,7 +237,7 @@ def test_every_level_can_be_asked_of_the_shared_data(shared_data):
     assert {len(item["texts"][0].split("\n")) for item in items} == {50}
 
 
-def test_what_cannot_be_asked_is_said(sets):
+def test_arguments_that_cannot_be_used_are_refused(sets):
     folder = sets("chest", "X-ray", {"1": "lungs"})
     with pytest.raises(
         InputError, match="'free'; choose from canonical, heldout, nonsense, medclipsam_p0 to"
@@ -249,7 +249,7 @@ def test_what_cannot_be_asked_is_said(sets):
         evaluation_items(folder, "images", LIBRARY)
 
 
-def test_the_shared_data_asks_for_library_targets_only(shared_data):
+def test_the_shared_data_has_library_targets_only(shared_data):
     library = PromptLibrary.load()
     items = evaluation_items(shared_data, "validation", library)
     assert {target for item in items for target in item["target"]} == {

@@ -1,4 +1,4 @@
-"""Captions are as true as they say, of pictures and of views of their parts."""
+"""The truth of captions, of pictures and of masked images of them."""
 
 import pytest
 import torch
@@ -39,7 +39,7 @@ def test_of_whole_pictures_true_captions_name_what_the_label_shows_and_others_sh
     assert kinds == set(areas)
 
 
-def test_pictures_that_may_be_mirrored_are_not_asked_for_sides():
+def test_captions_of_pictures_that_may_be_mirrored_name_no_sides():
     for item in drawn(data(absent=0.0)):
         mirrored = [text for text in item["prompt"] if text in OWN["lungs"]]
         sided = [text for text in item["prompt"] if names_side(text)]
@@ -48,7 +48,7 @@ def test_pictures_that_may_be_mirrored_are_not_asked_for_sides():
         assert mirrored or sided
 
 
-def test_a_plain_caption_tells_its_target_and_the_picture_what_it_shows():
+def test_a_plain_caption_has_the_number_of_its_target_and_the_picture_a_row_of_what_it_shows():
     items = data()
     names = {number: name for name, number in items.vocabulary.items()}
     for item, text, _, truth, _, asks in captions(drawn(items)):
@@ -60,18 +60,18 @@ def test_a_plain_caption_tells_its_target_and_the_picture_what_it_shows():
 
 
 def test_attributes_are_those_of_the_mask_and_wrong_ones_are_untrue():
-    told = list(captions(drawn(data(attributes=1.0, wrong=0.5, absent=0.0))))
-    right = [text for _, text, _, truth, _, _ in told if truth == 1]
-    wrong = [text for _, text, _, truth, _, _ in told if truth == 0]
+    found = list(captions(drawn(data(attributes=1.0, wrong=0.5, absent=0.0))))
+    right = [text for _, text, _, truth, _, _ in found if truth == 1]
+    wrong = [text for _, text, _, truth, _, _ in found if truth == 0]
     assert right
     assert wrong
     large = ("large", "large in size", "big")
     assert all(text.split(", ")[1:] for text in right + wrong)
     assert all(any(phrase in large for phrase in text.split(", ")) for text in right)
-    assert all(located == 0 and asks == UNKNOWN for _, _, _, truth, located, asks in told if truth == 0)
+    assert all(located == 0 and asks == UNKNOWN for _, _, _, truth, located, asks in found if truth == 0)
 
 
-def test_views_are_as_true_as_their_overlap_and_labels_lie_in_what_is_visible():
+def test_masked_images_are_as_true_as_their_overlap_and_labels_lie_in_what_is_visible():
     seen = set()
     for item, _, label, truth, located, _ in captions(drawn(data(masked_images=1.0), 300)):
         assert 0 <= truth <= 1
@@ -93,7 +93,7 @@ def test_the_same_seed_gives_the_same_items():
 
 
 @pytest.mark.parametrize("masked_images", [0.0, 1.0])
-def test_pictures_without_targets_are_only_asked_for_what_is_not_there(masked_images):
+def test_pictures_without_targets_have_only_absent_captions(masked_images):
     nothing = {
         "image": torch.full((3, 40, 40), 128, dtype=torch.uint8),
         "masks": torch.zeros(0, 40, 40, dtype=torch.uint8),

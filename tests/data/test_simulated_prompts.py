@@ -48,14 +48,14 @@ def test_no_jitter_changes_nothing():
     assert jittered_boxes(boxes, 0.0, 48, 48, RandomState(0)).equal(boxes)
 
 
-def test_the_centre_is_the_deepest_place_and_lies_in_objects_that_are_bent():
+def test_the_centre_is_the_deepest_pixel_and_lies_in_objects_that_are_bent():
     assert centre_point(block()).tolist() == [22, 12]  # the first of all that are as deep
     ring = block(10, 10, 21, 21) - block(14, 14, 13, 13)
     x, y = (int(v) for v in centre_point(ring))
     assert ring[y, x] == 1
 
 
-def test_points_say_rightly_whether_they_lie_in_the_object_and_the_first_does():
+def test_labels_of_points_are_right_and_the_first_point_lies_in_the_object():
     mask = block(10, 10, 21, 21) - block(14, 14, 13, 13)
     random = RandomState(0)
     seen = []
@@ -65,7 +65,7 @@ def test_points_say_rightly_whether_they_lie_in_the_object_and_the_first_does():
         inside = [int(mask[int(y), int(x)]) for x, y in points]
         assert labels.tolist() == inside and labels[0] == 1
         seen += labels.tolist()
-    assert 0.2 < 1 - np.mean(seen) < 0.34  # two thirds of them with a chance of .4
+    assert 0.2 < 1 - np.mean(seen) < 0.34  # two of three points, each with a probability of .4
 
 
 def test_points_around_an_object_are_near_it():
@@ -95,7 +95,7 @@ def test_a_rough_mask_overlaps_its_object_but_is_not_the_same(mask):
         assert not bool(((logits > 0) & ~grown).any()), f"seed {seed}"
 
 
-def test_specks_do_not_widen_a_box_and_real_parts_do():
+def test_specks_do_not_widen_a_box_and_real_components_do():
     mask = torch.zeros(60, 60)
     mask[10:30, 10:30] = 1
     mask[50, 55] = 1

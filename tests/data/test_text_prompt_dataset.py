@@ -47,7 +47,7 @@ def test_sides_are_not_guessed_from_one_part():
     assert split_sides(single) is None
 
 
-def test_a_present_target_is_asked_for_by_its_own_sentences():
+def test_the_prompt_of_a_target_that_is_shown_is_one_of_its_sentences():
     items = data(absent=0.0)
     own = {t: set(LIBRARY.training(t, "xray")) for t in ("lungs", "left lung", "right lung")}
     for index, target in enumerate(own):
@@ -93,7 +93,7 @@ def test_the_further_sentences_may_name_what_is_absent_but_the_first_does_not():
         assert first.any() and not second.any()
 
 
-def test_a_picture_of_nothing_medical_is_asked_for_targets_of_every_modality():
+def test_a_picture_of_nothing_medical_has_absent_prompts_of_every_modality():
     picture = {
         "image": torch.zeros(3, 8, 8, dtype=torch.uint8),
         "masks": torch.zeros(0, 8, 8, dtype=torch.uint8),
@@ -130,7 +130,7 @@ def test_seeding_reaches_the_augmentation():
     assert torch.equal(items[0]["image"], first)
 
 
-def test_a_target_of_the_users_own_is_asked_for_by_the_sets_sentences():
+def test_the_prompt_of_a_target_that_only_the_set_has_is_its_own_sentence():
     item = {**ITEM, "targets": {"widget": (1,)}, "prompts": {"widget": ["the widget", "a widget on film"]}}
     items = TextPromptDataset(
         [item], LIBRARY, lambda one: {**one, **chest()}, size=40, absent=0.0, rewording=0.0

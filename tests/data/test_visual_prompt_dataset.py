@@ -1,4 +1,4 @@
-"""Items of promptable training: objects that are there, and prompts that point at them as they lie after augmentation."""
+"""Items of visual-prompt training: objects of the image, and visual prompts for them as they lie after augmentation."""
 
 import numpy as np
 import torch
@@ -62,7 +62,7 @@ def test_prompts_belong_to_their_objects():
             assert [int(mask[int(y), int(x)]) for x, y in points] == labels.tolist()
 
 
-def test_the_first_object_is_the_items_own_target_and_parts_stand_for_it():
+def test_the_first_object_is_the_items_own_target_or_a_component_of_it():
     whole = data(components=0.0)
     assert len(whole) == 3  # lungs, left lung, right lung
     assert [int(whole[k]["label"][0].sum()) for k in range(3)] == [610, 360, 250]

@@ -94,7 +94,7 @@ class ReaderContract:
                 load_image([path], label=label)
             self.check_line(str(caught.value), path)
 
-    def test_files_of_one_place_become_channels_and_others_are_refused(
+    def test_files_of_one_position_become_channels_and_others_are_refused(
         self, tmp_path: Path, name: str
     ) -> None:
         for folder in ("a", "b", "c"):

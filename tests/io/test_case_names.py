@@ -19,7 +19,7 @@ from tests.io.dicom.dicom_files import write_series
 CASE = "case-0123456789ab"
 
 
-def test_a_file_is_called_as_sha256sum_says(tmp_path: Path) -> None:
+def test_a_file_is_named_by_its_sha256sum(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"input")
     digest = hashlib.sha256(b"input").hexdigest()
     assert input_hash(tmp_path / "a.png") == digest
@@ -52,14 +52,14 @@ def test_what_cannot_be_opened_is_bad_input(tmp_path: Path) -> None:
             input_hash(tmp_path / name)
 
 
-def test_a_message_tells_the_case_and_the_number_of_a_slice_instead_of_names(tmp_path: Path) -> None:
+def test_a_message_holds_the_case_and_the_number_of_a_slice_instead_of_names(tmp_path: Path) -> None:
     study = tmp_path / "Doe Jane"
     (study / "day 1").mkdir(parents=True)
     for name in ("Doe-b.dcm", "Doe.dcm", "17"):
         (study / "day 1" / name).write_bytes(b"DICM")
     assert without_names("Doe Jane: no slices.", study, CASE) == f"{CASE}: no slices."
-    told = "Doe Jane: a slice is missing between Doe.dcm and Doe-b.dcm (17.00 mm apart)."
-    assert without_names(told, study, CASE) == (
+    message = "Doe Jane: a slice is missing between Doe.dcm and Doe-b.dcm (17.00 mm apart)."
+    assert without_names(message, study, CASE) == (
         f"{CASE}: a slice is missing between file 3 and file 2 (17.00 mm apart)."
     )
     assert without_names("Doe-b.dcm: damaged.", study, CASE) == f"{CASE}: file 2: damaged."
@@ -70,8 +70,8 @@ def test_a_message_tells_the_case_and_the_number_of_a_slice_instead_of_names(tmp
 def test_members_of_an_archive_are_not_named(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "Doe.zip", "w") as archive:
         archive.writestr("Doe/first Doe.dcm", b"x")
-    told = without_names("first Doe.dcm: damaged in Doe.zip.", tmp_path / "Doe.zip", CASE)
-    assert told == f"{CASE}: file 2: damaged in {CASE}."
+    message = without_names("first Doe.dcm: damaged in Doe.zip.", tmp_path / "Doe.zip", CASE)
+    assert message == f"{CASE}: file 2: damaged in {CASE}."
 
 
 def load(item: dict) -> dict:

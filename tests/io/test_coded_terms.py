@@ -36,7 +36,7 @@ def test_categories_and_sides_are_those_of_their_context_groups() -> None:
     assert [one["code"] for one in TERMS["categories"].values()] == [group.value for group in groups]
 
 
-def test_a_name_stands_once() -> None:
+def test_names_become_unique() -> None:
     names = [name for entry in ENTRIES for name in (*entry["names"], *entry.get("pair", ()))]
     assert len(names) == len(set(names))
     assert all(name == name.casefold() for name in names)

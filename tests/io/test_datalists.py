@@ -82,7 +82,9 @@ def test_what_cannot_be_listed_gets_one_line(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"^a\.gif: not a format that is read"):
         list_cases(tmp_path / "a.gif")
     (tmp_path / "loop.png").symlink_to(tmp_path / "loop.png")
-    assert [case["case"] for case in list_cases(tmp_path)] == ["loop"]  # to be told, not passed over
+    assert [case["case"] for case in list_cases(tmp_path)] == [
+        "loop"
+    ]  # listed, so that reading it reports what is wrong
     os.mkfifo(tmp_path / "pipe.png")
     for name in ("loop.png", "pipe.png", "x" * 300 + ".png", "a.gif/b.png"):
         with pytest.raises(InputError) as caught:

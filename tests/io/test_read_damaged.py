@@ -27,11 +27,11 @@ def refused(path: Path) -> str:
             warnings.simplefilter("ignore")
             image = DisplayRange()(LOAD(path))
     except InputError as error:
-        said = str(error)
-        assert ": " in said and len(said) < 400
-        assert "\n" not in said
-        assert not any(word in said for word in (str(path.parent), "Doe", "secret-42"))
-        return said
+        message = str(error)
+        assert ": " in message and len(message) < 400
+        assert "\n" not in message
+        assert not any(word in message for word in (str(path.parent), "Doe", "secret-42"))
+        return message
     assert image.ndim in (3, 4) and image.shape[0] == 3 and min(image.shape) > 0
     assert 0 <= float(image.min()) <= float(image.max()) <= 1
     assert image.affine.shape == (4, 4) and image.affine.isfinite().all()
@@ -66,11 +66,11 @@ def test_a_damaged_file_is_read_or_refused(
     content, kind = damaged(files[chosen], rng)
     for file in files:
         (tmp_path / file).write_bytes(content if file == chosen else files[file])
-    said = refused(tmp_path / name)
-    print(f"{name}, seed {seed}: {kind} in {chosen}: {said or 'read'}")  # shown when an assertion fails
+    message = refused(tmp_path / name)
+    print(f"{name}, seed {seed}: {kind} in {chosen}: {message or 'read'}")  # shown when an assertion fails
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted(files)
     if kind == "cut" and name not in SERIES:
-        assert said.startswith(f"{name}: ")
+        assert message.startswith(f"{name}: ")
 
 
 @pytest.mark.parametrize("name", sorted(set(FORMATS) - {"s.zip"}))

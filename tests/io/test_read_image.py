@@ -80,14 +80,14 @@ def test_more_than_the_memory_holds_is_refused(tmp_path: Path, monkeypatch: pyte
 # several files, several sequences
 
 
-def test_files_of_one_place_become_channels(tmp_path: Path) -> None:
+def test_files_of_one_position_become_channels(tmp_path: Path) -> None:
     first, second = nifti(tmp_path / "a.nii", 1), nifti(tmp_path / "b.nii", 2)
     planes, meta = load_image([first, second])
     assert (planes.shape, planes[:, 0, 0, 0].tolist()) == ((2, 2, 2, 2), [1, 2])
     np.testing.assert_allclose(meta["affine"], AFFINE, atol=1e-6)
 
 
-def test_files_of_different_place_or_shape_are_refused(tmp_path: Path) -> None:
+def test_files_of_different_position_or_shape_are_refused(tmp_path: Path) -> None:
     first = nifti(tmp_path / "a.nii", 1)
     for name, shape, moved in (("moved", (2, 2, 2), 0.002), ("longer", (2, 2, 3), 0.0)):
         affine = AFFINE.copy()

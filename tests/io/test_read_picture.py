@@ -58,7 +58,7 @@ def test_deep_grey_tiff_keeps_its_values(tmp_path: Path, dtype: np.dtype, bits: 
     assert meta["bits"] == bits
 
 
-def test_sixteen_bits_of_colour_are_read_with_eight_and_say_so(tmp_path: Path) -> None:
+def test_sixteen_bits_of_colour_are_read_with_eight_and_a_warning(tmp_path: Path) -> None:
     pixels = np.array([[[0x1234, 0xFFFF, 0x00FF]]], dtype=">u2")
     planes, meta = load_picture(write_png(tmp_path / "c.png", 1, 1, 16, 2, b"\0" + pixels.tobytes()))
     assert planes.ravel().tolist() == [0x12, 0xFF, 0x00]
@@ -82,6 +82,24 @@ def test_every_orientation_arrives_upright(tmp_path: Path, orientation: int, suf
     exif[0x0112] = orientation
     Image.fromarray(np.ascontiguousarray(stored)).save(tmp_path / f"o.{suffix}", exif=exif)
     np.testing.assert_array_equal(load_picture(tmp_path / f"o.{suffix}")[0][0], GREY)
+
+
+def test_a_jpeg_arrives_upright_whatever_the_case_of_its_name(tmp_path: Path) -> None:
+    Image.fromarray(np.kron(GREY, np.ones((8, 8), np.uint8))).save(tmp_path / "p.JPG", quality=100)
+    np.testing.assert_allclose(load_picture(tmp_path / "p.JPG")[0][0, 4::8, 4::8], GREY, atol=1)
+
+
+def test_grey_stored_as_colour_has_one_channel(tmp_path: Path) -> None:
+    Image.fromarray(GREY).convert("RGB").save(tmp_path / "p.png")
+    np.testing.assert_array_equal(load_picture(tmp_path / "p.png")[0], GREY[None])
+
+
+def test_a_palette_is_colours_as_picture_and_numbers_as_label(tmp_path: Path) -> None:
+    picture = Image.fromarray(np.array([[0, 1], [2, 1]], dtype=np.uint8)).convert("P")
+    picture.putpalette([10, 20, 30, 40, 50, 60, 70, 80, 90])
+    picture.save(tmp_path / "p.png")
+    np.testing.assert_array_equal(load_picture(tmp_path / "p.png")[0][:, 0, 1], [40, 50, 60])
+    np.testing.assert_array_equal(load_picture(tmp_path / "p.png", label=True)[0], [[[0, 1], [2, 1]]])
 
 
 def test_one_bit_is_black_and_white_as_picture_and_0_and_1_as_label(tmp_path: Path) -> None:

@@ -99,7 +99,7 @@ class TestWithoutAffine:
             assert slice_view((1, 5, 6), None) == SliceView(0, 1, 2)
 
 
-def test_restore_undoes_show_for_all_views():
+def test_restore_undoes_show_for_all_displays():
     volume = torch.rand(2, 3, 4, 5)
     for axis, rows, columns in ((0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0)):
         for flips in ((False, False), (True, False), (False, True), (True, True)):
@@ -119,7 +119,7 @@ def test_restore_undoes_show_for_all_views():
         (np.eye(3), r"shape \(3, 3\)"),
     ],
 )
-def test_an_unusable_affine_says_what_is_wrong(affine, words):
+def test_an_unusable_affine_is_refused_with_the_reason(affine, words):
     with pytest.raises(InputError, match=words):
         slice_view((4, 5, 6), affine)
 

@@ -160,7 +160,7 @@ def test_images_and_candidates_are_encoded_once_for_all_prompts():
     results = list(clip_sam.segment_all(features, [Prompt((c,)) for c in ("red", "green", "blue")], 2))
     assert [int(one.stages["chosen"][1].nonzero()) for one in results] == [0, 1, 2]
     assert clip_sam.decoder.images == 2
-    assert (clip_sam.encoder.images, clip_sam.encoder.calls) == (6, 4)  # 3 masked images of an image, 2 in a call
+    assert (clip_sam.encoder.images, clip_sam.encoder.calls) == (6, 4)  # 3 masks of an image, 2 in a call
 
 
 def test_an_ensemble_of_texts_is_its_mean():

@@ -26,7 +26,7 @@ def mask(*boxes):
         ([(40, 60, 40, 60), (0, 2, 0, 2)], Attributes("", "one", "", "")),
     ],
 )
-def test_a_mask_has_size_number_and_place(boxes, expected):
+def test_a_mask_has_size_number_and_position(boxes, expected):
     assert Attributes.of(mask(*boxes)) == expected
 
 
@@ -36,17 +36,17 @@ def test_specks_below_a_tenth_of_the_largest_part_are_not_counted():
 
 
 def test_a_wrong_attribute_differs_in_that_one_only():
-    told = Attributes("small", "one", "upper", "first")
+    stated = Attributes("small", "one", "upper", "first")
     for name in WORDS:
-        other = told.wrong(name, RandomState(0))
-        different = [one for one in WORDS if getattr(one and other, one) != getattr(told, one)]
+        other = stated.wrong(name, RandomState(0))
+        different = [one for one in WORDS if getattr(one and other, one) != getattr(stated, one)]
         assert different == [name]
         assert getattr(other, name) in WORDS[name]
 
 
 def test_phrases_name_no_side_of_the_patient_alone():
-    told = Attributes("small", "one", "upper", "first")
-    phrases = {told.phrase("horizontal", RandomState(seed)) for seed in range(20)}
+    stated = Attributes("small", "one", "upper", "first")
+    phrases = {stated.phrase("horizontal", RandomState(seed)) for seed in range(20)}
     assert phrases == set(WORDS["horizontal"]["first"])
     assert all("image" in one or "picture" in one for one in phrases)
     assert all(

@@ -113,7 +113,7 @@ def test_what_encoders_may_learn_is_in_no_level_up_to_p7(levels):
             assert not {text for texts in each for text in texts} & asked
 
 
-def test_a_library_extended_by_them_asks_in_their_words_what_is_true(levels):
+def test_a_library_extended_by_them_has_their_true_sentences(levels):
     library = PromptLibrary.load()
     further = library.extended(levels.training())
     learnt = levels.training()["breast tumour"]["us"]
@@ -157,7 +157,7 @@ def test_the_facts_of_an_item_choose_the_subtype(levels):
         ),
     ],
 )
-def test_what_cannot_be_asked_is_said(levels, asked, reason):
+def test_arguments_that_cannot_be_used_are_refused(levels, asked, reason):
     with pytest.raises(InputError, match=reason):
         levels.words(*asked)
 
@@ -170,7 +170,7 @@ def test_a_target_of_two_modalities_needs_one_named(levels):
         levels.modality("prostate")
 
 
-def test_a_folder_without_levels_or_with_damage_is_said(tmp_path):
+def test_a_folder_without_levels_or_with_damage_is_refused(tmp_path):
     with pytest.raises(InputError, match="no prompt levels in the folder"):
         PromptLevels.load(tmp_path)
     (tmp_path / "us.json").write_text("{")

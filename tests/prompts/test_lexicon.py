@@ -1,4 +1,4 @@
-"""Prompts that name nothing are told from those that do by their words."""
+"""Text prompts that name nothing are recognised by their words."""
 
 import pytest
 
@@ -36,7 +36,7 @@ def test_a_text_without_a_taught_word_names_nothing(text):
     assert LEXICON.why_unknown(text) == "names nothing that these weights know"
 
 
-def test_a_misspelt_target_is_told_what_it_may_mean():
+def test_a_misspelt_target_gets_the_word_it_may_mean():
     assert LEXICON.why_unknown("pancras") == "names nothing that these weights know; did you mean 'pancreas'?"
 
 

@@ -31,7 +31,7 @@ def each_entry():
     return [(name, modality, entry) for name, by in RAW.items() for modality, entry in by.items()]
 
 
-def test_split_prompts_strips_and_drops_empty_parts():
+def test_split_prompts_strips_and_drops_empty_ones():
     assert split_prompts(" lungs ;heart;; left \n kidney; ") == ["lungs", "heart", "left kidney"]
     assert split_prompts(" ; ;") == []
     assert split_prompts("") == []

@@ -135,11 +135,11 @@ def test_the_same_seed_gives_the_same_texts():
     assert [first.nonsense() for _ in range(50)] == [second.nonsense() for _ in range(50)]
 
 
-def test_chance_zero_changes_nothing():
+def test_probability_zero_changes_nothing():
     assert all(text == result for text, result in reword(TRAIN, prob=0))
 
 
-def test_carriers_say_nothing():
+def test_carriers_name_nothing():
     sides, negations = {"left", "right", "lt", "rt", "side"}, {"no", "not", "never", "none", "without", "non"}
     sizes = {"small", "large", "big", "tiny", "little", "huge", "whole", "two", "both", "three", "single"}
     modalities = {

@@ -14,7 +14,6 @@ from torch.nn.functional import normalize
 from monai_ext.errors import InputError
 from monai_ext.saliency import M2IB
 from tests.networks.encoders.small_clip import CONFIGS, small
-from tests.saliency.work import work
 
 
 class Block(nn.Module):
@@ -115,25 +114,14 @@ def test_blocks_up_to_the_bottleneck_run_once_per_image_and_texts_once(tmp_path)
     assert read == [1, 1]
 
 
-def test_weights_of_the_network_cost_no_gradients(tmp_path):
-    encoder, method = small("ViT", tmp_path), M2IB(layer=0, steps=2)
-    assert work(method, encoder) == work(method, encoder.requires_grad_(False))
-
-
 @torch.no_grad()
-def test_a_map_depends_on_text_and_seed_and_on_nothing_drawn_elsewhere(tmp_path):
+def test_a_map_depends_on_the_seed(tmp_path):
     encoder, method = small("ViT", tmp_path), M2IB(layer=1, beta=0.01)
-    one, other = encoder.encode_text(["liver"]), encoder.encode_text(["lungs"])
+    text = encoder.encode_text(["liver"])
     features = method.encode(encoder, torch.rand(1, 3, 48, 48))
-    before = torch.get_rng_state()
-    found = method(encoder, features, one)
-    assert torch.equal(torch.get_rng_state(), before)
-    torch.randn(7)
-    assert torch.equal(method(encoder, features, one), found)
-    assert not torch.equal(method(encoder, features, other), found)
     another = copy.copy(method)
     another.seed = 5
-    assert not torch.equal(another(encoder, features, one), found)
+    assert not torch.equal(another(encoder, features, text), method(encoder, features, text))
 
 
 @pytest.mark.parametrize("layer", [3, -4])

@@ -1,4 +1,4 @@
-"""How much a method computes."""
+"""How much a saliency method computes."""
 
 from __future__ import annotations
 
@@ -32,5 +32,4 @@ def work(method: SaliencyMethod, encoder: VisionLanguageEncoder) -> int:
     features = method.encode(encoder, torch.rand(1, 3, *encoder.image_size))
     with Products() as products:
         method(encoder, features, features.embedding)
-    assert products.number.total() > 0
     return products.number.total()

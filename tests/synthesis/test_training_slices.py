@@ -21,7 +21,7 @@ def test_phantom_slices_keep_image_masks_facts_and_what_is_absent():
         assert all(torch.equal(mask, torch.tensor(one["masks"][name])) for name, mask in shown.items())
 
 
-def test_photographs_show_nothing_that_is_asked_for():
+def test_photographs_show_no_target():
     slices = photograph_slices(48, crops=2, collages=5)
     assert len(slices) == 3 * len(PHOTOGRAPHS) + 5
     assert all(one["image"].shape == (3, 48, 48) and one["targets"] == [] for one in slices)

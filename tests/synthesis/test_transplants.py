@@ -31,7 +31,7 @@ def slices():
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_a_tumour_appears_where_the_mask_says_and_changes_the_picture_only_near_it(seed):
+def test_a_tumour_appears_where_its_mask_is_and_changes_the_picture_only_near_it(seed):
     image, mask = transplant(np.random.default_rng(seed), *ILL, *HEALTHY)
     host = HEALTHY[0]
     assert image.shape == host.shape and image.dtype == np.float32

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from monai_ext.errors import InputError
-from monai_ext.logs import quiet
+from monai_ext.logs import suppress_logs
 
 NO_IMAGE = {"SEG", "SR", "PR", "KO", "REG", "DOC", "RTSTRUCT", "RTPLAN", "RTDOSE"}
 """Modalities of objects that are no images."""
@@ -179,7 +179,7 @@ def read_planes(file: Path) -> list[Plane]:
     try:
         if not is_dicom(file):
             raise InputError(f"{file.name}: no DICOM file, or a damaged one; copy it again or take it away.")
-        with file.open("rb") as stream, quiet("pydicom"):
+        with file.open("rb") as stream, suppress_logs("pydicom"):
             if b"1.2.840.10008.1.2.1.99\0" in stream.read(2048):  # could inflate to any size
                 raise InputError(
                     f"{file.name}: deflated DICOM is not read; convert it to Explicit VR Little Endian."

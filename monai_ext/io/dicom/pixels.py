@@ -16,7 +16,7 @@ import numpy as np
 from monai_ext.errors import InputError
 from monai_ext.io.dicom import gdcm
 from monai_ext.io.dicom.headers import Plane
-from monai_ext.logs import quiet
+from monai_ext.logs import suppress_logs
 
 TAGS = [
     "SamplesPerPixel",
@@ -103,7 +103,7 @@ def stored_values(file: Path, inverted: bool = False, decoded: Path | None = Non
         from pydicom.pixel_data_handlers.util import apply_modality_lut  # type: ignore[no-redef]
 
     try:
-        with quiet("pydicom"):
+        with suppress_logs("pydicom"):
             image = dcmread(file, force=True, specific_tags=TAGS)
             syntax = _transfer_syntax(image)
             if syntax not in PYDICOM and decoded is None:
@@ -176,7 +176,7 @@ def _copy_pixels(file: Path, copy: Path) -> None:
     )
 
     try:
-        with quiet("pydicom"):
+        with suppress_logs("pydicom"):
             image = dcmread(file, force=True, specific_tags=TAGS)
             image.pop("ModalityLUTSequence", None)
             several = int(image.get("NumberOfFrames") or 1) > 1

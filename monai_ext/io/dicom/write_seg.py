@@ -16,7 +16,7 @@ from monai_ext.io.coded_terms import PRIVATE, long_string, printable, term_of
 from monai_ext.io.dicom.archive import unpacked
 from monai_ext.io.dicom.series import Series, read_series
 from monai_ext.io.dicom.source import source_images
-from monai_ext.logs import quiet
+from monai_ext.logs import suppress_logs
 
 SERIES_NUMBER = 1000
 """Added to the number of the series that was segmented."""
@@ -64,10 +64,10 @@ def write_seg(
             raise InputError(
                 f"{source.name}: too few pixels for a DICOM SEG; write NIfTI with --format nifti."
             )
-        with quiet("pydicom", "highdicom"):
+        with suppress_logs("pydicom", "highdicom"):
             images, notes = source_images(found)
             seg = _segmentation(masks, prompts, found, images, algorithm)
-    with whole_file(path) as temporary, quiet("pydicom", "highdicom"):
+    with whole_file(path) as temporary, suppress_logs("pydicom", "highdicom"):
         seg.save_as(temporary, enforce_file_format=True)
     return notes
 

@@ -121,7 +121,7 @@ def test_figshare_patients_stay_whole_and_sizes_are_met(tmp_path):
     assert np.argwhere(label(tmp_path / "out", entries["0001"])).tolist() == [[1, 2], [1, 3], [1, 4]]
 
 
-def test_covid_lists_come_from_the_parts_of_the_release(tmp_path):
+def test_covid_lists_come_from_the_pools_of_the_release(tmp_path):
     source = miniatures.covid(tmp_path / "source")
     parts = {"Train": {"training": 7}, "Val": {"validation": 5}, "Test": {"test": 4}}
     recipe = small("covid_qu_ex", {"Train": 9, "Val": 9, "Test": 9}, parts)
@@ -195,7 +195,7 @@ def test_images_that_repeat_another_are_left_out(breast, tmp_path):
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_less_than_the_official_release_is_said_before_anything_is_written(name, breast, tmp_path):
+def test_less_than_the_official_release_is_refused_before_anything_is_written(name, breast, tmp_path):
     with pytest.raises(
         InputError, match=rf"source: \d+ of \d+ images of .* found; {name} needs .*, from http"
     ):
@@ -203,7 +203,7 @@ def test_less_than_the_official_release_is_said_before_anything_is_written(name,
     assert not (tmp_path / "out").exists()
 
 
-def test_counts_of_each_part_are_told(breast, tmp_path):
+def test_counts_of_each_pool_are_reported(breast, tmp_path):
     with pytest.raises(
         InputError, match="7 of 647 images of BUSI and 6 of 163 images of UDIAT found.*--partial"
     ):
@@ -242,7 +242,7 @@ def test_nothing_is_overwritten_and_the_source_is_left_alone(breast, tmp_path):
     assert tree(breast) == before
 
 
-def test_an_unpacked_twice_release_is_said(breast, tmp_path):
+def test_a_release_that_was_unpacked_twice_is_refused(breast, tmp_path):
     shutil.copytree(breast / "BUS", breast / "again" / "BUS")
     with pytest.raises(InputError, match="6 images stand twice, such as udiat_000001"):
         prepare(find_recipe("busi_udiat"), breast, tmp_path / "out", partial=True)
@@ -255,7 +255,7 @@ def test_the_facts_that_recipes_state_choose_prompts_of_subtypes():
     assert levels.subtypes("breast tumour", "us") == ["benign", "malignant"]
 
 
-def test_an_unknown_recipe_is_said():
+def test_an_unknown_recipe_is_refused():
     with pytest.raises(InputError, match="no recipe 'busi'; choose from busi_udiat, figshare_brain"):
         find_recipe("busi")
 
@@ -283,7 +283,7 @@ def test_matlab_7_3_is_read_with_h5py(tmp_path):
     assert (found["image"] == image).all() and found["label"] == 3 and found["PID"] == "100360"
 
 
-def test_matlab_7_3_without_h5py_says_what_to_install(tmp_path, monkeypatch):
+def test_matlab_7_3_without_h5py_is_refused_with_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "h5py", None)
     (tmp_path / "1.mat").write_bytes(b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM" + bytes(400))
     with pytest.raises(
@@ -292,7 +292,7 @@ def test_matlab_7_3_without_h5py_says_what_to_install(tmp_path, monkeypatch):
         read_struct(tmp_path / "1.mat", "cjdata", ["image"])
 
 
-def test_damaged_tables_and_matlab_files_are_said(tmp_path):
+def test_damaged_tables_and_matlab_files_are_refused(tmp_path):
     for name, content in (("1.mat", b"text"), ("2.mat", b"")):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(InputError, match=f"{name}: no whole MATLAB file with cjdata.PID"):

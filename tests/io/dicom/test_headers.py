@@ -15,7 +15,7 @@ from tests.io.dicom.dicom_files import write_enhanced, write_series
 VOLUME = np.arange(24).reshape(4, 3, 2)
 
 
-def test_frames_of_an_enhanced_file_have_a_place_each(tmp_path: Path) -> None:
+def test_frames_of_an_enhanced_file_have_a_position_each(tmp_path: Path) -> None:
     write_enhanced(tmp_path / "e.dcm", VOLUME, [(1, 2, 10), (1, 2, 7.5)], slopes=[2.0, 3.0])
     first, second = read_planes(tmp_path / "e.dcm")
     assert (first.frame, second.frame, second.frames) == (0, 1, 2)
@@ -30,14 +30,16 @@ def test_frames_of_an_enhanced_file_have_a_place_each(tmp_path: Path) -> None:
     )
 
 
-def test_an_enhanced_file_with_several_volumes_is_refused_with_what_tells_them_apart(tmp_path: Path) -> None:
+def test_an_enhanced_file_with_several_volumes_is_refused_with_what_distinguishes_them(
+    tmp_path: Path,
+) -> None:
     write_enhanced(tmp_path / "e.dcm", VOLUME, [(0, 0, 0), (0, 0, 0)])
     with pytest.raises(InputError, match=r"they differ in TemporalPositionIdentifier \(1, 2\)"):
         read_series(tmp_path / "e.dcm")
 
 
 @pytest.mark.parametrize("frames", [3, 2**31 - 1])
-def test_frames_without_a_place_are_refused(tmp_path: Path, frames: int) -> None:
+def test_frames_without_a_position_are_refused(tmp_path: Path, frames: int) -> None:
     write_series(tmp_path / "ct", VOLUME[..., :1], NumberOfFrames=frames)
     write_enhanced(tmp_path / "e.dcm", VOLUME, [(0, 0, 0), (0, 0, 1)], NumberOfFrames=frames)
     for path in (tmp_path / "ct", tmp_path / "e.dcm"):

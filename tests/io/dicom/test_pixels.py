@@ -178,9 +178,9 @@ def test_a_damaged_file_is_refused_in_one_line_or_read_whole(tmp_path: Path, see
     try:
         values = volume(tmp_path / "scan")
     except InputError as error:
-        said = str(error)
-        assert "\n" not in said
-        assert not any(word in said for word in (str(tmp_path), "Doe", "secret-42")), said
+        message = str(error)
+        assert "\n" not in message
+        assert not any(word in message for word in (str(tmp_path), "Doe", "secret-42")), message
     else:
         assert values.ndim == 3
         assert np.isfinite(values).all()

@@ -56,7 +56,7 @@ def test_files_without_preamble_are_found(tmp_path: Path) -> None:
     assert depths(read_series(tmp_path / "ct")) == [30, 35, 40, 45]
 
 
-def test_a_damaged_file_is_told_not_left_out(tmp_path: Path) -> None:
+def test_a_damaged_file_is_listed_not_left_out(tmp_path: Path) -> None:
     write_series(tmp_path / "ct", ZEROS)
     whole = (tmp_path / "ct/1-001.dcm").read_bytes()
     for damaged in (b"", whole[:100], b"x" * len(whole), whole[:200], whole[:400]):
@@ -121,7 +121,7 @@ def test_a_long_list_of_series_is_cut(tmp_path: Path) -> None:
 # what is no slice
 
 
-def test_localisers_captures_and_objects_are_left_out_and_told(tmp_path: Path) -> None:
+def test_localisers_captures_and_objects_are_left_out_with_a_warning(tmp_path: Path) -> None:
     write_series(tmp_path, ZEROS)
     write_series(tmp_path, ZEROS[..., :2], number=2, ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"])
     write_series(tmp_path, ZEROS[..., :1], number=3, SOPClassUID=SecondaryCaptureImageStorage)
@@ -162,7 +162,7 @@ def test_a_folder_without_dicom_is_refused(tmp_path: Path) -> None:
 # cases
 
 
-def test_copies_of_a_file_are_left_out_and_told(tmp_path: Path) -> None:
+def test_copies_of_a_file_are_left_out_with_a_warning(tmp_path: Path) -> None:
     write_series(tmp_path / "a", ZEROS)
     shutil.copytree(tmp_path / "a", tmp_path / "a/b")
     series = read_series(tmp_path / "a")
@@ -218,7 +218,7 @@ def test_x_ray_pictures_in_a_folder_are_a_case_each(tmp_path: Path) -> None:
     assert case_folders(tmp_path) == [tmp_path / "x"]
 
 
-def test_a_file_that_cannot_be_opened_is_told_unless_it_is_named_as_another_format(
+def test_a_file_that_cannot_be_opened_is_reported_unless_it_is_named_as_another_format(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_series(tmp_path / "ct", ZEROS)

@@ -38,7 +38,7 @@ def refusal(*planes: Plane) -> str:
 # where the stack lies
 
 
-def test_slices_are_ordered_along_their_normal_and_placed_in_ras() -> None:
+def test_slices_are_ordered_along_their_normal_with_an_affine_in_ras() -> None:
     planes, affine, warnings = stack("ct", [plane(5), plane(15), plane(0), plane(10)])
     assert [p.position[2] for p in planes if p.position] == [0, 5, 10, 15]
     np.testing.assert_allclose(affine, [[-1, 0, 0, -10], [0, -2, 0, -20], [0, 0, 5, 0], [0, 0, 0, 1]])
@@ -61,13 +61,13 @@ def test_an_oblique_stack_keeps_its_directions() -> None:
     np.testing.assert_allclose(affine[:3, 3], [-1, -2, 3])
 
 
-def test_one_slice_is_as_thick_as_it_says() -> None:
+def test_one_slice_is_as_thick_as_its_header_states() -> None:
     _, affine, warnings = stack("ct", [plane(7)])
     np.testing.assert_allclose(affine, [[-1, 0, 0, -10], [0, -2, 0, -20], [0, 0, 5, 7], [0, 0, 0, 1]])
     assert warnings == []
 
 
-def test_a_picture_without_a_place_lies_at_the_origin_with_the_spacing_of_its_detector() -> None:
+def test_a_picture_without_a_position_lies_at_the_origin_with_the_spacing_of_its_detector() -> None:
     picture = plane(position=None, orientation=None, thickness=None, spacing=(0.2, 0.1, "ImagerPixelSpacing"))
     _, affine, warnings = stack("x", [picture])
     np.testing.assert_allclose(affine, np.diag([-0.1, -0.2, 1, 1]))
@@ -76,7 +76,7 @@ def test_a_picture_without_a_place_lies_at_the_origin_with_the_spacing_of_its_de
     ]
 
 
-def test_a_picture_without_spacing_is_told() -> None:
+def test_a_picture_without_spacing_has_a_warning() -> None:
     _, affine, warnings = stack("x", [plane(position=None, orientation=None, thickness=None, spacing=None)])
     np.testing.assert_allclose(affine, np.diag([-1, -1, 1, 1]))
     assert warnings == ["no pixel spacing in the DICOM file: 1 mm is assumed, sizes in mm are not right"]
@@ -92,13 +92,13 @@ def test_distances_within_one_per_cent_are_even(last: float) -> None:
     np.testing.assert_allclose(affine[2, 2], last / 2)
 
 
-def test_distances_up_to_ten_per_cent_off_are_told() -> None:
+def test_distances_up_to_ten_per_cent_off_have_a_warning() -> None:
     _, affine, warnings = stack("ct", [plane(0), plane(5), plane(10), plane(15.2)])
     assert warnings == ["slice distances vary from 5.00 to 5.20 mm, their mean is used"]
     np.testing.assert_allclose(affine[2, 2], 15.2 / 3)
 
 
-def test_a_missing_slice_is_refused_with_its_place() -> None:
+def test_a_missing_slice_is_refused_with_its_neighbours() -> None:
     assert refusal(*map(plane, (0, 5, 15, 20, 25))) == (
         "ct: a slice is missing between 5.dcm and 15.dcm (10.00 mm apart, others 5.00 mm);"
         " complete the series."
@@ -114,7 +114,7 @@ def test_uneven_distances_are_refused(depths: tuple[float, ...]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("marks", "told"),
+    ("marks", "differences"),
     [
         (((), ()), ""),
         (((("EchoTime", "9.2"),), (("EchoTime", "14"),)), "; they differ in EchoTime (9.2, 14)"),
@@ -124,14 +124,16 @@ def test_uneven_distances_are_refused(depths: tuple[float, ...]) -> None:
         ),
     ],
 )
-def test_two_slices_at_one_position_are_refused_with_what_tells_them_apart(marks: tuple, told: str) -> None:
+def test_two_slices_at_one_position_are_refused_with_what_distinguishes_them(
+    marks: tuple, differences: str
+) -> None:
     pairs = [
         plane(z, marks=m, instance=f"{z}{n}", file=Path(f"{z}{'ab'[n]}.dcm"))
         for z in (0, 5)
         for n, m in enumerate(marks)
     ]
     assert refusal(*pairs) == (
-        f"ct: two slices at one position (0a.dcm, 0b.dcm{told}); give one folder per time point, echo or"
+        f"ct: two slices at one position (0a.dcm, 0b.dcm{differences}); give one folder per time point, echo or"
         " reconstruction."
     )
 

@@ -155,7 +155,7 @@ def test_the_frames_of_an_enhanced_file(tmp_path: Path, case: str) -> None:
     np.testing.assert_array_equal(on_planes(seg, SHAPE)[..., frames], masks)
 
 
-def test_several_enhanced_files_are_placed_though_not_referred_to_frame_by_frame(tmp_path: Path) -> None:
+def test_several_enhanced_files_have_positions_though_not_referred_to_frame_by_frame(tmp_path: Path) -> None:
     series = generate_uid()
     for part in range(2):
         positions = [(10.0, 20.0, 30.0 + 5 * z) for z in range(3 * part, 3 * part + 3)]
@@ -198,7 +198,7 @@ def test_the_same_masks_give_the_same_bytes_and_others_other_uids(
     assert first.SOPInstanceUID == first.file_meta.MediaStorageSOPInstanceUID
 
 
-def test_segments_say_what_they_are_and_what_made_them(tmp_path: Path) -> None:
+def test_segments_state_what_they_are_and_what_made_them(tmp_path: Path) -> None:
     prompts = ["liver", "left kidney", "brain metastasis", "肺 🫁 \\ " + "x" * 99, ""]
     seg = segment(write(tmp_path / "ct"), some_masks(prompts=5), prompts)
     items = seg.SegmentSequence
@@ -257,7 +257,7 @@ def test_nothing_found_at_all_is_one_empty_frame_a_segment(tmp_path: Path, kind:
 
 
 @pytest.mark.parametrize("modality", ["DX", "CR", "CT"])
-def test_a_single_image_without_a_place(tmp_path: Path, modality: str) -> None:
+def test_a_single_image_without_a_position(tmp_path: Path, modality: str) -> None:
     classes = {
         "DX": "1.2.840.10008.5.1.4.1.1.1.1",
         "CR": "1.2.840.10008.5.1.4.1.1.1",
@@ -298,7 +298,7 @@ def test_slices_that_are_nearly_even_stay_on_their_images(tmp_path: Path) -> Non
     }
 
 
-def test_what_the_files_lack_is_made_up_and_told(tmp_path: Path) -> None:
+def test_what_the_files_lack_is_made_up_with_a_warning(tmp_path: Path) -> None:
     write_series(tmp_path / "ct", np.zeros(SHAPE), SOPClassUID="1.2.3", SOPInstanceUID="1.2.9")
     notes = write_seg(tmp_path / "s.dcm", some_masks(), PROMPTS, tmp_path / "ct", "", MODEL)
     assert notes == [
@@ -373,9 +373,9 @@ def test_of_the_patient_it_holds_no_more_than_the_patient_module_must(
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         notes = write_seg(tmp_path / "s.dcm", some_masks(), PROMPTS, source, "", MODEL)
-    said = "".join(capfd.readouterr()) + caplog.text + str([str(w.message) for w in caught]) + str(notes)
-    assert "SENT" not in said
-    assert "Jane" not in said
+    output = "".join(capfd.readouterr()) + caplog.text + str([str(w.message) for w in caught]) + str(notes)
+    assert "SENT" not in output
+    assert "Jane" not in output
     content = (tmp_path / "s.dcm").read_bytes()
     assert b"SENT" not in content
     assert b"Jane" in content

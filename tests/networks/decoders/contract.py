@@ -169,7 +169,7 @@ class DecoderContract:
 
     # coordinates
 
-    @pytest.mark.parametrize("size", [(50, 70), (90, 64), (40, 300)])
+    @pytest.mark.parametrize("size", [(50, 70), (90, 64), (40, 300), (30, 24)])
     @torch.no_grad()
     def test_coordinates_are_pixels_of_the_image(self, network, size, monkeypatch):
         height, width = size
@@ -189,7 +189,7 @@ class DecoderContract:
         middle = [(place.left + right) / 2, (place.top + bottom) / 2]
         assert seen[0].points[0, 0].tolist() == pytest.approx(middle, abs=1e-3)
 
-    @pytest.mark.parametrize("size", [(50, 70), (90, 64), (40, 300)])
+    @pytest.mark.parametrize("size", [(50, 70), (90, 64), (40, 300), (30, 24)])
     def test_masks_come_back_to_where_the_prompts_were(self, network, size):
         height, width = size
         y0, y1, x0, x1 = height // 4, height // 2, width // 4, width // 2

@@ -125,7 +125,7 @@ def write_tokenizer(folder: Path) -> Path:
 
 
 def small(name: str, tmp_path: Path, **changes: Any) -> VisionLanguageEncoder:
-    """In evaluation; weights random everywhere, also where open_clip begins with zeros."""
+    """An encoder in evaluation mode with random weights everywhere, also where open_clip begins with zeros."""
     config = {**CONFIGS[name], **changes}
     files = write_tokenizer(tmp_path / "tokenizer") if "hf_model_name" in config["text_cfg"] else None
     encoder = VisionLanguageEncoder(config, text_files=files).eval()

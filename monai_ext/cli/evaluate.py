@@ -1,0 +1,115 @@
+"""``monai-ext evaluate``: the command, and the table of its figures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from monai_ext.bundle import runner
+from monai_ext.bundle.check import find_trusted_bundle
+from monai_ext.cli.console import reporting
+from monai_ext.cli.options import (
+    BatchSize,
+    Bundle,
+    Data,
+    Debug,
+    Device,
+    Output,
+    Quiet,
+    Sets,
+    Trust,
+    Variant,
+    set_names,
+)
+
+STAGES = {
+    "oracle_iou": "IoU of best candidate",
+    "saliency_dice": "Dice of saliency",
+    "coarse_dice": "of coarse mask",
+    "refined_dice": "of refined mask",
+}
+
+
+def evaluate(
+    bundle: Bundle,
+    data: Data,
+    split: Annotated[str, typer.Option(help="A list of dataset.json, such as validation.")],
+    output: Output,
+    variant: Variant = None,
+    trust: Trust = False,
+    sets: Sets = None,
+    wording: Annotated[
+        str,
+        typer.Option(
+            help="The prompts: canonical, one per target; heldout, paraphrases kept out of training; nonsense; or"
+            " prompt levels, medclipsam_p0 to p9 (odd ones name the true subtype: an oracle), several joined by +."
+        ),
+    ] = "canonical",
+    overlays: Annotated[
+        Literal["some", "all"],
+        typer.Option(help="Pictures: of the worst, median and best case of each target, or of all cases."),
+    ] = "some",
+    device: Device = runner.AUTO,
+    batch_size: BatchSize = None,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Score a bundle on labelled images; writes metrics.json, cases.csv and pictures of some cases."""
+    with reporting(debug):
+        figures = runner.run_evaluate(
+            find_trusted_bundle(bundle, variant or (), trust),
+            data,
+            split,
+            output,
+            variants=variant or (),
+            sets=set_names(sets),
+            wording=wording,
+            overlays=overlays,
+            device=device,
+            batch_size=batch_size,
+        )
+    if not quiet:
+        print_figures(figures, output)
+
+
+def print_figures(figures: dict[str, Any], output: Path) -> None:
+    """The table of an evaluation, see :func:`monai_ext.bundle.runner.run_evaluate`."""
+    stages = {name: title for name, title in STAGES.items() if name in figures["pooled"]}
+    metrics = ("iou", *stages, "nsd")
+    table = Table(
+        "target",
+        "Dice",
+        "95 % interval",
+        "IoU",
+        *stages.values(),
+        "NSD",
+        "images",
+    )
+    rows = [*figures["targets"].items(), ("all", figures["pooled"]), *figures.get("difficulty", {}).items()]
+    for name, scores in rows:
+        if not scores:
+            continue
+        interval = scores["dice"]["ci95"]
+        cells = [_figure(scores[m]["mean"]) if m in scores else "" for m in metrics]
+        span = f"{interval[0]:.3f} to {interval[1]:.3f}" if interval else ""
+        table.add_row(name, _figure(scores["dice"]["mean"]), span, *cells, str(scores["dice"]["n"]))
+    Console().print(table)
+    presence = figures["presence"]
+    print(
+        f"presence: AUC {_figure(presence['auc'])} over {presence['n']} prompts; masks that are not empty for "
+        f"absent things: {_figure(presence['false_positive_rate'])}"
+    )
+    if wording := figures.get("wording"):
+        named, asked = wording["oracle"], wording["oracle"] + wording["generic"]
+        print(f"words: {named} of {asked} prompts name the true subtype, taken from the annotation (oracle)")
+    print(f"figures → {output / 'metrics.json'}, {output / 'cases.csv'}")
+    if figures.get("overlays"):
+        print(f"pictures of cases, reference and result as contours → {output / 'overlays'}")
+
+
+def _figure(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.3f}"
