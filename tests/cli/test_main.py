@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from monai_ext.cli.main import main
 from tests.bundles.small import picture
 from tests.cli.commands import segment
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize("command", [["--help"], ["bundles"], ["segment", "--help"], ["tune", "--help"]])
