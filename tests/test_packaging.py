@@ -36,6 +36,7 @@ DISTRIBUTIONS = {
     "open_clip": "open_clip_torch",
     "monai.deploy": "monai-deploy-app-sdk",
     "skimage": "scikit-image",
+    "yaml": "pyyaml",
     "sklearn": "scikit-learn",
 }
 

@@ -92,7 +92,9 @@ def listed() -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for room in (*(f"monai.{room}" for room in ROOMS), "ignite.metrics"):
         for module in _modules(room):
-            found[module.__name__] = [name for name, kind in _defined(module) if _may_be_named(kind)]
+            found[module.__name__] = [
+                name for name, kind in _defined(module) if name[0].isupper() and _may_be_named(kind)
+            ]
     found["ignite.handlers"] = list(IGNITE_HANDLERS)
     found["torch.nn"] = _kinds(torch.nn, torch.nn.Module)
     found["torch.nn.parallel"] = ["DataParallel", "DistributedDataParallel"]
@@ -140,7 +142,7 @@ def _defined(module: ModuleType, functions: bool = False) -> Iterator[tuple[str,
 
 def _may_be_named(kind: type) -> bool:
     left_out = LEFT_OUT.get(kind.__module__, set())
-    if kind.__name__.startswith("_") or left_out is ... or kind.__name__ in left_out:
+    if left_out is ... or kind.__name__ in left_out:
         return False
     try:
         pretrained = inspect.signature(kind).parameters.get("pretrained")

@@ -64,8 +64,17 @@ class _Prepare:
     def __init__(self, task: TrainingTask) -> None:
         self.task = task
 
-    def __call__(self, batchdata: Mapping[str, Any], *args: Any, **kwargs: Any) -> tuple:
-        return self.task.prepare_batch(batchdata, *args, **kwargs), None, (), {}
+    def __call__(
+        self,
+        batchdata: Mapping[str, Any],
+        device: torch.device | None = None,
+        non_blocking: bool = False,
+        **kwargs: Any,
+    ) -> tuple[dict[str, Any], None, tuple, dict]:
+        def move(tensor: Tensor) -> Tensor:
+            return tensor.to(device, non_blocking=non_blocking, **kwargs)
+
+        return self.task.prepare_batch(batchdata, move), None, (), {}
 
 
 def _loss(scalars: Mapping[str, Tensor], _: None) -> Tensor:

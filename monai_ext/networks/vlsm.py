@@ -136,8 +136,8 @@ class Decoder(nn.Module):
         for block in self.blocks:
             x = block(x, text)
         coarse = self.coarse(x)
-        prompted = self.presence(torch.cat([pool(x), text], dim=1))[:, 0]
-        presence = product_logit(prompted.float(), maps["medical"].float())
+        prompt_logit = self.presence(torch.cat([pool(x), text], dim=1))[:, 0]
+        presence = product_logit(prompt_logit.float(), maps["medical"].float())
         x = self.fuse8(modulate(maps["8"], self.film8(text)) + self.up(self.lateral8(self.dropout(x))), text)
         fine = mix(self.up(self.coefficients(x)), maps["guide"])
         return fine, coarse, presence

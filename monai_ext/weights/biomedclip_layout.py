@@ -53,12 +53,12 @@ INDEX_TENSORS = ("position_ids", "token_type_ids")
 """Ends of the names of index tensors, which are no weights and which old versions of transformers saved."""
 
 
-def to_open_clip(state: Mapping[str, Tensor], what: str) -> dict[str, Tensor]:
+def to_open_clip(state: Mapping[str, Tensor], description: str) -> dict[str, Tensor]:
     """The state dict under open_clip's names.
 
     Args:
         state: tensors under the names of Hugging Face's CLIP.
-        what: what messages call the weights.
+        description: what messages call the weights.
 
     Raises:
         WeightsError: when a name is not one of that layout, or a block lacks its query, key or value.
@@ -83,20 +83,20 @@ def to_open_clip(state: Mapping[str, Tensor], what: str) -> dict[str, Tensor]:
             found[_join_key(modules[module], number, kind)] = value
         else:
             unknown.append(key)
-    _check_known(unknown, what, "of Hugging Face's CLIP")
+    _check_known(unknown, description, "of Hugging Face's CLIP")
     for key, three in fused.items():
         if sorted(three) != [0, 1, 2]:
-            raise WeightsError(f"{what}: query, key or value of {key} is missing; get the file again.")
+            raise WeightsError(f"{description}: query, key or value of {key} is missing; get the file again.")
         found[key] = torch.cat([three[i] for i in range(3)])
     return found
 
 
-def to_huggingface(state: Mapping[str, Tensor], what: str) -> dict[str, Tensor]:
+def to_huggingface(state: Mapping[str, Tensor], description: str) -> dict[str, Tensor]:
     """The state dict under the names of Hugging Face's CLIP.
 
     Args:
         state: tensors under the names of open_clip's BiomedCLIP.
-        what: what messages call the weights.
+        description: what messages call the weights.
 
     Raises:
         WeightsError: when a name is not one of that layout.
@@ -117,7 +117,7 @@ def to_huggingface(state: Mapping[str, Tensor], what: str) -> dict[str, Tensor]:
             found[_join_key(MODULES[module], number, kind)] = value
         else:
             unknown.append(key)
-    _check_known(unknown, what, "of open_clip's BiomedCLIP")
+    _check_known(unknown, description, "of open_clip's BiomedCLIP")
     return found
 
 
@@ -134,9 +134,9 @@ def _join_key(module: str, number: str, kind: str) -> str:
     return f"{module.replace('#', number)}.{kind}"
 
 
-def _check_known(unknown: list[str], what: str, layout: str) -> None:
+def _check_known(unknown: list[str], description: str, layout: str) -> None:
     if unknown:
         more = f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""
         raise WeightsError(
-            f"{what}: {', '.join(unknown[:3])}{more}: no names {layout}; this is another model, or another layout."
+            f"{description}: {', '.join(unknown[:3])}{more}: no names {layout}; this is another model, or another layout."
         )

@@ -63,12 +63,12 @@ def without_settings(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {key: value for key, value in state.items() if key not in SETTINGS}
 
 
-def as_float16(state: Mapping[str, Tensor], what: str) -> dict[str, Tensor]:
+def as_float16(state: Mapping[str, Tensor], description: str) -> dict[str, Tensor]:
     """Floating-point tensors in float16, others as they are, each contiguous with memory of its own, sorted by name.
 
     Args:
         state: tensors by name.
-        what: what the message calls the weights.
+        description: what the message calls the weights.
 
     Raises:
         WeightsError: when a value is beyond float16 (above 65504) or not finite.
@@ -79,7 +79,7 @@ def as_float16(state: Mapping[str, Tensor], what: str) -> dict[str, Tensor]:
     for key, value in sorted(state.items()):
         stored = value.to(torch.float16) if value.is_floating_point() else value
         if stored.is_floating_point() and not stored.isfinite().all():
-            raise WeightsError(f"{what}: {key} holds values that float16 cannot (above 65504 or NaN).")
+            raise WeightsError(f"{description}: {key} holds values that float16 cannot (above 65504 or NaN).")
         tensors[key] = stored.clone(memory_format=torch.contiguous_format)
     return tensors
 

@@ -100,7 +100,7 @@ def load_into(
     """Load weights into a network, in place, and log their licence.
 
     Args:
-        network: floating-point tensors are cast to the types of its own. A network with a method ``load(state, what)``
+        network: floating-point tensors are cast to the types of its own. A network with a method ``load(state, description)``
             reads the layout of its public files by that method.
         weights: name in the registry; or a name for each module of the network by its attribute:
             ``{"encoder": "oa-vit-b", "decoder": "sam-vit-b"}``.
@@ -142,12 +142,12 @@ def _load_registered(network: nn.Module, name: str) -> dict[str, str]:
     state = load_weights(name)
     recorded = store.read_record(name) if entry.source != "embedded" else None
     source = f"{entry.source}/{entry.file}"
-    what = f"weights {name!r} ({source})"
+    description = f"weights {name!r} ({source})"
     own = getattr(network, "load", None)
     if own is None:
-        copy_into(network, state, what)
+        copy_into(network, state, description)
     else:
-        own(state, what)
+        own(state, description)
     return {
         "name": name,
         "sha256": recorded.sha256 if recorded else entry.sha256 or "",
@@ -178,7 +178,7 @@ def _joined(records: list[dict[str, str]]) -> dict[str, str]:
     }
 
 
-def copy_into(network: nn.Module, state: Mapping[str, Tensor], what: str) -> None:
+def copy_into(network: nn.Module, state: Mapping[str, Tensor], description: str) -> None:
     """Copy tensors into a network; names, shapes and kinds of numbers must all match.
 
     Only a module's extra state, such as a list of words, may have another length.
@@ -186,7 +186,7 @@ def copy_into(network: nn.Module, state: Mapping[str, Tensor], what: str) -> Non
     Args:
         network: changed in place, or not at all.
         state: tensors by name.
-        what: what the message calls the weights.
+        description: what the message calls the weights.
 
     Raises:
         WeightsError: naming the first keys that do not fit.
@@ -212,7 +212,7 @@ def copy_into(network: nn.Module, state: Mapping[str, Tensor], what: str) -> Non
         if keys
     ]
     if found:
-        raise WeightsError(f"{what} do not fit {type(network).__name__}; {'; '.join(found)}.")
+        raise WeightsError(f"{description} do not fit {type(network).__name__}; {'; '.join(found)}.")
     network.load_state_dict(state)
 
 

@@ -394,8 +394,8 @@ CHANGES: dict[str, tuple[dict[str, Any], str, str]] = {
     "macro without a name": ({"x": "%\x00.json"}, "x", "from outside the bundle"),
     "macro made of keys": ({"FOLDER/evil.json": {"a": "%#x"}}, "FOLDER/evil.json", "looks like a file"),
     "code in a key": (
-        {"b": {"z": 1}, "open('CANARY', 'w') + @b": {"z": 3, "y": "$@#z"}},
-        *("open('CANARY', 'w') + @b#y", "refers to an entry relative"),
+        {"a": 1, "b": {"z": 2}, "a + open('CANARY', 'w').fileno() + @b": {"z": 3, "y": "$@#z"}},
+        *("a + open('CANARY', 'w').fileno() + @b#y", "refers to an entry relative"),
     ),
     "key that is code": ({"x": {"$open('CANARY', 'w')": 1}}, "x#$open('CANARY', 'w')", "a mark of MONAI's"),
     "key that is a reference": ({"x": {"@device": 1}}, "x#@device", "a mark of MONAI's"),

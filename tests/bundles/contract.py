@@ -25,6 +25,7 @@ from monai.bundle import ConfigParser, verify_net_in_out
 from monai.data import MetaTensor
 
 import monai_ext
+from monai_ext.bundle.check import check_bundle
 from monai_ext.bundle.configs import bundle_variants, read_configs
 from monai_ext.bundle.export import export
 from monai_ext.cli.main import main
@@ -135,6 +136,11 @@ class BundleContract:
             *(("docs", suffix) for suffix in (".md", ".txt", ".png")),
         }
         assert "Apache License" in (self.folder() / "LICENSE").read_text()
+
+    def test_the_strict_check_of_bundles_from_elsewhere_finds_nothing_in_it(self) -> None:
+        checked = check_bundle(self.folder(), "strict")
+        assert checked.findings == ()
+        assert checked.targets > 0
 
     def test_no_file_is_so_large_that_it_has_to_be_fetched(self) -> None:
         listed = ConfigParser.load_config_file(str(self.folder() / "large_files.yml"))

@@ -8,12 +8,22 @@ import sys
 import pytest
 
 from monai_ext.cli.main import main
+from monai_ext.resources import resource_path
 from tests.bundles.small import picture
 from tests.cli.commands import segment
 
 
-@pytest.mark.parametrize("command", [["--help"], ["bundles"], ["segment", "--help"], ["tune", "--help"]])
-def test_help_and_the_list_of_bundles_import_nothing_heavy(command):
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["--help"],
+        ["bundles"],
+        ["bundles", "check", str(resource_path("vlsm", "bundles"))],
+        ["segment", "--help"],
+        ["tune", "--help"],
+    ],
+)
+def test_help_and_what_is_read_of_bundles_import_nothing_heavy(command):
     code = (
         "import sys; from monai_ext.cli.main import main; code = main(sys.argv[1:]);"
         "print(code, [m for m in ('torch', 'monai', 'numpy', 'ignite', 'SimpleITK') if m in sys.modules])"

@@ -36,7 +36,7 @@ def image(tmp_path):
     return MetaTensor(torch.zeros(1), meta={"filename_or_obj": str(tmp_path / "a.png")})
 
 
-def test_results_and_failures_are_written_to_both_places(tmp_path, image):
+def test_results_and_failures_are_written_to_both_files(tmp_path, image):
     records = CaseRecords(tmp_path / "out", {"prompt": "lungs"}, ("vlsm", "0.1.0"), LOADED)
     writer = ReportWriter(records, torch.device("cpu"), tmp_path / "r.json", seed=3)
     row = {"case": "a", "prompt": "lungs", "mask": "a/lungs.png", "presence": 0.5}

@@ -1,4 +1,4 @@
-"""Coarse masks of a saliency, in exact numbers, and what becomes of a saliency that says nothing."""
+"""Coarse masks of a saliency, in exact numbers, and those of a constant saliency."""
 
 import numpy as np
 import pytest
@@ -6,15 +6,16 @@ import torch
 from monai.bundle import ConfigParser
 
 from monai_ext.errors import InputError
-from monai_ext.masks import CRFMask, DenseCRF, KMeansMask, OtsuMask, ThresholdMask
+from monai_ext.masks import CoarseMask, CRFMask, DenseCRF, KMeansMask, OtsuMask, ThresholdMask
+from tests.abstract import incomplete
 
-WAYS = {
+METHODS = {
     "threshold": ThresholdMask(),
     "otsu": OtsuMask(),
     "kmeans": KMeansMask(size=64),
     "crf": CRFMask(),
 }
-every_way = pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+every_method = pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
 
 
 def saliency_of_two():
@@ -30,15 +31,15 @@ def test_a_level_is_a_level():
     assert [int(ThresholdMask(level)(saliency, image).sum()) for level in (0.3, 0.5, 0.9)] == [180, 120, 0]
 
 
-def test_components_that_are_not_salient_enough_are_left_out():
+def test_components_of_low_confidence_are_left_out():
     saliency, image = saliency_of_two()
-    saliency[0, 0, 0, -1] = 1  # spread already; the 1 is a component of its own
+    saliency[0, 0, 0, -1] = 1  # in the range from 0 to 1 already; the 1 is a component of its own
     masks = {c: OtsuMask(confidence=c)(saliency, image)[0, 0] for c in (0, 0.5, 0.6, 0.95)}
     assert [int(mask.sum()) for mask in masks.values()] == [181, 121, 121, 1]
     assert masks[0.5][10:20, 8:20].all() and masks[0.95][0, -1]
 
 
-def test_confidence_is_that_of_the_saliency_spread_to_its_whole_range():
+def test_confidence_is_that_of_the_saliency_scaled_to_its_whole_range():
     saliency, image = saliency_of_two()
     assert OtsuMask()(saliency, image).equal(OtsuMask()(0.2 + saliency / 10, image))
 
@@ -50,7 +51,7 @@ def test_the_higher_cluster_keeps_its_largest_components():
     assert sizes == [120, 180, 180]
 
 
-def test_clusters_are_made_at_a_size_of_their_own():
+def test_clusters_are_made_at_their_own_size():
     saliency, image = saliency_of_two()
     large = torch.nn.functional.interpolate(saliency, (400, 480), mode="nearest")
     mask = KMeansMask(size=120)(large, image.repeat_interleave(10, 2).repeat_interleave(10, 3))
@@ -62,7 +63,7 @@ def test_clusters_are_made_at_a_size_of_their_own():
     assert mask[~edges].equal(wanted[~edges])
 
 
-def test_the_field_is_asked_with_the_saliency_as_it_is():
+def test_the_random_field_starts_from_the_unscaled_saliency():
     saliency, image = saliency_of_two()
     image[..., 10:20, 8:20] = 0.9
     field = DenseCRF(3, 3, 60, 5, 5, iterations=2)
@@ -72,55 +73,55 @@ def test_the_field_is_asked_with_the_saliency_as_it_is():
     assert int(ours.sum()) == 120 and ours[10:20, 8:20].all()
 
 
-@every_way
-def test_a_batch_gives_what_one_by_one_gives(way):
+@every_method
+def test_a_batch_gives_what_one_by_one_gives(method):
     saliency, image = torch.rand(3, 1, 9, 9), torch.rand(3, 3, 36, 48)
     saliency = torch.nn.functional.interpolate(saliency, (36, 48), mode="bilinear")
     saliency[1] = 0
-    masks = way(saliency, image)
+    masks = method(saliency, image)
     assert masks.shape == (3, 1, 36, 48) and masks.dtype == torch.bool
-    alone = [way(saliency[i : i + 1], image[i : i + 1]) for i in (2, 1, 0)]
+    alone = [method(saliency[i : i + 1], image[i : i + 1]) for i in (2, 1, 0)]
     assert torch.cat(alone[::-1]).equal(masks)
     assert masks.flatten(1).any(1).tolist() == [True, False, True]
 
 
-@every_way
+@every_method
 @pytest.mark.parametrize("value", [0.0, 0.4, 1.0])
-def test_a_constant_saliency_marks_nothing(way, value):
-    masks = way(torch.full((2, 1, 20, 30), value), torch.rand(2, 3, 20, 30))
+def test_a_constant_saliency_marks_nothing(method, value):
+    masks = method(torch.full((2, 1, 20, 30), value), torch.rand(2, 3, 20, 30))
     assert masks.shape == (2, 1, 20, 30) and not masks.any()
 
 
-@every_way
-def test_an_image_that_is_the_same_everywhere_hinders_nothing(way):
+@every_method
+def test_a_constant_image_changes_nothing(method):
     saliency, image = saliency_of_two()
-    mask = way(saliency, 0 * image)[0, 0]
+    mask = method(saliency, 0 * image)[0, 0]
     assert mask[12:18, 10:18].all() and not mask[:, -5:].any()
 
 
-@pytest.mark.parametrize("way", [ThresholdMask(), OtsuMask()], ids=["threshold", "otsu"])
-def test_a_single_salient_pixel_is_a_mask_of_one(way):
+@pytest.mark.parametrize("method", [ThresholdMask(), OtsuMask()], ids=["threshold", "otsu"])
+def test_a_single_salient_pixel_is_a_mask_of_one(method):
     saliency = torch.zeros(1, 1, 20, 30)
     saliency[0, 0, 7, 11] = 1
-    assert way(saliency, torch.rand(1, 3, 20, 30)).nonzero().tolist() == [[0, 0, 7, 11]]
+    assert method(saliency, torch.rand(1, 3, 20, 30)).nonzero().tolist() == [[0, 0, 7, 11]]
 
 
-@every_way
-def test_images_of_one_pixel_and_of_one_row_are_taken(way):
-    assert not way(torch.ones(1, 1, 1, 1), torch.rand(1, 3, 1, 1)).any()
-    row = way(torch.linspace(0, 1, 30)[None, None, None], torch.rand(1, 3, 1, 30))
+@every_method
+def test_images_of_one_pixel_and_of_one_row_are_taken(method):
+    assert not method(torch.ones(1, 1, 1, 1), torch.rand(1, 3, 1, 1)).any()
+    row = method(torch.linspace(0, 1, 30)[None, None, None], torch.rand(1, 3, 1, 30))
     assert row.shape == (1, 1, 1, 30) and row[..., -5:].all() and not row[..., :5].any()
 
 
-@every_way
+@every_method
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_values_that_are_not_finite_are_refused(way, value):
+def test_values_that_are_not_finite_are_refused(method, value):
     saliency, image = saliency_of_two()
     saliency[0, 0, 3, 4] = value
     with pytest.raises(InputError, match="the saliency .* NaN"):
-        way(saliency, image)
+        method(saliency, image)
     with pytest.raises(InputError, match="the image .* NaN"):
-        way(torch.rand(1, 1, 40, 48), image.clone().fill_(value))
+        method(torch.rand(1, 1, 40, 48), image.clone().fill_(value))
 
 
 @pytest.mark.parametrize("shape", [(1, 3, 20, 30), (2, 3, 40, 48), (1, 1, 40, 48)])
@@ -145,6 +146,11 @@ def test_settings_out_of_range_are_refused(kind, wrong):
         kind(**wrong)
 
 
-def test_a_config_makes_them():
+def test_a_configuration_builds_them():
     made = ConfigParser({"coarse": {"_target_": "monai_ext.masks.KMeansMask", "components": 2}})
     assert made.get_parsed_content("coarse").components == 2
+
+
+def test_a_coarse_mask_without_its_method_cannot_be_built():
+    with pytest.raises(TypeError, match="abstract method '?mask'?"):
+        incomplete(CoarseMask, "mask")()

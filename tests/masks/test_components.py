@@ -1,4 +1,4 @@
-"""Parts of a mask are counted and the largest kept."""
+"""Components of a mask are counted and the largest kept."""
 
 import pytest
 import torch

@@ -20,7 +20,7 @@ def network():
     torch.manual_seed(3)
     np.random.seed(3)
     sam = randomised(SAM(**SMALL), 0.1)
-    with torch.no_grad():  # as random weights have it, no mask is predicted to be any good
+    with torch.no_grad():  # random weights predict a low IoU for every mask
         sam.mask_decoder.iou_prediction_head.layers[-1].bias.add_(1)
     return sam
 
@@ -98,8 +98,8 @@ def test_small_holes_are_filled_and_small_islands_removed():
     mask[2:12, 2:12] = True
     mask[5:7, 5:7] = False  # a hole of 4
     mask[15:18, 15:18] = True  # an island of 9
-    tidy = without_small_regions(mask, 5)
-    assert tidy[5:7, 5:7].all() and tidy[15:18, 15:18].all() and tidy.sum() == 109
+    cleaned = without_small_regions(mask, 5)
+    assert cleaned[5:7, 5:7].all() and cleaned[15:18, 15:18].all() and cleaned.sum() == 109
     assert without_small_regions(mask, 9).sum() == 109
     assert without_small_regions(mask, 10).sum() == 100
     only = without_small_regions(mask, 150)

@@ -1,4 +1,4 @@
-"""What a vision-language encoder is shown of a candidate mask, in exact numbers."""
+"""Masked images as a vision-language encoder sees them, in exact numbers."""
 
 import pytest
 import torch
@@ -30,23 +30,23 @@ def shown(encoder, image, *masks, batch_size=4, **settings):
     )
 
 
-def displayed(encoder, view):
+def displayed(encoder, masked):
     """Back in display range."""
-    return view * encoder.std + encoder.mean
+    return masked * encoder.std + encoder.mean
 
 
 def test_outside_of_the_mask_is_black(encoder):
     image = torch.rand(1, 3, SIDE, SIDE)
     mask = rectangle(SIDE, SIDE, (10, 30), (5, 20))
-    (view,) = shown(encoder, image, mask, fill="black")
-    torch.testing.assert_close(displayed(encoder, view), image * mask, atol=1e-6, rtol=0)
+    (masked,) = shown(encoder, image, mask, fill="black")
+    torch.testing.assert_close(displayed(encoder, masked), image * mask, atol=1e-6, rtol=0)
 
 
 def test_a_pixel_half_in_the_mask_is_half_as_bright(encoder):
     image = torch.full((1, 3, SIDE, 4 * SIDE), 0.8)
     mask = rectangle(SIDE, 4 * SIDE, (0, SIDE), (0, 82))  # 4 columns become one, and 20.5 are inside
-    (view,) = shown(encoder, image, mask, fill="black")
-    row = displayed(encoder, view)[0, 0, 7]
+    (masked,) = shown(encoder, image, mask, fill="black")
+    row = displayed(encoder, masked)[0, 0, 7]
     torch.testing.assert_close(row[:19], torch.full((19,), 0.8))
     torch.testing.assert_close(row[22:], torch.zeros(SIDE - 22), atol=1e-6, rtol=0)
     assert float(row[20]) == pytest.approx(0.4, abs=1e-6)
@@ -55,9 +55,9 @@ def test_a_pixel_half_in_the_mask_is_half_as_bright(encoder):
 def test_a_crop_is_what_the_encoder_makes_of_the_box(encoder):
     image = torch.rand(1, 3, 60, 80)
     masks = rectangle(60, 80, (10, 30), (5, 25)), rectangle(60, 80, (0, 60), (0, 80))
-    (views,) = shown(encoder, image, *masks, fill="crop", crop_margin=0)
-    torch.testing.assert_close(views[:1], encoder.prepare(image[..., 10:30, 5:25]))
-    torch.testing.assert_close(views[1:], encoder.prepare(image))
+    (crops,) = shown(encoder, image, *masks, fill="crop", crop_margin=0)
+    torch.testing.assert_close(crops[:1], encoder.prepare(image[..., 10:30, 5:25]))
+    torch.testing.assert_close(crops[1:], encoder.prepare(image))
 
 
 def test_the_margin_of_a_crop_ends_at_the_image():
@@ -69,8 +69,8 @@ def test_the_margin_of_a_crop_ends_at_the_image():
 def test_outside_of_the_mask_is_blurred(encoder):
     image = torch.zeros(1, 3, SIDE, SIDE)
     image[..., 24, 24] = image[..., 4, 4] = 1
-    (view,) = shown(encoder, image, rectangle(SIDE, SIDE, (20, 28), (20, 28)), fill="blur", blur=1 / SIDE)
-    row = displayed(encoder, view)[0, 0]
+    (masked,) = shown(encoder, image, rectangle(SIDE, SIDE, (20, 28), (20, 28)), fill="blur", blur=1 / SIDE)
+    row = displayed(encoder, masked)[0, 0]
     weights = torch.exp(-0.5 * torch.arange(-3, 4.0) ** 2)  # a Gaussian of one pixel
     spot = torch.outer(weights, weights) / weights.sum() ** 2
     torch.testing.assert_close(row[1:8, 1:8], spot, atol=1e-6, rtol=0)
@@ -78,14 +78,14 @@ def test_outside_of_the_mask_is_blurred(encoder):
 
 
 @pytest.mark.parametrize("fill", ["black", "crop", "blur"])
-def test_views_come_in_batches_and_do_not_depend_on_them(encoder, fill):
+def test_masked_images_come_in_batches_and_do_not_depend_on_them(encoder, fill):
     torch.manual_seed(0)
     image = torch.rand(1, 3, 40, 60)
     masks = [rectangle(40, 60, (n, 20 + n), (2 * n, 30)) for n in range(5)]
-    parts = shown(encoder, image, *masks, batch_size=2, fill=fill)
-    assert [part.shape for part in parts] == [(2, 3, SIDE, SIDE)] * 2 + [(1, 3, SIDE, SIDE)]
+    chunks = shown(encoder, image, *masks, batch_size=2, fill=fill)
+    assert [chunk.shape for chunk in chunks] == [(2, 3, SIDE, SIDE)] * 2 + [(1, 3, SIDE, SIDE)]
     (whole,) = shown(encoder, image, *masks, batch_size=9, fill=fill)
-    assert torch.equal(torch.cat(parts), whole)
+    assert torch.equal(torch.cat(chunks), whole)
 
 
 @pytest.mark.parametrize("wrong", [{"fill": "white"}, {"crop_margin": -0.1}, {"blur": 0}, {"blur": 0.3}])

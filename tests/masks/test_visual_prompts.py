@@ -41,7 +41,7 @@ def test_points_lie_in_the_mask_and_none_twice():
         assert prompts.points.dtype == torch.float32 and prompts.boxes.shape == (0, 4)
 
 
-def test_every_pixel_is_as_likely():
+def test_every_pixel_has_the_same_probability():
     counts = torch.zeros(20, 24)
     for seed in range(2000):
         for x, y in VisualPrompts("points", count=3, seed=seed)(block()).points.long().tolist():

@@ -67,7 +67,7 @@ def test_a_method_without_a_map_cannot_be_built(base):
 
 class TestTexts:
     @torch.no_grad()
-    def test_a_prompt_longer_than_the_context_warns_once_and_what_is_cut_does_not_count(self, tmp_path):
+    def test_a_prompt_longer_than_the_context_warns_once_and_its_truncated_end_does_not_count(self, tmp_path):
         encoder, method = small("ViT", tmp_path), PatchText()
         features = method.encode(encoder, torch.rand(1, 3, 48, 48))
         kept = " ".join(["lung"] * 30)

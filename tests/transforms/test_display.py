@@ -43,7 +43,7 @@ def test_background_may_be_negative() -> None:
 
 
 @pytest.mark.parametrize(("modality", "lowest", "guess"), [("", -600.0, "CT"), ("", -400.0, "MR")])
-def test_a_guessed_modality_is_told(modality: str, lowest: float, guess: str) -> None:
+def test_a_guessed_modality_is_reported(modality: str, lowest: float, guess: str) -> None:
     image = volume([lowest, 0.0, 40.0, 240.0], modality=modality)
     shown = DisplayRange()(image)
     assert shown.meta["warnings"] == f"the file names no modality; by its intensities it was shown as {guess}"
@@ -57,7 +57,7 @@ def test_a_modality_of_the_file_decides_without_a_word() -> None:
     np.testing.assert_allclose(shown[0].ravel(), [0.4, 0.5, 1])
 
 
-def test_a_configured_modality_that_the_file_denies_is_told() -> None:
+def test_a_configured_modality_that_the_file_contradicts_is_reported() -> None:
     image = volume([-1000.0, 100.0], modality="MR")
     shown = DisplayRange("CT")(image)
     assert shown.meta["shown_as"] == "CT"

@@ -1,4 +1,4 @@
-"""The same patient, stored in every order that a format can express: the same mask in the same place.
+"""The same patient, stored in every order that a format can express: the same mask at the same position.
 
 Each volume is written to a file, read, segmented and turned back by the affine that was read. The segmenter marks
 what is bright of a half of the slice as shown, so that a mask that is mirrored, turned or shifted differs.
@@ -161,7 +161,7 @@ def test_the_mask_of_a_turned_2d_file_is_the_turned_mask(tmp_path: Path, kind: s
     assert count == (16 if kind == "NIfTI" else 8)
 
 
-def test_a_dicom_file_without_a_place_is_shown_as_stored(tmp_path: Path) -> None:
+def test_a_dicom_file_without_a_position_is_shown_as_stored(tmp_path: Path) -> None:
     array = numbers((6, 5, 1))
     write_series(
         tmp_path / "x",

@@ -34,7 +34,7 @@ def test_more_prompts_than_a_byte_counts_are_refused() -> None:
         LabelMap()(torch.ones(256, 1, 1))
 
 
-def test_ranks_order_the_masks_of_each_place() -> None:
+def test_ranks_order_the_masks_of_each_pixel() -> None:
     probabilities = torch.tensor([[0.9, 0.4, 0.6, 0.5], [0.7, 0.9, 0.6, 0.2], [0.8, 0.3, 0.7, 0.1]])
     ranks = mask_ranks(probabilities, 0.5)
     assert ranks.dtype == torch.uint8
@@ -53,7 +53,7 @@ def test_masks_and_label_map_of_ranks_are_those_of_probabilities(threshold: floa
         assert torch.equal(PromptMasks(0.5)(order), PromptMasks(threshold)(left))
 
 
-def test_more_masks_at_one_place_than_a_byte_counts_are_all_kept() -> None:
+def test_more_masks_at_one_pixel_than_a_byte_counts_are_all_kept() -> None:
     ranks = mask_ranks(torch.linspace(0.6, 0.9, 300)[:, None], 0.5)
     assert ranks.min() == 1 and ranks[-1] == 255 and ranks[-2] == 254
     assert PromptMasks()(ranks).sum() == 300

@@ -129,7 +129,7 @@ def test_a_seg_of_files_that_lack_what_it_needs_says_so(tmp_path: Path) -> None:
     assert second.startswith("judged present")
 
 
-def test_masks_of_a_dicom_folder_are_nifti_in_its_place_when_asked(tmp_path: Path) -> None:
+def test_masks_of_a_dicom_folder_are_nifti_where_that_format_is_chosen(tmp_path: Path) -> None:
     write_series(tmp_path / "ct", np.zeros((2, 3, 4)))
     item = segmented(tmp_path / "ct", torch.ones(1, 2, 3, 4))
     record = MaskSaveImaged(output_dir=tmp_path / "out", prompt="x", output_format="nifti")(item)["record"][0]
@@ -192,7 +192,7 @@ def test_warnings_of_the_image_come_first(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("prompt", "shown", "told"),
+    ("prompt", "shown", "reported"),
     [
         ("brain in an MRI scan", "CT", True),
         ("lungs in a chest X-ray", "CT", True),
@@ -204,9 +204,9 @@ def test_warnings_of_the_image_come_first(tmp_path: Path) -> None:
         ("liver in a CT scan", "", False),
     ],
 )
-def test_a_prompt_of_another_modality_is_told(prompt: str, shown: str, told: bool) -> None:
+def test_a_prompt_of_another_modality_is_reported(prompt: str, shown: str, reported: bool) -> None:
     sentence = f"'{prompt}' speaks of another kind of image: this one was shown as {shown}"
-    assert other_modality(prompt, {"shown_as": shown}) == (sentence if told else "")
+    assert other_modality(prompt, {"shown_as": shown}) == (sentence if reported else "")
 
 
 def test_prompts_that_give_one_file_name_do_not_overwrite_each_other(tmp_path: Path) -> None:

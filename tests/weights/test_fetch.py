@@ -96,7 +96,7 @@ def test_a_dropped_connection_is_taken_up_where_it_broke(tmp_path, home, server)
     assert len(lines) == 1
 
 
-def test_a_connection_that_brings_nothing_new_is_given_up_and_the_part_kept(tmp_path, home, server):
+def test_a_connection_that_brings_nothing_new_is_given_up_and_the_partial_file_kept(tmp_path, home, server):
     behaviour, address = server
     behaviour.drops = [5000, 0, 0, 0]
     registry = registry_of(tmp_path, f"{address}/{FILE}")
@@ -112,7 +112,7 @@ def test_a_connection_that_brings_nothing_new_is_given_up_and_the_part_kept(tmp_
     assert kept(home) == {FILE: CONTENT}
 
 
-def test_a_part_of_another_version_is_not_continued(tmp_path, home, server):
+def test_a_partial_file_of_another_version_is_not_continued(tmp_path, home, server):
     behaviour, address = server
     behaviour.drops = [5000, 0, 0, 0]
     registry = registry_of(tmp_path, f"{address}/{FILE}", sha256=None)
@@ -125,7 +125,9 @@ def test_a_part_of_another_version_is_not_continued(tmp_path, home, server):
 
 
 @pytest.mark.parametrize("sha256", ["", None], ids=["registered", "unregistered"])
-def test_without_a_version_a_part_is_continued_only_if_the_hash_is_known(tmp_path, home, server, sha256):
+def test_without_a_version_a_partial_file_is_continued_only_if_the_hash_is_known(
+    tmp_path, home, server, sha256
+):
     behaviour, address = server
     behaviour.etag, behaviour.drops = 'W/"weak"', [5000]
     fetch("small", registry=registry_of(tmp_path, f"{address}/{FILE}", sha256=sha256))
@@ -150,7 +152,7 @@ def test_a_server_that_ignores_ranges_and_always_breaks_is_given_up(tmp_path, se
     assert len(behaviour.sent) == 4  # the first, and three that brought nothing new
 
 
-def test_a_part_that_is_the_whole_file_is_verified_and_kept(tmp_path, home, server):
+def test_a_partial_file_that_is_the_whole_file_is_verified_and_kept(tmp_path, home, server):
     behaviour, address = server
     home.mkdir(parents=True)
     (home / f"{FILE}.partial").write_bytes(CONTENT)
@@ -159,7 +161,7 @@ def test_a_part_that_is_the_whole_file_is_verified_and_kept(tmp_path, home, serv
     assert kept(home) == {FILE: CONTENT}
 
 
-def test_a_part_longer_than_the_file_is_dropped(tmp_path, home, server):
+def test_a_partial_file_longer_than_the_file_is_dropped(tmp_path, home, server):
     behaviour, address = server
     home.mkdir(parents=True)
     (home / f"{FILE}.partial").write_bytes(CONTENT + b"x")
@@ -294,7 +296,7 @@ def test_a_disk_that_is_too_small_is_said_before_the_download(tmp_path, home, se
     assert kept(home) == {}
 
 
-def test_a_disk_that_fills_up_is_said_and_the_part_kept(tmp_path, home, server, monkeypatch):
+def test_a_disk_that_fills_up_is_reported_and_the_partial_file_kept(tmp_path, home, server, monkeypatch):
     behaviour, address = server
     behaviour.drops = [5000]
     calls = []
@@ -320,9 +322,9 @@ def test_a_home_that_cannot_be_written_is_named(tmp_path, server, monkeypatch):
         fetch("small", registry=registry_of(tmp_path, f"{address}/{FILE}"))
 
 
-@pytest.mark.parametrize("place", [FILE, f"small/{FILE}"])
-def test_a_folder_takes_the_place_of_the_network(tmp_path, home, place):
-    origin = tmp_path / "disk" / place
+@pytest.mark.parametrize("path", [FILE, f"small/{FILE}"])
+def test_a_folder_replaces_the_network(tmp_path, home, path):
+    origin = tmp_path / "disk" / path
     origin.parent.mkdir(parents=True)
     origin.write_bytes(CONTENT)
     lines: list[str] = []
@@ -389,7 +391,7 @@ def test_two_fetches_at_once_download_once(tmp_path, home, server):
     assert kept(home) == {FILE: CONTENT}
 
 
-def test_a_killed_process_leaves_a_part_that_the_next_goes_on_from(tmp_path, home, server):
+def test_a_killed_process_leaves_a_partial_file_that_the_next_goes_on_from(tmp_path, home, server):
     behaviour, address = server
     registry = registry_of(tmp_path, f"{address}/{FILE}")
     code = (

@@ -220,7 +220,7 @@ class PublicLayout(nn.Linear):
 
 
 @pytest.fixture
-def two_parts(tmp_path, monkeypatch):
+def two_modules(tmp_path, monkeypatch):
     """The registry of the process holds "plain" and "public", each a linear layer of a value of its own."""
     entries = {}
     (tmp_path / "registered" / "embedded").mkdir(parents=True)
@@ -244,8 +244,8 @@ def two_parts(tmp_path, monkeypatch):
     return network, entries
 
 
-def test_parts_have_weights_of_their_own_and_one_record(two_parts):
-    network, entries = two_parts
+def test_modules_have_weights_of_their_own_and_one_record(two_modules):
+    network, entries = two_modules
     record = load_into(network, {"second": "public", "first": "plain"})
     assert network.first.weight.tolist() == [[1, 1]] and network.second.weight.tolist() == [[2, 2]]
     assert record == {
@@ -257,14 +257,14 @@ def test_parts_have_weights_of_their_own_and_one_record(two_parts):
     }
 
 
-@pytest.mark.parametrize("parts", [{}, {"first": "plain"}, {"first": "plain", "third": "public"}])
-def test_weights_are_named_for_each_part_and_no_other(two_parts, parts):
+@pytest.mark.parametrize("modules", [{}, {"first": "plain"}, {"first": "plain", "third": "public"}])
+def test_weights_are_named_for_each_module_and_no_other(two_modules, modules):
     with pytest.raises(WeightsError, match="Module has the modules first, second: name weights for each"):
-        load_into(two_parts[0], parts)
+        load_into(two_modules[0], modules)
 
 
-def test_the_model_of_a_bundle_holds_all_parts(two_parts, tmp_path):
-    network, _ = two_parts
+def test_the_model_of_a_bundle_holds_all_modules(two_modules, tmp_path):
+    network, _ = two_modules
     save_model(tmp_path, network.state_dict())
     before = network.second.weight.clone()
     record = load_into(network, {"first": "plain", "second": "public"}, tmp_path)

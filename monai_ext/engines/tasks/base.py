@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
+
+Move = Callable[[Tensor], Tensor]
 
 
 class TrainingTask(nn.Module, ABC):
@@ -37,20 +39,12 @@ class TrainingTask(nn.Module, ABC):
         self.reference = None if reference is None else reference.requires_grad_(False).eval()
 
     @abstractmethod
-    def prepare_batch(
-        self,
-        batchdata: Mapping[str, Any],
-        device: str | torch.device | None = None,
-        non_blocking: bool = False,
-        **kwargs: Any,
-    ) -> dict[str, Any]:
+    def prepare_batch(self, batchdata: Mapping[str, Any], move: Move) -> dict[str, Any]:
         """What :meth:`forward` takes of a collated batch.
 
         Args:
             batchdata: of the data loader.
-            device: where tensors move.
-            non_blocking: see :meth:`torch.Tensor.to`.
-            kwargs: other arguments of :meth:`torch.Tensor.to`.
+            move: brings a tensor to the trainer's device.
 
         Raises:
             InputError: when the batch lacks what the task needs.

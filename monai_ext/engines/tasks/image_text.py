@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from monai_ext.engines.prepare_batch import item_prompts
-from monai_ext.engines.tasks.base import TrainingTask, full_precision
+from monai_ext.engines.tasks.base import Move, TrainingTask, full_precision
 
 LABELS = ("label", "truth", "located", "asks", "shows")
 
@@ -27,20 +26,15 @@ class ImageTextTask(TrainingTask):
         super().__init__(network)
         self.loss = loss
 
-    def prepare_batch(
-        self,
-        batchdata: Mapping[str, Any],
-        device: str | torch.device | None = None,
-        non_blocking: bool = False,
-        **kwargs: Any,
-    ) -> dict[str, Any]:
-        """``image``, ``captions`` (B lists of P) and ``labels``; arguments as in :meth:`TrainingTask.prepare_batch`.
+    def prepare_batch(self, batchdata: Mapping[str, Any], move: Move) -> dict[str, Any]:
+        """``image``, ``captions`` (B lists of P) and ``labels``.
 
         Args:
             batchdata: collated items of :class:`monai_ext.data.image_text_dataset.ImageTextDataset`.
+            move: see :meth:`TrainingTask.prepare_batch`.
         """
-        image = batchdata["image"].to(device, non_blocking=non_blocking, **kwargs)
-        labels = {key: batchdata[key].to(device, non_blocking=non_blocking) for key in LABELS}
+        image = move(batchdata["image"])
+        labels = {key: move(batchdata[key]) for key in LABELS}
         return {"image": image, "captions": item_prompts(batchdata, len(image)), "labels": labels}
 
     def forward(self, batch: Mapping[str, Any]) -> dict[str, Tensor]:

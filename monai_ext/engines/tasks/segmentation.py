@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import torch
-from monai.engines import default_prepare_batch
 from torch import Tensor
 
 from monai_ext.engines.prepare_batch import item_prompts
-from monai_ext.engines.tasks.base import TrainingTask, full_precision
+from monai_ext.engines.tasks.base import Move, TrainingTask, full_precision
 from monai_ext.errors import InputError
 from monai_ext.networks.segmenter import TextPromptedSegmenter
 
@@ -28,18 +26,13 @@ class SegmentationTask(TrainingTask):
         super().__init__(network)
         self.loss = loss
 
-    def prepare_batch(
-        self,
-        batchdata: Mapping[str, Any],
-        device: str | torch.device | None = None,
-        non_blocking: bool = False,
-        **kwargs: Any,
-    ) -> dict[str, Any]:
-        """``image``, ``prompt`` and ``target``; arguments as in :meth:`TrainingTask.prepare_batch`.
+    def prepare_batch(self, batchdata: Mapping[str, Any], move: Move) -> dict[str, Any]:
+        """The images, their text prompts and labels.
 
         Args:
             batchdata: ``image`` (B, 3, H, W), ``label`` (B, P, H, W), and ``prompt``: a list of P strings, or
                 one string where P is 1, for each of the B items; maybe ``medical`` (B,), see the loss.
+            move: see :meth:`TrainingTask.prepare_batch`.
 
         Returns:
             ``image``; ``prompt``, B strings, or B lists of P; ``target``, the label, or ``{"label", "medical"}`` where
@@ -48,9 +41,9 @@ class SegmentationTask(TrainingTask):
         Raises:
             InputError: when an item has no prompt, there is no label, or one is not for every prompt.
         """
-        images, labels = default_prepare_batch(dict(batchdata), device, non_blocking, **kwargs)
-        if labels is None:
+        if "label" not in batchdata:
             raise InputError("training batch without the key 'label'; every training item needs one.")
+        images, labels = move(batchdata["image"]), move(batchdata["label"])
         prompts = item_prompts(batchdata, len(images))
         if any(len(one) != labels.shape[1] for one in prompts):
             raise InputError(

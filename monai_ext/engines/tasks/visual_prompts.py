@@ -9,7 +9,7 @@ import torch
 from monai.engines import PrepareBatch
 from torch import Tensor
 
-from monai_ext.engines.tasks.base import TrainingTask, full_precision
+from monai_ext.engines.tasks.base import Move, TrainingTask, full_precision
 from monai_ext.networks.decoders.base import VisualPromptDecoder
 
 KINDS = ("box", "box+points", "points", "point", "box+mask", "point+mask")
@@ -48,25 +48,18 @@ class VisualPromptTask(TrainingTask):
         _check_kinds(kinds)
         self.loss, self.kinds, self.single = loss, dict(kinds), single
 
-    def prepare_batch(
-        self,
-        batchdata: Mapping[str, Any],
-        device: str | torch.device | None = None,
-        non_blocking: bool = False,
-        **kwargs: Any,
-    ) -> dict[str, Any]:
-        """``image``, ``label`` and ``prompts``; arguments as in :meth:`TrainingTask.prepare_batch`.
+    def prepare_batch(self, batchdata: Mapping[str, Any], move: Move) -> dict[str, Any]:
+        """The images, the labels of their objects, and one kind of visual prompt for all of them.
 
         Args:
             batchdata: collated items of :class:`monai_ext.data.visual_prompt_dataset.VisualPromptDataset`, which hold
                 every kind of prompt.
+            move: see :meth:`TrainingTask.prepare_batch`.
 
         Returns:
             ``image`` (B, 3, H, W), ``label`` (B, N, H, W) and ``prompts``, the keywords of the decoder's `forward`.
         """
-        image, label = (
-            batchdata[key].to(device, non_blocking=non_blocking, **kwargs) for key in ("image", "label")
-        )
+        image, label = move(batchdata["image"]), move(batchdata["label"])
         names = list(self.kinds)
         kind = names[int(torch.multinomial(torch.tensor([float(self.kinds[name]) for name in names]), 1))]
         count = self._count(kind, batchdata["points"].shape[2]) if "point" in kind else 0

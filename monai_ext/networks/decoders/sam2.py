@@ -95,17 +95,17 @@ class SAM2(VisualPromptDecoder):
         self.model = Sam2Model(config)
         self.image_size, self.mask_size, self.token_size = image_size, image_size // STRIDES[0], dim
 
-    def load(self, state: Mapping[str, Tensor], what: str) -> None:
+    def load(self, state: Mapping[str, Tensor], description: str) -> None:
         """Copy the weights of a public file, or this module's own, into it; all must fit.
 
         Args:
             state: tensors by name.
-            what: what messages call the weights.
+            description: what messages call the weights.
 
         Raises:
             WeightsError: naming the keys that do not fit.
         """
-        copy_into(self, published_weights(without_prefix(state, PREFIX)), what)
+        copy_into(self, published_weights(without_prefix(state, PREFIX)), description)
 
     def encode(self, image: Tensor) -> EncodedImages:
         letterbox = Letterbox.squash(image.shape[-2], image.shape[-1], self.image_size)

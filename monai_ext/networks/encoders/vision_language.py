@@ -110,12 +110,12 @@ class VisionLanguageEncoder(nn.Module):
             self._tokenizer = read_tokenizer(self.config, self.text_files)
         return self._tokenizer
 
-    def load(self, state: Mapping[str, Tensor], what: str) -> None:
+    def load(self, state: Mapping[str, Tensor], description: str) -> None:
         """Copy weights in the layout of open_clip's public files into the model; all must fit.
 
         Args:
             state: tensors by name, with or without this module's own prefix "model.".
-            what: what messages call the weights.
+            description: what messages call the weights.
 
         Raises:
             WeightsError: naming the keys that do not fit.
@@ -126,7 +126,7 @@ class VisionLanguageEncoder(nn.Module):
         state = {key: value for key, value in state.items() if key not in OBSOLETE_KEYS}
         if "positional_embedding" in state and hasattr(self.model, "text"):
             state = convert_to_custom_text_state_dict(state)
-        copy_into(self.model, state, what)
+        copy_into(self.model, state, description)
 
     def prepare(self, image: Tensor) -> Tensor:
         """Images as the image tower takes them: squashed to its input size and normalised.

@@ -31,13 +31,17 @@ GIVEN = {
 }
 
 
+def as_it_is(tensor):
+    return tensor
+
+
 def task(kinds, **more):
     return VisualPromptTask(CompactSAM(**SAM), VisualPromptLoss(), kinds, **more)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_kind_gives_what_its_name_says(kind):
-    batch = task({kind: 1}).prepare_batch(BATCH)
+    batch = task({kind: 1}).prepare_batch(BATCH, as_it_is)
     assert batch["image"] is BATCH["image"] and batch["label"] is BATCH["label"]
     asked = batch["prompts"]
     assert set(asked) - {"multimask"} == GIVEN[kind]
@@ -47,7 +51,7 @@ def test_each_kind_gives_what_its_name_says(kind):
 def test_kinds_come_as_often_as_they_are_weighted():
     torch.manual_seed(0)
     one = task({"box": 3, "points": 1, "point": 0})
-    drawn = [one.prepare_batch(BATCH)["prompts"] for _ in range(400)]
+    drawn = [one.prepare_batch(BATCH, as_it_is)["prompts"] for _ in range(400)]
     assert sum("boxes" in one for one in drawn) == pytest.approx(300, abs=35)
     assert all(one["multimask"] for one in drawn if "points" in one)
 
@@ -57,7 +61,7 @@ def test_points_are_one_or_several_and_agree_with_their_labels():
     one = task({"points": 1}, single=0.6)
     counts = []
     for _ in range(300):
-        points, labels = one.prepare_batch(BATCH)["prompts"]["points"]
+        points, labels = one.prepare_batch(BATCH, as_it_is)["prompts"]["points"]
         assert points.shape[:3] == labels.shape
         counts.append(points.shape[2])
     assert counts.count(1) == pytest.approx(300 * (0.6 + 0.4 / 3), abs=30)
@@ -66,7 +70,7 @@ def test_points_are_one_or_several_and_agree_with_their_labels():
 
 @pytest.mark.parametrize("kind", ["point", "point+mask"])
 def test_a_point_is_one(kind):
-    assert task({kind: 1}, single=0).prepare_batch(BATCH)["prompts"]["points"][0].shape[2] == 1
+    assert task({kind: 1}, single=0).prepare_batch(BATCH, as_it_is)["prompts"]["points"][0].shape[2] == 1
 
 
 def test_unknown_kinds_are_refused():
@@ -76,7 +80,7 @@ def test_unknown_kinds_are_refused():
 
 def test_the_loss_is_that_of_every_prompt_of_every_image():
     one = task({"box": 1})
-    batch = one.prepare_batch(BATCH)
+    batch = one.prepare_batch(BATCH, as_it_is)
     logits, iou = one.network(BATCH["image"], boxes=BATCH["boxes"])
     expected = VisualPromptLoss()(
         logits.flatten(0, 1), iou.flatten(0, 1), BATCH["label"].reshape(8, 1, 32, 32)

@@ -183,10 +183,12 @@ class DecoderContract:
         point = torch.tensor([[[[width / 2, height / 2]]]]), torch.ones(1, 1, 1)
         features = network.encode(torch.rand(1, 3, *size))
         network.predict(features, boxes=box, points=point)
-        place = features.letterbox
-        right, bottom = place.left + place.inner_width, place.top + place.inner_height
-        assert seen[0].boxes[0].tolist() == pytest.approx([place.left, place.top, right, bottom], abs=1e-3)
-        middle = [(place.left + right) / 2, (place.top + bottom) / 2]
+        letterbox = features.letterbox
+        right, bottom = letterbox.left + letterbox.inner_width, letterbox.top + letterbox.inner_height
+        assert seen[0].boxes[0].tolist() == pytest.approx(
+            [letterbox.left, letterbox.top, right, bottom], abs=1e-3
+        )
+        middle = [(letterbox.left + right) / 2, (letterbox.top + bottom) / 2]
         assert seen[0].points[0, 0].tolist() == pytest.approx(middle, abs=1e-3)
 
     @pytest.mark.parametrize("size", [(50, 70), (90, 64), (40, 300), (30, 24)])

@@ -15,14 +15,14 @@ class Painter(VisualPromptDecoder):
 
     image_size, mask_size, token_size = 64, 32, 2
 
-    def __init__(self, way):
+    def __init__(self, letterbox):
         super().__init__()
-        self.way = way
+        self.letterbox = letterbox
 
     def encode(self, image):
-        place = self.way(*image.shape[-2:], self.image_size)
+        placed = self.letterbox(*image.shape[-2:], self.image_size)
         mean = image.mean((1, 2, 3), keepdim=True)
-        return EncodedImages((mean.expand(-1, 1, 4, 4),), place)
+        return EncodedImages((mean.expand(-1, 1, 4, 4),), placed)
 
     def predict_flat(self, maps, prompts, multimask):
         centre = 2 * torch.arange(32) + 1.0
@@ -37,13 +37,13 @@ class Painter(VisualPromptDecoder):
         return low, low.mean((2, 3))
 
 
-WAYS = [Letterbox.squash, Letterbox.longest_side, Letterbox.centred]
+LETTERBOXES = [Letterbox.squash, Letterbox.longest_side, Letterbox.centred]
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("letterbox", LETTERBOXES)
 @pytest.mark.parametrize(("height", "width"), [(64, 128), (48, 32), (64, 64), (32, 48)])
-def test_a_box_is_painted_where_it_was_drawn(way, height, width):
-    network = Painter(way)
+def test_a_box_is_painted_where_it_was_drawn(letterbox, height, width):
+    network = Painter(letterbox)
     drawn = torch.tensor(
         [[[12.0, 0.0, 24.0, 24.0], [0.0, 12.0, 12.0, 24.0]]]
     )  # whole pixels of the low resolution

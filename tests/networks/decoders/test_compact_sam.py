@@ -49,7 +49,7 @@ def test_a_box_is_drawn_as_a_mask_at_the_resolution_of_masks():
     assert drawn[2].argmax() == 3 * 32 + 2  # a single pixel is half a cell: steep, but not inside
 
 
-def test_a_mask_prompt_takes_the_place_of_the_drawn_box():
+def test_a_mask_prompt_replaces_the_drawn_box():
     network = CompactSAM(**SMALL).eval()
     image, boxes = torch.rand(1, 3, 64, 64), torch.tensor([[[10.0, 20, 29, 59]]])
     with torch.no_grad():

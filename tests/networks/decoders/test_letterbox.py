@@ -1,4 +1,4 @@
-"""Prompts arrive at the right place of the square, and masks come back to where they were."""
+"""Prompts arrive at the right position of the square, and masks come back to where they were."""
 
 import pytest
 import torch
@@ -6,7 +6,7 @@ import torch
 from monai_ext.networks.blocks.content_crop import OUTSIDE_LOGIT
 from monai_ext.networks.decoders.letterbox import Letterbox
 
-WAYS = {
+LETTERBOXES = {
     "squash": Letterbox.squash(300, 500, 1024),
     "longest side": Letterbox.longest_side(300, 500, 1024),
     "padded around the centre": Letterbox.centred(150, 200, 256),
@@ -15,21 +15,21 @@ WAYS = {
 
 
 def test_a_squashed_box_is_scaled_along_each_axis():
-    box = WAYS["squash"].boxes(torch.tensor([50.0, 75.0, 250.0, 225.0]))
+    box = LETTERBOXES["squash"].boxes(torch.tensor([50.0, 75.0, 250.0, 225.0]))
     assert box.tolist() == pytest.approx([102.4, 256.0, 512.0, 768.0], abs=1e-4)
 
 
 def test_the_longest_side_fits_and_one_scale_serves_both_axes():
-    place = WAYS["longest side"]
-    assert (place.inner_height, place.inner_width, place.top, place.left) == (614, 1024, 0, 0)
-    box = place.boxes(torch.tensor([50.0, 75.0, 250.0, 225.0]))
+    letterbox = LETTERBOXES["longest side"]
+    assert (letterbox.inner_height, letterbox.inner_width, letterbox.top, letterbox.left) == (614, 1024, 0, 0)
+    box = letterbox.boxes(torch.tensor([50.0, 75.0, 250.0, 225.0]))
     assert box.tolist() == pytest.approx([102.4, 75 * 614 / 300, 512.0, 225 * 614 / 300], abs=1e-4)
 
 
 def test_a_small_image_is_shifted_to_the_centre_unscaled():
-    place = WAYS["padded around the centre"]
-    box = place.boxes(torch.tensor([10.0, 20.0, 110.0, 120.0]))
-    assert (place.top, place.left) == (53, 28)
+    letterbox = LETTERBOXES["padded around the centre"]
+    box = letterbox.boxes(torch.tensor([10.0, 20.0, 110.0, 120.0]))
+    assert (letterbox.top, letterbox.left) == (53, 28)
     assert box.tolist() == [38.0, 73.0, 138.0, 173.0]
 
 
@@ -44,39 +44,41 @@ def test_coordinates_are_those_of_segment_anything():
 
     boxes = torch.rand(7, 4) * 300
     theirs = ResizeLongestSide(1024).apply_boxes(boxes.numpy(), (300, 500))
-    ours = WAYS["longest side"].boxes(boxes)
+    ours = LETTERBOXES["longest side"].boxes(boxes)
     assert numpy.abs(ours.numpy() - theirs).max() < 1e-3  # of 1024 pixels, in float32
 
 
-@pytest.mark.parametrize("place", WAYS.values(), ids=WAYS)
-def test_an_image_and_a_box_around_its_content_arrive_together(place):
+@pytest.mark.parametrize("letterbox", LETTERBOXES.values(), ids=LETTERBOXES)
+def test_an_image_and_a_box_around_its_content_arrive_together(letterbox):
     x0, y0, x1, y1 = 40, 30, 120, 90
-    image = torch.zeros(1, 1, place.height, place.width)
+    image = torch.zeros(1, 1, letterbox.height, letterbox.width)
     image[..., y0:y1, x0:x1] = 1
-    inner = torch.nn.functional.interpolate(image, (place.inner_height, place.inner_width), mode="nearest")
+    inner = torch.nn.functional.interpolate(
+        image, (letterbox.inner_height, letterbox.inner_width), mode="nearest"
+    )
     rows, columns = (
-        (place.pad(inner)[0, 0] > 0).any(1).nonzero(),
-        (place.pad(inner)[0, 0] > 0).any(0).nonzero(),
+        (letterbox.pad(inner)[0, 0] > 0).any(1).nonzero(),
+        (letterbox.pad(inner)[0, 0] > 0).any(0).nonzero(),
     )
     found = [int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1]
-    box = place.boxes(torch.tensor([x0, y0, x1, y1])).tolist()
+    box = letterbox.boxes(torch.tensor([x0, y0, x1, y1])).tolist()
     assert found == pytest.approx(box, abs=1.0)
 
 
-@pytest.mark.parametrize("place", WAYS.values(), ids=WAYS)
-def test_a_mask_that_goes_to_the_square_comes_back_to_its_place(place):
-    mask = torch.full((1, 2, place.height, place.width), -8.0)
+@pytest.mark.parametrize("letterbox", LETTERBOXES.values(), ids=LETTERBOXES)
+def test_a_mask_that_goes_to_the_square_comes_back_to_its_position(letterbox):
+    mask = torch.full((1, 2, letterbox.height, letterbox.width), -8.0)
     mask[0, 0, 30:90, 40:120] = 8.0
     mask[0, 1, 100:, 150:] = 8.0
-    back = place.to_image(place.to_square(mask, place.side // 2))
+    back = letterbox.to_image(letterbox.to_square(mask, letterbox.side // 2))
     assert back.shape == mask.shape
     wrong = ((back > 0) != (mask > 0)).float().sum((2, 3))[0]
-    edge = torch.tensor([2 * (60 + 80), (place.height - 100) + (place.width - 150)])
+    edge = torch.tensor([2 * (60 + 80), (letterbox.height - 100) + (letterbox.width - 150)])
     assert bool((wrong <= 0.25 * edge).all())  # less than half a pixel of the low resolution along the edge
 
 
 def test_nothing_of_a_mask_is_in_the_padding():
-    square = WAYS["longest side"].to_square(torch.full((1, 1, 300, 500), 9.0), 256)
+    square = LETTERBOXES["longest side"].to_square(torch.full((1, 1, 300, 500), 9.0), 256)
     assert float(square[0, 0, 152, 255]) == pytest.approx(9.0, abs=1e-4)
     assert float(square[0, 0, 155:].max()) == pytest.approx(OUTSIDE_LOGIT, abs=1e-4)
 
@@ -86,6 +88,6 @@ def test_the_way_back_is_that_of_segment_anything():
 
     low = torch.randn(2, 3, 256, 256)
     sam = Sam.postprocess_masks
-    place = WAYS["longest side"]
+    letterbox = LETTERBOXES["longest side"]
     whole = type("Sam", (), {"image_encoder": type("Encoder", (), {"img_size": 1024})})
-    assert torch.equal(place.to_image(low), sam(whole, low, (614, 1024), (300, 500)))
+    assert torch.equal(letterbox.to_image(low), sam(whole, low, (614, 1024), (300, 500)))

@@ -88,7 +88,7 @@ def test_two_thirds_of_the_parameters_are_those_of_the_adapters():
     assert sum(one.numel() for one in adapters) == pytest.approx(180.5e6, abs=5e3)
 
 
-def test_a_small_image_lies_in_the_centre_of_nothing():
+def test_a_small_image_lies_in_the_centre_of_zeros():
     network = SAMMed2D(**SMALL)
     ready = network.prepare(torch.ones(1, 3, 20, 40), network.letterbox(20, 40))
     white = (255 - 123.675) / 58.395
@@ -110,5 +110,5 @@ def test_a_larger_image_is_squashed_without_interpolation():
 def test_the_order_of_colours_can_be_that_of_its_training():
     image = torch.rand(1, 3, 64, 64)
     network, swapped = SAMMed2D(**SMALL), SAMMed2D(**SMALL, bgr=True)
-    place = network.letterbox(64, 64)
-    assert torch.equal(network.prepare(image, place), swapped.prepare(image.flip(1), place))
+    letterbox = network.letterbox(64, 64)
+    assert torch.equal(network.prepare(image, letterbox), swapped.prepare(image.flip(1), letterbox))
