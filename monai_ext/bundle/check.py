@@ -108,4 +108,6 @@ def find_trusted_bundle(name: str | Path, variants: Sequence[str] = (), trust: b
 
 def _refusal(what: str, findings: Sequence[Finding], remedy: str) -> str:
     count = f"{len(findings)} finding{'s' if len(findings) > 1 else ''}"
-    return f"{what} is not run, {count}, the first: {findings[0]} {remedy}, or add --trust to run it as it is."
+    return (
+        f"{what} is not run, {count}, the first: {findings[0]} {remedy}, or add --trust to run it as it is."
+    )

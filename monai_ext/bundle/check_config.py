@@ -96,7 +96,9 @@ class ConfigCheck:
                 faults += [fault] if fault else []
             self.findings += [Finding(shown, "#".join(keys), *fault) for fault in faults]
             if len(keys) > DEEPEST:
-                self.findings.append(Finding(shown, "#".join(keys[:3]), f"is more than {DEEPEST} levels deep", "make it flat"))
+                self.findings.append(
+                    Finding(shown, "#".join(keys[:3]), f"is more than {DEEPEST} levels deep", "make it flat")
+                )
             elif isinstance(value, Mapping):
                 for key, inner in value.items():
                     parts = _parts(str(key), top=not keys)

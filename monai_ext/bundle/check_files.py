@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ast
 import configparser
-import importlib.machinery
 import os
 import pickletools
 import re
 import stat
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -19,11 +19,24 @@ from monai_ext.bundle.read_config import LARGEST, is_config, read_config
 from monai_ext.errors import InputError
 
 CODE = (
-    *importlib.machinery.all_suffixes(),  # MONAI's runner puts the bundle on sys.path
-    *(".pyo", ".pyw", ".pyd", ".pth", ".dll", ".dylib", ".exe", ".bat", ".cmd", ".ps1", ".sh", ".jar", ".js"),
-    *(".whl", ".egg", ".ipynb", ".pkl", ".pickle", ".joblib", ".dill", ".ts", ".pt2"),
+    *(".py", ".pyc", ".pyo", ".pyw", ".pyd", ".so", ".dll", ".dylib", ".pth", ".whl", ".egg", ".ipynb"),
+    *(
+        ".exe",
+        ".bat",
+        ".cmd",
+        ".ps1",
+        ".sh",
+        ".jar",
+        ".js",
+        ".pkl",
+        ".pickle",
+        ".joblib",
+        ".dill",
+        ".ts",
+        ".pt2",
+    ),
 )
-"""Ends of names of files that are code, or run code when they are loaded."""
+"""Ends of names of files that are code, or run code when they are loaded; MONAI's runner puts the bundle on sys.path."""
 WEIGHTS = (".pt", ".ckpt")
 LOGGING = (".conf", ".ini", ".cfg")
 HANDLERS = (
@@ -36,7 +49,7 @@ MOST_FILES = 10_000
 LARGEST_PICKLE = 1 << 26
 
 _NAMED_IN_WEIGHTS = re.compile(
-    r"collections (OrderedDict|defaultdict|Counter)|builtins (set|dict|list|int|float|complex|bool|str)"
+    r"collections (OrderedDict|defaultdict|Counter)|(builtins|__builtin__) (set|dict|list|int|float|complex|bool|str)"
     r"|torch (\w+Storage|Size|device|float\w+|u?int\w+|bool|bfloat16|double|half|long|short)"
     r"|torch\.\w+ \w+Storage|torch\._utils _rebuild_\w+|torch\.nn\.parameter (Parameter|Buffer)"
     r"|torch\._tensor _rebuild_from_type_v2|torch\.serialization _get_layout"
@@ -58,7 +71,7 @@ def bundle_files(folder: Path) -> tuple[list[Path], list[Finding]]:
             mode = path.lstat().st_mode
             if stat.S_ISLNK(mode) and not _inside(path, folder):
                 findings.append(Finding(shown, "", "is a link to outside the bundle", "copy the file"))
-            elif stat.S_ISREG(path.stat().st_mode) if path.exists() else False:
+            elif path.is_file():
                 files.append(path)
             elif not stat.S_ISDIR(mode) and not stat.S_ISLNK(mode):
                 findings.append(Finding(shown, "", "is neither a file nor a folder", "remove it"))
@@ -99,10 +112,10 @@ def weights_faults(file: Path) -> list[str]:
 
     A damaged file has none: that is for the loader to report, which loads tensors only.
     """
-    if not zipfile.is_zipfile(file):
-        with file.open("rb") as stream:
-            return ["is a pickle of the format before torch 1.6"] if stream.read(1) == b"\x80" else []
     try:
+        if not zipfile.is_zipfile(file):
+            with file.open("rb") as stream:
+                return ["is a pickle of the format before torch 1.6"] if stream.read(1) == b"\x80" else []
         with zipfile.ZipFile(file) as archive:
             names = archive.namelist()
             if any(
@@ -114,8 +127,16 @@ def weights_faults(file: Path) -> list[str]:
             if any(one.file_size > LARGEST_PICKLE for one in pickles):
                 return [f"holds a pickle larger than {LARGEST_PICKLE >> 20} MiB"]
             found = [name for one in pickles for name in _names_in_pickle(archive.read(one))]
-    except (zipfile.BadZipFile, ValueError, NotImplementedError, RuntimeError, EOFError, OSError) as error:
-        return [f"is a damaged archive ({error})"]
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        ValueError,
+        OverflowError,
+        RuntimeError,
+        EOFError,
+        OSError,
+    ) as error:
+        return [f"cannot be read ({error})"]
     return [f"names {name} in its pickle" for name in dict.fromkeys(found)]
 
 

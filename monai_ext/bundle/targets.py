@@ -1,7 +1,7 @@
 """Targets: what ``_target_`` of a checked configuration may name.
 
 Of monai_ext these are the public classes of some folders and a few functions, read from the source, so the list cannot
-lag behind the code; ``python -m monai_ext.bundle.targets > docs/targets.md`` publishes it. Of MONAI, torch and ignite
+lag behind the code; :mod:`monai_ext.bundle.targets_page` publishes it as docs/targets.md. Of MONAI, torch and ignite
 they are the classes in library_targets.txt (see :mod:`monai_ext.bundle.library_targets`) and a few functions. Nothing
 is imported to decide.
 """
@@ -13,8 +13,6 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
-
-from monai_ext.bundle.expressions import ATTRIBUTES, BUILTINS, CALLS, METHODS, STRICT_CALLS, STRICT_METHODS
 
 FOLDERS = (
     *(
@@ -180,50 +178,3 @@ def _summary(definition: ast.AST) -> str:
     if not isinstance(definition, (ast.ClassDef, ast.FunctionDef)):
         raise LookupError(ast.dump(definition))
     return (ast.get_docstring(definition) or "").partition("\n")[0]
-
-
-HEAD = """# Targets
-
-What a configuration may name, so that `monai-ext bundles check` and a scanner with an allow-list let it in. Generated
-by `python -m monai_ext.bundle.targets > docs/targets.md`; the tests compare.
-
-`_target_` may be a class of MONAI (transforms, networks, losses, metrics, inferers, engines, handlers, optimizers,
-data), of torch (`torch.nn`, `torch.optim`, `torch.utils.data`) or of ignite (metrics, handlers) that is listed in
-[`library_targets.txt`](../monai_ext/bundle/library_targets.txt), one of these functions: {functions};
-or a target of monai_ext, below. `_mode_` may be `default` or `callable`.
-
-A `$` expression holds values, references, arithmetic, comparisons, conditions, lists and indices. It calls {builtins};
-{calls}; of a reference the methods {methods}, `run` and `eval` without arguments; and takes the attributes {attributes}.
-Nothing else: no import, comprehension, lambda, other builtin or other name. `--profile strict` leaves of these calls
-{strict} only, and indices that are written out.
-"""
-
-
-def text() -> str:
-    """The content of docs/targets.md."""
-    lines = [
-        HEAD.format(
-            functions=_code(LIBRARY_FUNCTIONS),
-            builtins=_code(BUILTINS),
-            calls=_code(CALLS),
-            methods=_code(METHODS),
-            attributes=_code(ATTRIBUTES),
-            strict=_code((*STRICT_CALLS, *STRICT_METHODS)),
-        )
-    ]
-    room = ""
-    for target in published():
-        if room != (room := target.names[0].split(".")[1]):
-            lines += [f"\n## {room}\n"]
-        name, *others = target.names
-        also = f" (also `{others[0]}`)" if others else ""
-        lines += [f"- `{name}`{also}: {target.summary}"]
-    return "\n".join(lines) + "\n"
-
-
-def _code(names: tuple[str, ...]) -> str:
-    return ", ".join(f"`{name}`" for name in names)
-
-
-if __name__ == "__main__":
-    print(text(), end="")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from monai_ext.bundle import targets
+from monai_ext.bundle import targets_page
 from monai_ext.bundle.catalog import bundle_folders
 from monai_ext.bundle.targets import FUNCTIONS, LIBRARY_FUNCTIONS, is_target, published
 
@@ -32,8 +32,8 @@ def named(content: Any) -> list[str]:
 
 
 def test_the_published_list_is_up_to_date():
-    assert (ROOT / "docs/targets.md").read_text(encoding="utf-8") == targets.text(), (
-        "run python -m monai_ext.bundle.targets > docs/targets.md"
+    assert (ROOT / "docs/targets.md").read_text(encoding="utf-8") == targets_page.text(), (
+        "run python -m monai_ext.bundle.targets_page > docs/targets.md"
     )
 
 

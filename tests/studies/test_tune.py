@@ -91,7 +91,7 @@ def runs(monkeypatch):
 def tune(
     bundle: Path, data: Path, out: Path, *more: str, values: str = "mask_threshold=0.3,0.42,0.5,1"
 ) -> int:
-    words = ["--data", str(data), "--split", "validation", "-o", str(out), "--device", "cpu"]
+    words = ["--data", str(data), "--split", "validation", "-o", str(out), "--device", "cpu", "--trust"]
     return main(["tune", str(bundle), *words, "--set", values, *more])
 
 
@@ -268,8 +268,8 @@ def test_where_nothing_is_better_the_bundles_own_is_the_best(grey, data, tmp_pat
 def test_what_cannot_be_searched_is_one_line_and_nothing_runs(
     grey, data, tmp_path, capsys, runs, words, message
 ):
-    asked = ["--data", str(data), "--split", "validation", "-o", str(tmp_path / "out")]
-    assert main(["tune", str(grey), *asked, *words]) == 2
+    arguments = ["--data", str(data), "--split", "validation", "-o", str(tmp_path / "out"), "--trust"]
+    assert main(["tune", str(grey), *arguments, *words]) == 2
     out, err = capsys.readouterr()
     assert err.startswith("error: " + message.format(data=data)) and err.count("\n") == 1
     assert (out, runs, (tmp_path / "out").exists()) == ("", [], False)

@@ -43,7 +43,7 @@ class Behaviour:
     paths: list[str] = field(default_factory=list)
 
     @property
-    def asked(self) -> list[str | None]:
+    def requested_ranges(self) -> list[str | None]:
         """The Range header of every request."""
         return [headers.get("Range") for headers in self.sent]
 

@@ -62,7 +62,7 @@ def test_a_file_is_described_downloaded_verified_and_recorded(tmp_path, home, se
     assert json.loads((home / "lock.json").read_text()) == {"sha256": SHA256, "size": 10240, "converted": ""}
     assert store.verify("small", read_registry(registry)["small"]).sha256 == SHA256
     assert weights_file("small", registry) == path
-    assert behaviour.asked == [None]
+    assert behaviour.requested_ranges == [None]
 
 
 def test_what_is_there_and_right_is_not_downloaded_again(tmp_path, server):
@@ -82,7 +82,7 @@ def test_what_is_there_and_damaged_is_downloaded_again_and_said_so(tmp_path, hom
     fetch("small", registry=registry, report_line=lines.append)
     assert kept(home) == {FILE: CONTENT}
     assert lines[0] == f"small: {FILE} is there, but damaged or another file; it is fetched again."
-    assert behaviour.asked == [None, None]
+    assert behaviour.requested_ranges == [None, None]
 
 
 def test_a_dropped_connection_is_taken_up_where_it_broke(tmp_path, home, server):
@@ -90,7 +90,7 @@ def test_a_dropped_connection_is_taken_up_where_it_broke(tmp_path, home, server)
     behaviour.drops = [5000, 1000]
     lines: list[str] = []
     fetch("small", registry=registry_of(tmp_path, f"{address}/{FILE}"), report_line=lines.append)
-    assert behaviour.asked == [None, "bytes=5000-", "bytes=6000-"]
+    assert behaviour.requested_ranges == [None, "bytes=5000-", "bytes=6000-"]
     assert [headers.get("If-Range") for headers in behaviour.sent] == [None, '"one"', '"one"']
     assert kept(home) == {FILE: CONTENT}
     assert len(lines) == 1
@@ -104,11 +104,11 @@ def test_a_connection_that_brings_nothing_new_is_given_up_and_the_partial_file_k
         WeightsError, match="the connection was lost after 5.0 kB of 10.2 kB; 5.0 kB are kept"
     ):
         fetch("small", registry=registry)
-    assert behaviour.asked == [None, *["bytes=5000-"] * 3]
+    assert behaviour.requested_ranges == [None, *["bytes=5000-"] * 3]
     assert kept(home) == {f"{FILE}.partial": CONTENT[:5000], f"{FILE}.partial.etag": b'"one"'}
     behaviour.drops = []
     fetch("small", registry=registry)  # the same command goes on
-    assert behaviour.asked[-1] == "bytes=5000-"
+    assert behaviour.requested_ranges[-1] == "bytes=5000-"
     assert kept(home) == {FILE: CONTENT}
 
 
@@ -120,7 +120,7 @@ def test_a_partial_file_of_another_version_is_not_continued(tmp_path, home, serv
         fetch("small", registry=registry)
     behaviour.drops, behaviour.etag, behaviour.content = [], '"two"', CONTENT[::-1]
     fetch("small", registry=registry)
-    assert behaviour.asked[-1] == "bytes=5000-"
+    assert behaviour.requested_ranges[-1] == "bytes=5000-"
     assert kept(home) == {FILE: CONTENT[::-1]}
 
 
@@ -131,7 +131,7 @@ def test_without_a_version_a_partial_file_is_continued_only_if_the_hash_is_known
     behaviour, address = server
     behaviour.etag, behaviour.drops = 'W/"weak"', [5000]
     fetch("small", registry=registry_of(tmp_path, f"{address}/{FILE}", sha256=sha256))
-    assert behaviour.asked == [None, None if sha256 is None else "bytes=5000-"]
+    assert behaviour.requested_ranges == [None, None if sha256 is None else "bytes=5000-"]
     assert "If-Range" not in behaviour.sent[1]
     assert kept(home) == {FILE: CONTENT}
 
@@ -140,7 +140,7 @@ def test_a_server_that_ignores_ranges_sends_all_again(tmp_path, home, server):
     behaviour, address = server
     behaviour.ranges, behaviour.drops = False, [5000]
     fetch("small", registry=registry_of(tmp_path, f"{address}/{FILE}"))
-    assert behaviour.asked == [None, "bytes=5000-"]
+    assert behaviour.requested_ranges == [None, "bytes=5000-"]
     assert kept(home) == {FILE: CONTENT}
 
 
@@ -157,7 +157,7 @@ def test_a_partial_file_that_is_the_whole_file_is_verified_and_kept(tmp_path, ho
     home.mkdir(parents=True)
     (home / f"{FILE}.partial").write_bytes(CONTENT)
     fetch("small", registry=registry_of(tmp_path, f"{address}/{FILE}"))
-    assert behaviour.asked == ["bytes=10240-"]
+    assert behaviour.requested_ranges == ["bytes=10240-"]
     assert kept(home) == {FILE: CONTENT}
 
 
@@ -166,7 +166,7 @@ def test_a_partial_file_longer_than_the_file_is_dropped(tmp_path, home, server):
     home.mkdir(parents=True)
     (home / f"{FILE}.partial").write_bytes(CONTENT + b"x")
     fetch("small", registry=registry_of(tmp_path, f"{address}/{FILE}"))
-    assert behaviour.asked == ["bytes=10241-", None]
+    assert behaviour.requested_ranges == ["bytes=10241-", None]
     assert kept(home) == {FILE: CONTENT}
 
 
@@ -396,11 +396,11 @@ def test_a_killed_process_leaves_a_partial_file_that_the_next_goes_on_from(tmp_p
     registry = registry_of(tmp_path, f"{address}/{FILE}")
     code = (
         "import sys, time; from monai_ext.weights import fetch as f;"
-        "real = f._next; state = []\n"
+        "real = f._read_chunk; state = []\n"
         "def slow(response):\n"
         "    if state: time.sleep(60)\n"
         "    state.append(1); return response.read1(6000)\n"
-        "f._next = slow; f.fetch('small', registry=sys.argv[1])"
+        "f._read_chunk = slow; f.fetch('small', registry=sys.argv[1])"
     )
     process = subprocess.Popen([sys.executable, "-c", code, str(registry)])
     part = home / f"{FILE}.partial"
@@ -412,7 +412,7 @@ def test_a_killed_process_leaves_a_partial_file_that_the_next_goes_on_from(tmp_p
     size = part.stat().st_size
     assert 0 < size <= 6000
     fetch("small", registry=registry)  # the lock died with the process
-    assert behaviour.asked == [None, f"bytes={size}-"]
+    assert behaviour.requested_ranges == [None, f"bytes={size}-"]
     assert kept(home) == {FILE: CONTENT}
 
 

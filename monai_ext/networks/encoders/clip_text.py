@@ -57,9 +57,8 @@ class FolderTokenizer:
     def __init__(self, folder: Path, context_length: int, mode: str | None = None, **options: Any) -> None:
         from open_clip.tokenizer import HFTokenizer
 
-        self.tokenizer = HFTokenizer(
-            str(folder), context_length, tokenizer_mode=mode, local_files_only=True, **options
-        )
+        safe = {"local_files_only": True, "trust_remote_code": False}  # a folder may hold Python files
+        self.tokenizer = HFTokenizer(str(folder), context_length, tokenizer_mode=mode, **options, **safe)
         special = self.tokenizer.tokenizer.num_special_tokens_to_add()
         self.text_length = context_length - (3 if mode == "clips" else special)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 import torch
 
@@ -78,3 +80,14 @@ def test_a_folder_without_readable_files_is_refused_at_once(content, tmp_path):
         (tmp_path / "tokenizer.json").write_text(content)
     with pytest.raises(WeightsError, match=rf"no readable tokenizer in {tmp_path.name} .* fetch .* again"):
         VisionLanguageEncoder(CONFIGS["timm ViT"], text_files=tmp_path)
+
+
+def test_code_beside_a_tokenizer_is_never_run_whatever_the_config_asks_for(tmp_path):
+    write_tokenizer(tmp_path)
+    settings = {"auto_map": {"AutoTokenizer": ["evil.Tokenizer", None]}, "tokenizer_class": "Tokenizer"}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(settings))
+    canary = tmp_path / "canary"
+    (tmp_path / "evil.py").write_text(f"open({str(canary)!r}, 'w')")
+    with pytest.raises(WeightsError, match="no readable tokenizer"):
+        read_tokenizer(config({**HF_TEXT, "tokenizer_kwargs": {"trust_remote_code": True}}), tmp_path)
+    assert not canary.exists()
