@@ -100,7 +100,7 @@ def _as_python(text: str) -> str:
     behind a string, which a look at the text as it is written would miss.
     """
     code = text.removeprefix("$").replace("#", "::")
-    for reference in ():
+    for reference in sorted(_REFERENCE.findall(code), key=len, reverse=True):
         code = code.replace(reference, f"{_REFERENCES}['{reference[1:]}']")
     return code
 

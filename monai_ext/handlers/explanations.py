@@ -18,7 +18,7 @@ PICTURE = "explanation.png"
 
 
 def explanation_recorder(explain: bool) -> StageRecorder | None:
-    """The inferer's observer where stages are to be drawn, else none."""
+    """The inferer's observer that records stages for pictures; None where none are drawn."""
     return StageRecorder(explain=True) if explain else None
 
 
@@ -53,7 +53,12 @@ class ExplanationWriter:
                 self.draw({**batch, **output}, recorder.take())
 
     def draw(self, data: dict[str, Any], case: RecordedCase) -> None:
-        """One case: ``image`` (3, ...) in [0, 1], ``masks`` (P, ...), ``unknown`` and ``record``, and its stages."""
+        """Draw one case.
+
+        Args:
+            data: ``image`` (3, ...) in [0, 1], ``masks`` (P, ...), ``unknown`` and ``record``.
+            case: its recorded stages.
+        """
         masks = data["masks"]
         index = _fullest(masks, case)
         image, shown, size = flat_view(data["image"], masks, index)
