@@ -8,7 +8,7 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench test-label test-deploy
+.PHONY: help demo test bench test-label test-deploy constraints
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -30,6 +30,9 @@ test-label: ## a bundle in MONAI Label, in .venv-label
 
 test-deploy: ## a bundle in MONAI Deploy, in .venv-deploy
 	$(PYTHON) .ci/integration deploy
+
+constraints: ## the versions that both get, chosen anew, into .ci/constraints-*.txt
+	$(PYTHON) .ci/integration --refresh
 
 # The package is installed editable, so only a change of what it needs installs again. The stamps lie in the
 # environment: deleting it deletes them. pip is the last that venv writes, so a half-made one is completed.

@@ -65,7 +65,11 @@ def test_other_constraints_mean_another_test_run(integration, target, tmp_path, 
 def test_only_what_servers_use_means_another_test_run(integration, target, tmp_path, monkeypatch):
     monkeypatch.setattr(integration, "ROOT", tmp_path)
     fingerprints = [integration.fingerprint(target)]
-    for name in ("monai_ext/cli/main.py", "monai_ext/studies/tune.py", f"tests/apps/{target}/__pycache__/a.pyc"):
+    for name in (
+        "monai_ext/cli/main.py",
+        "monai_ext/studies/tune.py",
+        f"tests/apps/{target}/__pycache__/a.pyc",
+    ):
         (tmp_path / name).parent.mkdir(parents=True)
         (tmp_path / name).write_text("pass\n")
         fingerprints.append(integration.fingerprint(target))

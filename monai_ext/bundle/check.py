@@ -98,9 +98,10 @@ def find_trusted_bundle(name: str | Path, variants: Sequence[str] = (), trust: b
     if trust:
         return folder
     own = folder.resolve() in {path.resolve() for path in bundle_folders().values()}
-    if (findings := check_bundle(folder).findings):
+    if not own and (findings := check_bundle(folder).findings):
         raise InputError(_refusal(f"bundle {folder.name}", findings, "Run monai-ext bundles check DIR"))
-    foreign = [file for file in config_files(folder, variants) if folder not in file.resolve().parents]
+    configs = folder.resolve() / "configs"  # elsewhere in a bundle files are not looked at
+    foreign = [file for file in config_files(folder, variants) if configs not in file.resolve().parents]
     if findings := check_variants(folder, foreign).findings:
         raise InputError(_refusal("the variant", findings, "Correct it"))
     return folder

@@ -1,7 +1,7 @@
 """Fit the presence of a bundle to a labelled list: ``python -m monai_ext.studies.calibrate OUT/cases.csv --scale S --offset O``.
 
     monai-ext evaluate clip_sam --data DATA --split training -o OUT
-    python -m monai_ext.studies.calibrate OUT/cases.csv --scale 20 --offset 0
+    python -m monai_ext.studies.calibrate OUT/cases.csv --scale 8.7 --offset 0.417
 
 This reads the table of an evaluation that ran with ``presence_scale`` S and ``presence_offset`` O, and prints the two
 values with which the presence is the probability that the target is in the image (Platt 1999: logistic regression on the

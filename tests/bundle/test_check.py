@@ -258,3 +258,14 @@ def test_a_variant_from_elsewhere_is_checked_whatever_it_is_laid_over(tmp_path, 
         ):
             find_trusted_bundle(name, [str(tmp_path / "evil.json")])
         assert find_trusted_bundle(name, [str(tmp_path / "evil.json")], trust=True)
+
+
+def test_a_variant_that_lies_in_the_bundle_but_not_in_its_configs_is_checked(tmp_path, bundle):
+    other = Path(shutil.copytree(bundle, tmp_path / "other"))
+    (other / "docs" / "evil.json").write_text(json.dumps(HOSTILE_ENTRY))
+    assert find_trusted_bundle(other, ["inference"]) == other
+    for name in ("../docs/evil", "../docs/evil.json", str(other / "docs" / "evil.json")):
+        with pytest.raises(
+            InputError, match=r"^the variant is not run, 1 finding, the first: docs/evil\.json, x#_t"
+        ):
+            find_trusted_bundle(other, [name])
