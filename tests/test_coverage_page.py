@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from pydoc import locate
 
 import pytest
 import typer
@@ -95,17 +94,8 @@ def missing_links(page: Page) -> Iterator[str]:
 
 def missing_modules(page: Page) -> Iterator[str]:
     for name in {name for piece in page.pieces for name in re.findall(r"\bmonai_ext(?:\.\w+)+", piece)}:
-        if not _is_module(name):
-            module, _, attribute = name.rpartition(".")
-            if not (_is_module(module) and hasattr(importlib.import_module(module), attribute)):
-                yield name
-
-
-def _is_module(name: str) -> bool:
-    try:
-        return importlib.util.find_spec(name) is not None
-    except ModuleNotFoundError:  # what stands before the last point is no package
-        return False
+        if locate(name) is None:
+            yield name
 
 
 def missing_variants(page: Page) -> Iterator[str]:

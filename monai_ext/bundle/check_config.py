@@ -129,7 +129,7 @@ class ConfigCheck:
             )
         elif argument in VALUES and not any(value is one or value == one == {} for one in VALUES[argument]):
             faults.append((f"{argument} is {quoted(value)}, which can run or fetch code", "leave it out"))
-        elif argument == "pretrained" and (value is True or (isinstance(value, str) and value[:1] in "$@%")):
+        elif argument == "pretrained" and (value is True or str(value).startswith(("$", "@", "%"))):
             faults.append(("pretrained weights are to be downloaded", "fetch them by monai-ext weights"))
         if isinstance(value, str) and value.startswith("$"):
             self.expressions += 1
