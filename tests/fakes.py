@@ -162,8 +162,7 @@ class PreferenceTask(SegmentationTask):
     """DPO: the label is preferred to its inverse, by how much more than a frozen copy of the network prefers it."""
 
     def __init__(self, network: TextPromptedSegmenter, beta: float = 0.1) -> None:
-        super().__init__(network, mask_loss)
-        self.reference = copy.deepcopy(network).requires_grad_(False).eval()
+        super().__init__(network, mask_loss, copy.deepcopy(network))
         self.beta = beta
 
     def forward(self, batch: Mapping[str, Any]) -> dict[str, Tensor]:

@@ -20,10 +20,16 @@ class SegmentationTask(TrainingTask):
         network: segments.
         loss: takes one :class:`~monai_ext.networks.segmenter.Segmentation`, or a list of P, and the target of
             :meth:`prepare_batch`, such as :class:`monai_ext.losses.TextPromptLoss`.
+        reference: of a subclass whose loss compares with one, see :class:`TrainingTask`.
     """
 
-    def __init__(self, network: TextPromptedSegmenter, loss: Callable[..., Tensor]) -> None:
-        super().__init__(network)
+    def __init__(
+        self,
+        network: TextPromptedSegmenter,
+        loss: Callable[..., Tensor],
+        reference: TextPromptedSegmenter | None = None,
+    ) -> None:
+        super().__init__(network, reference)
         self.loss = loss
 
     def prepare_batch(self, batchdata: Mapping[str, Any], move: Move) -> dict[str, Any]:
