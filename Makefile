@@ -8,7 +8,7 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench test-label test-deploy constraints
+.PHONY: help demo test bench mutants test-label test-deploy constraints
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -24,6 +24,9 @@ test: $(VENV)/installed-test ## ruff, mypy and pytest
 
 bench: $(VENV)/installed ## ratios of speed on this machine
 	set -e; for file in tests/benchmarks/bench_*.py; do $(BIN)/python -m tests.benchmarks.$$(basename $$file .py); done
+
+mutants: $(VENV)/installed-test ## one-line faults that the tests miss: make mutants FILES="monai_ext/io/slices.py"
+	$(BIN)/python -m tests.mutants $(if $(NUMBER),--number $(NUMBER)) $(if $(SEED),--seed $(SEED)) $(FILES)
 
 test-label: ## a bundle in MONAI Label, in .venv-label
 	$(PYTHON) .ci/integration label

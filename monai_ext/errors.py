@@ -1,6 +1,11 @@
 """Errors that a user can act on: one line that says what is wrong, where, and what to do."""
 
+from __future__ import annotations
+
+import sys
 from collections.abc import Collection
+from pathlib import PurePath
+from types import TracebackType
 
 
 def one_line(text: object) -> str:
@@ -10,6 +15,14 @@ def one_line(text: object) -> str:
     writing, bytes of a file name that are no text) is shown escaped, as ``\\n`` or ``\\x1b``.
     """
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
+
+
+def quoted_name(path: PurePath) -> str:
+    """The name of a file or folder where it stands within a message, and not at its beginning before a colon.
+
+    These two are the only ways to name one: names can name patients, and only there are they found and replaced.
+    """
+    return f"“{path.name}”"
 
 
 class _OneLine(Exception):
@@ -52,3 +65,17 @@ def actionable(error: BaseException) -> InputError | WeightsError | None:
             return seen
         seen = seen.__cause__ or (None if seen.__suppress_context__ else seen.__context__)
     return None
+
+
+def print_in_one_line() -> None:
+    """From now on this process ends, on an error that a user can act on, with its line and exit code; no traceback."""
+
+    def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        known = actionable(error)
+        if known is None:
+            sys.__excepthook__(kind, error, trace)
+        else:
+            print("error:", known, file=sys.stderr)
+            raise SystemExit(known.exit_code)
+
+    sys.excepthook = hook

@@ -3,30 +3,37 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
+import re
+import shutil
+import socket
 import stat
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
-from tempfile import NamedTemporaryFile, TemporaryDirectory
+from tempfile import NamedTemporaryFile
 
 from monai_ext.errors import InputError
 
 LONGEST_NAME = 255
 """Bytes of a file's or folder's name on the common file systems."""
-KEPT = 60
+KEPT = 55
 """Characters at the end of a name, its extension among them, that its temporary name keeps: at most 240 bytes."""
+FORGOTTEN = 7 * 86400
+"""Seconds without a change after which another machine's temporary file counts as left behind: none is written so long."""
 
 
 @contextmanager
 def whole_file(path: str | Path) -> Iterator[Path]:
     """A name beside `path` to write to, renamed to `path` when all went well, removed otherwise.
 
-    The folder of `path` is made if it does not exist.
+    The folder of `path` is made if it does not exist. What processes that were killed left in it is removed.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{os.getpid()}-{path.name[-KEPT:]}")
+    temporary = _temporary(Path(path))
     try:
         yield temporary
         os.replace(temporary, path)
@@ -38,17 +45,67 @@ def whole_file(path: str | Path) -> Iterator[Path]:
 def whole_folder(path: str | Path) -> Iterator[Path]:
     """A folder beside `path` to fill, renamed to `path`, which is new or empty, when all went well, else removed.
 
-    The parent of `path` is made if it does not exist.
+    The parent of `path` is made if it does not exist. What processes that were killed left in it is removed.
     """
-    path = Path(path)
+    temporary = _temporary(Path(path))
+    shutil.rmtree(temporary, ignore_errors=True)  # of a process that had the same number
+    temporary.mkdir()
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _temporary(path: Path) -> Path:
+    """The temporary name of this process for `path`, whose folder is made and tidied."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    prefix = f".{cut_name(path.name, LONGEST_NAME - KEPT)}-"
-    with TemporaryDirectory(prefix=prefix, dir=path.parent) as temporary:
-        # a folder inside, since the temporary one is closed to other users
-        whole = Path(temporary) / path.name
-        whole.mkdir()
-        yield whole
-        whole.replace(path)
+    with contextlib.suppress(OSError):  # a folder that cannot be listed may still be written to
+        _remove_leftovers(path)
+    return path.with_name(f".{os.getpid()}-{_machine()}-{path.name[-KEPT:]}")
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Remove the temporary files and folders that dead processes left beside `path`.
+
+    Whether a process is alive is known of this machine alone. Those of others, which may share the disk, are removed a
+    week after their last change; so are all on Windows, which tells nothing of a process without harm to it. A name
+    without a machine, of earlier versions, is looked at only where it is that of `path` itself.
+    """
+    own = re.compile(rf"\.(\d{{1,10}})-(?:([0-9a-f]{{8}})-.+|{re.escape(path.name[-KEPT:])})", re.DOTALL)
+    with os.scandir(path.parent) as entries:
+        found = [(entry, match) for entry in entries if (match := own.fullmatch(entry.name))]
+    for entry, match in found:
+        here = match[2] in (None, _machine()) and sys.platform != "win32"
+        with contextlib.suppress(OSError):  # another user's, or removed meanwhile
+            dead = not _is_alive(int(match[1])) if here else _age(entry) > FORGOTTEN
+            if dead and entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry.path)
+            elif dead:
+                os.unlink(entry.path)
+
+
+@cache
+def _machine() -> str:
+    """Eight digits that tell this machine, or container, from others that write to the same disk."""
+    processes = Path("/proc/self/ns/pid")  # containers of one host may share its name, but not its processes
+    numbers = os.readlink(processes) if processes.is_symlink() else ""
+    return hashlib.sha256(f"{socket.gethostname()} {numbers}".encode()).hexdigest()[:8]
+
+
+def _age(entry: os.DirEntry[str]) -> float:
+    """Seconds since the last change."""
+    return time.time() - entry.stat(follow_symlinks=False).st_mtime
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # another user's
+        return True
+    return True
 
 
 def check_writable(path: str | Path) -> None:
@@ -66,7 +123,7 @@ def check_writable(path: str | Path) -> None:
             if stat.S_ISDIR(path.stat().st_mode):
                 raise IsADirectoryError(0, "a folder has that name")
         nearest = next(folder for folder in path.parents if os.path.lexists(folder))
-        with NamedTemporaryFile(dir=nearest, prefix=".monai_ext-") as file:
+        with NamedTemporaryFile(dir=nearest, prefix=f".{os.getpid()}-{_machine()}-") as file:
             file.write(b"\0")
     except OSError as error:
         raise InputError(
@@ -79,3 +136,9 @@ def cut_name(name: str, most: int = LONGEST_NAME) -> str:
     while len(os.fsencode(name)) > most:
         name = name[:-1]
     return name
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file of any size, 64 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,15 @@ def _one_thread() -> None:
     import torch
 
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _slices_kept_elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    from monai_ext.synthesis import kept
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kept, "home", lambda folder=tmp_path_factory.mktemp("home"): folder)
+        yield
 
 
 @pytest.fixture(autouse=True)

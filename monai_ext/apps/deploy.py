@@ -39,7 +39,8 @@ from pydicom.uid import generate_uid
 
 from monai_ext.errors import InputError, WeightsError
 from monai_ext.io.dicom.headers import NO_IMAGE
-from monai_ext.prompts.library import plain_text, split_prompts
+from monai_ext.prompts.separate import plain_text, split_prompts
+from monai_ext.weights.load import check_own_model
 
 logger = logging.getLogger(__name__)
 
@@ -246,6 +247,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise InputError(
                 f"model {Path(context.model_path).name!r} is no bundle; make one with: monai-ext bundles export."
             )
+        check_own_model(context.model_path)
         SegmentationApp(context, prompts).run()
     except (InputError, WeightsError) as error:
         print(f"error: {error}", file=sys.stderr)

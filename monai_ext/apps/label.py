@@ -25,8 +25,9 @@ from monailabel.tasks.activelearning.random import Random
 from monailabel.tasks.infer.bundle import BundleInferTask
 
 import monai_ext
-from monai_ext.errors import InputError, WeightsError
-from monai_ext.prompts.library import plain_text, split_prompts
+from monai_ext.errors import InputError
+from monai_ext.prompts.separate import plain_text, split_prompts
+from monai_ext.weights.load import check_own_model
 
 
 class TextPromptInferTask(BundleInferTask):
@@ -109,7 +110,7 @@ def find_bundles(folder: Path, names: str) -> dict[str, Path]:
     """Exported bundles in a folder by name, all of them or those of a list separated by commas.
 
     Raises:
-        WeightsError: when one has no weights.
+        WeightsError: when one has no weights, or such as hold NaN or infinity.
         InputError: when one is missing, or there is none.
     """
     found = {path.parent.parent.name: path.parent.parent for path in folder.glob("*/configs/inference.json")}
@@ -119,8 +120,5 @@ def find_bundles(folder: Path, names: str) -> dict[str, Path]:
     for name in wanted:
         if name not in found:
             raise InputError(f"no bundle {name} in the folder model; make it with: monai-ext bundles export.")
-        if not (found[name] / "models" / "model.pt").is_file():
-            raise WeightsError(
-                f"bundle {name} has no models/model.pt; make it with: monai-ext bundles export."
-            )
+        check_own_model(found[name])
     return {name: found[name] for name in wanted}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,9 @@ from monai_ext.bundle.runner import AUTO, device_override, open_workflow, unwrap
 from monai_ext.engines.devices import mixed_precision
 from monai_ext.errors import InputError
 from monai_ext.prompts.prompt import Prompt, as_prompts
+from monai_ext.prompts.text import escaped
 from monai_ext.transforms.masks import PromptMasks
-from monai_ext.transforms.save import why_empty
+from monai_ext.transforms.save import not_taught, why_empty
 
 
 @dataclass
@@ -34,6 +36,7 @@ class Result:
         probability: (H, W) or (X, Y, Z) float32 in [0, 1], zero where judged absent.
         found: whether the mask holds anything.
         reason: why it does not, a sentence; "" if it does.
+        notes: what the prompt was taken to mean, sentences.
     """
 
     prompt: str
@@ -42,6 +45,7 @@ class Result:
     probability: MetaTensor
     found: bool
     reason: str
+    notes: tuple[str, ...] = ()
 
 
 class Segmenter:
@@ -70,7 +74,7 @@ class Segmenter:
         self._finish = Compose([t for t in get("postprocessing").transforms if not isinstance(t, SaveImaged)])
         # the evaluator itself is not built: it needs files
         amp = get("evaluator#amp") if "evaluator#amp" in workflow.parser else None
-        self._precision = mixed_precision(device, amp)
+        self._precision = partial(mixed_precision, device, amp)
 
     def segment(
         self,
@@ -104,19 +108,22 @@ class Segmenter:
                 item = self._show({"image": _as_image(image)})
                 if not isinstance(image, MetaTensor):
                     item["image"] = item["image"].as_tensor()  # the inferer then knows of no orientation
-            with torch.autocast("cuda", enabled=self._precision["amp"], **self._precision["amp_kwargs"]):
+            with self._precision():
                 pred = self.inferer(item["image"][None], self.network, prompts=asked)[0]
             done: Any = self._finish({**item, "pred": pred})
         limit = self.threshold if threshold is None else threshold
         masks = done["masks"] if threshold is None else PromptMasks(threshold)(pred)
         results = []
-        presences, unknown = done["presence"].tolist(), done["unknown"]
-        for prompt, mask, probability, presence, why in zip(
-            asked, masks, pred, presences, unknown, strict=True
+        presences, unknown, readings = done["presence"].tolist(), done["unknown"], done["reading"]
+        for prompt, mask, probability, presence, why, reading in zip(
+            asked, masks, pred, presences, unknown, readings, strict=True
         ):
-            name, voxels = prompt.texts[0], int(mask.count_nonzero())
+            name, voxels = escaped(prompt.texts[0]), int(mask.count_nonzero())
             reason = why_empty(name, voxels, presence, self.presence_threshold, limit, why)
-            results.append(Result(name, mask, presence, probability, bool(mask.any()), reason))
+            if reason and not why:
+                reason += not_taught(reading["modalities"], pred.meta)
+            notes = tuple(reading["notes"])
+            results.append(Result(name, mask, presence, probability, bool(mask.any()), reason, notes))
         return results
 
 

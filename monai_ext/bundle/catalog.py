@@ -9,7 +9,7 @@ from typing import Any
 
 from monai_ext.errors import InputError
 from monai_ext.resources import resource_path
-from monai_ext.weights.registry import MODEL, read_registry, weights_names
+from monai_ext.weights.registry import MODEL, own_model, read_registry, weights_names
 
 INFERENCE = Path("configs") / "inference.json"
 
@@ -63,11 +63,12 @@ def describe(folder: Path) -> Bundle:
 
     Raises:
         InputError: when one of its files is missing or not JSON.
-        WeightsError: when the registry cannot be read.
+        WeightsError: when the registry cannot be read, or the bundle's own weights are not there.
     """
     meta = _read(folder / "configs" / "metadata.json")
-    names = weights_names(_read(folder / INFERENCE).get("weights", ""))
-    if (folder / MODEL).is_file():
+    config = _read(folder / INFERENCE)
+    names = weights_names(config.get("weights", ""))
+    if own_model(folder, own=bool(config.get("loaded", {}).get("own"))) is not None:
         weights, licence = MODEL.as_posix(), "see its LICENSE"
     else:
         registry = read_registry()

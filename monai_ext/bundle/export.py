@@ -22,8 +22,9 @@ LICENCE = "LICENSE-WEIGHTS"
 def export(name: str | Path, folder: str | Path, trust: bool = False) -> Path:
     """Copy a bundle and add ``models/model.pt``, the state dict of its network with its weights loaded.
 
-    ``models/weights.json`` beside it keeps what the registry says of these weights. The folder appears whole,
-    under a temporary name first.
+    ``models/weights.json`` beside it keeps what the registry says of these weights, and ``inference.json`` states that
+    the bundle has weights of its own (``loaded#own``), so that it is refused without them. The folder appears whole, under
+    a temporary name first.
 
     Args:
         name: of a bundle, or its folder.
@@ -56,6 +57,9 @@ def export(name: str | Path, folder: str | Path, trust: bool = False) -> Path:
         with whole_folder(target) as whole:
             skipped = shutil.ignore_patterns("models", "__pycache__", ".*")
             shutil.copytree(bundle, whole, ignore=skipped, dirs_exist_ok=True)
+            content = json.loads((whole / INFERENCE).read_text(encoding="utf-8"))
+            content["loaded"]["own"] = True
+            (whole / INFERENCE).write_text(json.dumps(content, indent=4) + "\n", encoding="utf-8")
             (whole / MODEL).parent.mkdir()
             torch.save(network.state_dict(), whole / MODEL)
             entries = read_registry()

@@ -21,7 +21,7 @@ from monai_ext.bundle.configs import (
 )
 from monai_ext.errors import InputError, actionable
 from monai_ext.logs import suppress_logs
-from monai_ext.prompts.library import plain_text, split_prompts
+from monai_ext.prompts.separate import plain_text, split_prompts
 
 if TYPE_CHECKING:
     from monai.bundle import ConfigWorkflow
@@ -56,19 +56,9 @@ def device_override(device: str) -> dict[str, Any]:
     """
     if device == AUTO:
         return {}
-    import torch
+    from monai_ext.engines.devices import checked_device
 
-    try:
-        found = torch.device(device)
-    except RuntimeError:
-        found = None
-    if found is None or found.type not in ("cpu", "cuda"):
-        raise InputError(f"device {device!r}: choose auto, cpu or cuda:0.")
-    if found.type == "cuda" and (found.index or 0) >= torch.cuda.device_count():
-        raise InputError(
-            f"device {device!r}: this machine has {torch.cuda.device_count()} CUDA devices; choose auto or cpu."
-        )
-    return {"device": f"$torch.device('{found}')"}
+    return {"device": f"$torch.device('{checked_device(device)}')"}
 
 
 def run_segment(

@@ -30,6 +30,7 @@ FOLDERS = (
 """Folders of monai_ext whose public classes are targets, without the folders in them."""
 FUNCTIONS = (
     "monai_ext.bundle.identity.bundle_identity",
+    "monai_ext.bundle.identity.configuration_hash",
     "monai_ext.data.collate.collate_single_case",
     "monai_ext.data.datasets.read_split",
     "monai_ext.data.evaluation.draw_cases",
@@ -40,7 +41,9 @@ FUNCTIONS = (
     "monai_ext.engines.distributed.end_processes",
     "monai_ext.engines.distributed.process_seed",
     "monai_ext.engines.distributed.start_processes",
+    "monai_ext.engines.initial_weights.check_initial",
     "monai_ext.engines.initial_weights.initial_network",
+    "monai_ext.engines.overrides.check_overrides",
     "monai_ext.handlers.explanations.explanation_recorder",
     "monai_ext.io.datalists.list_cases",
     "monai_ext.networks.encoders.text_presence.contrast_texts",

@@ -30,7 +30,7 @@ def find_sets(folder: str | Path, sets: str | Sequence[str] | None = None) -> li
     """
     folder = Path(folder).expanduser()
     if isinstance(sets, str):
-        sets = [name.strip() for name in sets.split(",")]
+        sets = [name.strip() for name in sets.split(",") if name.strip()]
     if (folder / DESCRIPTION).is_file():
         found = {folder.resolve().name: folder}
     else:

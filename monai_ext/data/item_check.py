@@ -141,7 +141,7 @@ class ItemCheck:
         broken = values[~np.isfinite(values)]
         fractions = values[np.isfinite(values) & (values != np.round(values))]
         if broken.size or fractions.size:
-            found = "NaN or infinite values" if broken.size else f"values such as {fractions[0]:g}"
+            found = "NaN or infinite values" if broken.size else f"values such as {fractions[0]:.9g}"
             self.problems.append(f"{name}: {found}; labels are whole numbers")
             return
         amounts = {str(int(value)): int(count) for value, count in zip(values, counts, strict=True)}

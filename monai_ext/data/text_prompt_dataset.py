@@ -16,9 +16,10 @@ from torch import Tensor
 
 from monai_ext.data.evaluation import absent_targets
 from monai_ext.errors import InputError
-from monai_ext.io.slices import slice_view
+from monai_ext.io.slices import view_of
 from monai_ext.prompts.library import MODALITIES, PromptLibrary, names_side
 from monai_ext.prompts.rewording import Rewording
+from monai_ext.synthesis.kept import kept_slices
 from monai_ext.synthesis.lesions import lesion_slices
 from monai_ext.synthesis.opacities import opacity_slices
 from monai_ext.synthesis.transplants import transplant_slices
@@ -55,19 +56,17 @@ def load_slices(
             data = preprocessing({**item, "image": sequence})
             image = convert_to_tensor(data["image"])
             label = convert_to_tensor(data["label"]) if "label" in data else torch.zeros_like(image[:1])
-            for shown, values in _displayed(image, label, getattr(data["image"], "affine", None), step):
+            for shown, values in _displayed(image, label, data["image"], step):
                 slices.append(_resized(shown, values, item, library, size))
     return slices
 
 
-def _displayed(
-    image: Tensor, label: Tensor, affine: Tensor | None, step: int
-) -> Iterable[tuple[Tensor, Tensor]]:
+def _displayed(image: Tensor, label: Tensor, loaded: Tensor, step: int) -> Iterable[tuple[Tensor, Tensor]]:
     """Image (3, H, W) and label (1, H, W) of a picture, or of every `step`-th slice of a volume with content."""
     if image.ndim == 3:
         yield image, label
         return
-    view = slice_view(image.shape[1:], None if affine is None else np.asarray(affine))
+    view = view_of(loaded)
     for plane, values in zip(view.show(image)[::step], view.show(label)[::step], strict=True):
         if float((plane > 0.06).float().mean()) > 0.05:
             yield plane, values
@@ -148,7 +147,8 @@ class TextPromptDataset(Randomizable, Dataset):
         opacities: number of chest X-rays whose lungs get opacities, see
             :func:`monai_ext.synthesis.opacities.opacity_slices`.
         transplants: number of pictures per target that get a tumour of another picture, see
-            :func:`monai_ext.synthesis.transplants.transplant_slices`.
+            :func:`monai_ext.synthesis.transplants.transplant_slices`. Lesions, opacities and transplants are made once
+            on a machine, see :func:`monai_ext.synthesis.kept.kept_slices`.
         transform: random augmentation of `image` (3, H, W) float in [0, 1] and `label` (P, H, W) in {0, 1};
             the item also holds `prompt` (P strings), `sided` (True if one of them names a side), `modality`, and
             `medical`, 0.0 for a picture of nothing medical and 1.0 for others.
@@ -182,11 +182,8 @@ class TextPromptDataset(Randomizable, Dataset):
         self.prompts, self.absent, self.canonical = prompts, absent, canonical
         self.rewording = Rewording.load(library.heldout_texts(), rewording)
         slices = [*load_slices(data, library, preprocessing, size, step), *additional_slices]
-        synthetic = [
-            *lesion_slices(slices, lesions, seed),
-            *opacity_slices(slices, opacities, seed),
-            *transplant_slices(slices, transplants, seed),
-        ]
+        wanted = ((lesion_slices, lesions), (opacity_slices, opacities), (transplant_slices, transplants))
+        synthetic = [one for make, count in wanted if count for one in kept_slices(make, slices, count, seed)]
         pairs: list[dict[str, Any]] = []
         for sample in [*slices, *synthetic]:
             shown: list[int | None] = [k for k, mask in enumerate(sample["masks"]) if bool(mask.any())]
@@ -210,6 +207,16 @@ class TextPromptDataset(Randomizable, Dataset):
                 sample = pair["slice"]
                 texts |= dict.fromkeys(self._sentences(sample, sample["targets"][pair["target"]]))
         return list(texts)
+
+    def taught(self) -> dict[str, dict[str, list[str]]]:
+        """By modality, the targets that some image has, each with the sentences of the data set's own."""
+        found: dict[str, dict[str, list[str]]] = {}
+        for pair in self.data:
+            if pair["target"] is not None:
+                sample = pair["slice"]
+                target = sample["targets"][pair["target"]]
+                found.setdefault(sample["modality"], {})[target] = list(sample.get("own", {}).get(target, ()))
+        return found
 
     def weights(self, by_set: Mapping[str, float] | None = None, default: float = 1.0) -> Tensor:
         """Sampling weights of the items: each set has a weight of its own, shared evenly among its targets."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -30,7 +31,8 @@ class FaultTolerantEvaluator(SupervisedEvaluator):
         val_data_loader: of batches of one case.
         network: a text-prompted segmenter, or what `prepare_batch` suits.
         prepare_batch: :class:`~monai_ext.engines.prepare_batch.PrepareTextPrompts` if None.
-        amp: run in mixed precision; None: on CUDA, see :func:`monai_ext.engines.devices.mixed_precision`.
+        amp: run the network in mixed precision where it helps; None: on CUDA, see
+            :func:`monai_ext.engines.devices.mixed_precision`. MONAI's own amp, of CUDA only, stays off.
         progress: show a bar; None: where standard error is a terminal.
         kwargs: of SupervisedEvaluator.
     """
@@ -50,15 +52,22 @@ class FaultTolerantEvaluator(SupervisedEvaluator):
             val_data_loader=val_data_loader,
             network=network.to(device),
             prepare_batch=prepare_batch or PrepareTextPrompts(),
-            **{**mixed_precision(device, amp), **kwargs},
+            **kwargs,
         )
-        self.progress = progress
+        self.progress, self._mode, self._amp = progress, self.mode, amp
+        self.mode = self._inferring
         self.add_event_handler(Events.GET_BATCH_STARTED, _let_go)
 
     def run(self, global_epoch: int = 1) -> None:  # type: ignore[override]
         """Run over all cases once; see :meth:`monai.engines.Evaluator.run`."""
         with stoppable(self), progress_bar(self, self.state.epoch_length or 0, "cases", self.progress):
             super().run(global_epoch)
+
+    @contextmanager
+    def _inferring(self, *networks: nn.Module) -> Iterator[None]:
+        """The mode in which MONAI calls the inferer: the network in evaluation, and in its precision."""
+        with self._mode(*networks), mixed_precision(self.state.device, self._amp):
+            yield
 
     def _iteration(self, engine: Any, batchdata: Any) -> Any:
         for key in (FAILED, FINISHED):

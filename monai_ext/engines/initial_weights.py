@@ -8,14 +8,17 @@ from typing import Any, Protocol
 import torch
 
 from monai_ext.errors import WeightsError
+from monai_ext.prompts.lexicon import Targets
 from monai_ext.weights.formats import read_state_dict
 from monai_ext.weights.load import copy_into, load_weights
 
 
-class Sentences(Protocol):
-    """A data set that knows by which sentences its targets are asked for."""
+class Vocabulary(Protocol):
+    """A data set that knows its targets, and by which sentences they are asked for."""
 
     def sentences(self) -> list[str]: ...
+
+    def taught(self) -> Targets: ...
 
 
 def initial_network(
@@ -23,7 +26,7 @@ def initial_network(
     device: str | torch.device = "cpu",
     initial: str | None = None,
     layers: Mapping[str, Any] | None = None,
-    vocabulary: Sentences | None = None,
+    vocabulary: Vocabulary | None = None,
 ) -> torch.nn.Module:
     """The network on its device, as built or with weights to continue from.
 
@@ -33,8 +36,8 @@ def initial_network(
         initial: name in the registry of weights, such as "vlsm", or a state dict file (.pt); None for none.
         layers: ``{"weights": name, "names": {prefix there: prefix here}}``: some layers of another network's weights,
             see :func:`copy_layers`; applied before `initial`.
-        vocabulary: the training data, for a network that keeps the words of its training sentences with its weights
-            and refuses others.
+        vocabulary: the training data, for a network that keeps with its weights by which words it was taught,
+            and which targets.
 
     Raises:
         WeightsError: when there are no such weights, or they are of another network.
@@ -42,11 +45,27 @@ def initial_network(
     if layers:
         copy_layers(network, layers["weights"], layers["names"])
     if initial:
-        state = read_state_dict(initial) if initial.endswith(".pt") else load_weights(initial)
-        copy_into(network, state, initial)
+        copy_into(network, _read(initial), initial)
     if vocabulary is not None:
-        network.learn_words(vocabulary.sentences())  # type: ignore[operator]
+        network.learn(vocabulary.sentences(), vocabulary.taught())  # type: ignore[operator]
     return network.to(device)
+
+
+def check_initial(initial: str | None = None) -> None:
+    """Refuse weights that cannot be read, before data are prepared for a network that is to begin with them.
+
+    Args:
+        initial: see :func:`initial_network`.
+
+    Raises:
+        WeightsError: when there are no such weights, or they are damaged.
+    """
+    if initial:
+        _read(initial)
+
+
+def _read(initial: str) -> dict[str, Any]:
+    return read_state_dict(initial) if initial.endswith(".pt") else load_weights(initial)
 
 
 def copy_layers(network: torch.nn.Module, weights: str, names: Mapping[str, str]) -> None:

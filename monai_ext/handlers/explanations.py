@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from ignite.engine import Engine, Events
 
+from monai_ext.data.records import FILES
 from monai_ext.errors import InputError
 from monai_ext.handlers.stages import RecordedCase, StageRecorder
 from monai_ext.io.write_picture import write_picture
@@ -50,10 +51,10 @@ class ExplanationWriter:
         state: Any = engine.state
         if all("masks" in output for output in state.output):
             for batch, output in zip(state.batch, state.output, strict=True):
-                self.draw({**batch, **output}, recorder.take())
+                output.setdefault(FILES, []).extend(self.draw({**batch, **output}, recorder.take()))
 
-    def draw(self, data: dict[str, Any], case: RecordedCase) -> None:
-        """Draw one case.
+    def draw(self, data: dict[str, Any], case: RecordedCase) -> list[str]:
+        """Draw one case; returns the path of the picture, relative to the output folder, where one was drawn.
 
         Args:
             data: ``image`` (3, ...) in [0, 1], ``masks`` (P, ...), ``unknown`` and ``record``.
@@ -75,12 +76,13 @@ class ExplanationWriter:
                 )
             )
         if not rows:
-            return
-        folder = self.output_dir / data["record"][0]["case"]
+            return []
+        file = f"{data['record'][0]['case']}/{PICTURE}"
         try:
-            write_picture(folder / PICTURE, np.asarray(explanation_picture(image, rows, size)))
+            write_picture(self.output_dir / file, np.asarray(explanation_picture(image, rows, size)))
         except OSError as error:
-            raise InputError(f"{folder.name}/{PICTURE}: cannot be written ({error.strerror}).") from error
+            raise InputError(f"{file}: cannot be written ({error.strerror}).") from error
+        return [file]
 
 
 def _fullest(masks: Any, case: RecordedCase) -> int:

@@ -13,7 +13,7 @@ from ignite.engine import Engine, Events
 
 import monai_ext
 from monai_ext.data.fault_tolerant import FAILED, FINISHED
-from monai_ext.data.records import CaseRecords
+from monai_ext.data.records import FILES, CaseRecords
 from monai_ext.errors import InputError
 from monai_ext.files import check_writable, whole_file
 from monai_ext.io.datalists import report_name
@@ -35,6 +35,8 @@ class ReportWriter:
         seed: of the run, if it has one.
         record_key: data key of a case's list of records.
         part, parts: of a job array, whose jobs need a report each: ``report-1-of-2.json``.
+
+    Stands after the handlers that write files of a case, since its record names them all.
     """
 
     def __init__(
@@ -96,7 +98,7 @@ class ReportWriter:
             digest = item["input_sha256"]
             rows = [{**row, "input_sha256": digest} for row in output[self.record_key]]
             if rows:
-                self.records.write(rows[0]["case"], digest, rows)
+                self.records.write(rows[0]["case"], digest, rows, output.get(FILES, ()))
             self._add(rows)
 
     def _add(self, rows: list[dict[str, Any]]) -> bool:

@@ -14,6 +14,7 @@ from monai.engines.utils import IterationEvents
 from monai_ext.engines.distributed import rank
 from monai_ext.errors import WeightsError
 from monai_ext.files import whole_file
+from monai_ext.weights.formats import check_finite
 
 CHECKPOINT, MODEL, LOG = "checkpoint.pt", "model.pt", "training.csv"
 
@@ -78,7 +79,8 @@ class ResumableCheckpoint:
         interval: epochs between writes; the last epoch is always written.
 
     Raises:
-        WeightsError: when the checkpoint cannot be read or is of another network.
+        WeightsError: when the checkpoint cannot be read or is of another network, or when a network holds NaN or infinity:
+            the files of an earlier epoch then stay as they are.
     """
 
     def __init__(
@@ -122,6 +124,8 @@ class ResumableCheckpoint:
         if rank() or (epoch % self.interval and epoch != last):
             return
         state = {name: one.state_dict() for name, one in self.objects.items()}
+        for name, one in state.items():
+            check_finite(one, f"epoch {epoch} is not saved, of the {name}")
         progress = {"epoch": epoch, "iteration": engine.state.iteration, "random": torch.get_rng_state()}
         _write({**state, **progress}, self.path)
         _write(state["model"], self.model_path)

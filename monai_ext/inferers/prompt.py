@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -16,7 +17,9 @@ from monai_ext.errors import InputError
 from monai_ext.inferers.observer import StageObserver
 from monai_ext.inferers.traversal import SliceResults, SliceTraversal, Traversal
 from monai_ext.io.slices import SliceView
+from monai_ext.prompts.library import names_modality
 from monai_ext.prompts.prompt import Prompt, as_prompts
+from monai_ext.prompts.reading import Reading
 from monai_ext.transforms.masks import mask_ranks
 
 
@@ -36,8 +39,8 @@ class PromptInferer(Inferer):
 
     Presence gates the result: a slice is zero where its presence is below the threshold, a case where
     its presence is. Presence of a case of D slices is the mean of its ``ceil(case_fraction * D)``
-    highest slice presences, since the highest of hundreds of slices would nearly always pass. A prompt whose
-    words the network does not know is not asked: result and presence are 0.
+    highest slice presences, since the highest of hundreds of slices would nearly always pass. A prompt is read
+    first (:mod:`monai_ext.prompts.reading`); of one that is refused result and presence are 0.
 
     Args:
         prompt: prompts of every case; a string may hold several, separated by ";". The empty
@@ -101,8 +104,9 @@ class PromptInferer(Inferer):
             `mask_threshold`, indexed in array order (in memory X is fastest), with the input's metadata
             and ``meta["presence"]`` (B, P) and ``meta["slice_presence"]`` (B, P, D), both float32 in
             [0, 1], D in array order along the slice axis (padded with NaN where the cases of a batch have
-            different numbers of slices), and ``meta["unknown"]``, per case one line for each prompt: why
-            the network does not know its words, or nothing.
+            different numbers of slices), ``meta["unknown"]``, per case one line for each prompt: why it was
+            refused, or nothing; and ``meta["reading"]``, per case a JSON list with an object for each prompt: what
+            was ``asked``, ``notes`` on that, and in which ``modalities`` the network was taught it.
 
         Raises:
             InputError: when the shape, the channels, the affine or the prompts cannot be used.
@@ -112,8 +116,10 @@ class PromptInferer(Inferer):
         asked = self.prompts if prompts is None else as_prompts(prompts)
         segmenter = _unwrap(network)
         _check_images(inputs)
-        reasons = [segmenter.why_unknown(prompt) for prompt in asked]
-        known = [(p, prompt) for p, prompt in enumerate(asked) if not reasons[p]]
+        modality = _stated_modality(inputs)
+        questions = [segmenter.read(prompt, modality) for prompt in asked]
+        reasons = [reading.refusal for _, reading in questions]
+        known = [(p, prompt) for p, (prompt, _) in enumerate(questions) if not reasons[p]]
         images = inputs.as_tensor() if isinstance(inputs, MetaTensor) else inputs
         picture = images.ndim == 4
         volumes = images[..., None] if picture else images
@@ -141,6 +147,9 @@ class PromptInferer(Inferer):
         output.meta["slice_presence"] = _stack_padded(presences)
         # one string per case: a list per case would not come whole through decollation
         output.meta["unknown"] = ["\n".join(reasons)] * len(presences)
+        output.meta["reading"] = [json.dumps([_described(reading) for _, reading in questions])] * len(
+            presences
+        )
         return output
 
     def _zeros(self, volumes: Tensor, prompts: int) -> Tensor:
@@ -165,7 +174,10 @@ class PromptInferer(Inferer):
             raise InputError(f"{len(affine)} affines for {len(inputs)} volumes; give one per volume.")
         try:
             one = affine[case] if affine.ndim == 3 else affine
-            return self.traversal.view(shape, one.numpy())
+            # collated cases have a row each, a case that was given a batch dimension by hand has none
+            normals = np.asarray(inputs.meta.get("slice_normal", np.zeros(3))).reshape(-1, 3)
+            normal = normals[case] if len(normals) == len(inputs) else normals[0]
+            return self.traversal.view(shape, one.numpy(), normal)
         except InputError as error:
             raise InputError(f"volume {case + 1} of {len(inputs)}: {error}") from None
 
@@ -215,6 +227,17 @@ class PromptInferer(Inferer):
         # 0.07 * 100 is 7.000000000000001, and means 7 slices.
         count = max(1, math.ceil(self.case_fraction * slice_presence.shape[1] - 1e-9))
         return slice_presence.topk(count, dim=1).values.mean(dim=1)
+
+
+def _stated_modality(inputs: Tensor) -> str | None:
+    """The modality that the files of a batch state, where they all state the same."""
+    stated = inputs.meta.get("modality", "") if isinstance(inputs, MetaTensor) else ""
+    values = {stated} if isinstance(stated, str) else set(stated)
+    return names_modality(values.pop()) if len(values) == 1 else None
+
+
+def _described(reading: Reading) -> dict[str, Any]:
+    return {"asked": reading.text, "notes": list(reading.notes), "modalities": list(reading.modalities)}
 
 
 def _check_images(inputs: Tensor) -> None:

@@ -41,8 +41,15 @@ class Traversal(ABC):
     """A way through one case. A traversal decides what the network sees; gating and assembly are the inferer's."""
 
     @abstractmethod
-    def view(self, shape: Sequence[int], affine: np.ndarray | None) -> SliceView:
-        """How a volume (X, Y, Z) is cut, from its affine (4, 4) from voxel index to RAS in mm, if it has one.
+    def view(
+        self, shape: Sequence[int], affine: np.ndarray | None, normal: np.ndarray | None = None
+    ) -> SliceView:
+        """How a volume (X, Y, Z) is cut.
+
+        Args:
+            shape: voxels along each axis.
+            affine: (4, 4) from voxel index to RAS in mm, if the volume has one.
+            normal: (3,) RAS, across the slices that its file states; zeros or None if it states none.
 
         Raises:
             InputError: when the affine cannot be used.
@@ -87,8 +94,10 @@ class SliceTraversal(Traversal):
         self.batch_size = batch_size
         self.slice_axis = slice_axis
 
-    def view(self, shape: Sequence[int], affine: np.ndarray | None) -> SliceView:
-        return slice_view(shape, affine, self.slice_axis)
+    def view(
+        self, shape: Sequence[int], affine: np.ndarray | None, normal: np.ndarray | None = None
+    ) -> SliceView:
+        return slice_view(shape, affine, self.slice_axis, normal)
 
     def __call__(
         self,

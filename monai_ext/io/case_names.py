@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from monai_ext.errors import InputError, one_line
 from monai_ext.io.datalists import is_folder
-from monai_ext.io.dicom.headers import walk_files
+from monai_ext.io.dicom.files import walk_files
 from monai_ext.io.dicom.series import image_files
 from monai_ext.io.read_itk import voxel_file
 
 HASH, FILE = "hash", "file"
 NAMES = (HASH, FILE)
 """Cases are called by their content, or as their file or folder."""
-HARMLESS = re.compile(r"\d{0,4}")
-"""Names of slices that identify nobody, and that a message may hold as a number."""
 
 
 def case_id(digest: str) -> str:
@@ -58,21 +55,18 @@ def _input_files(path: Path) -> list[Path]:
 def without_names(reason: str, path: Path, case: str) -> str:
     """The message `reason` about the input at `path`, without the names of its file or folder and of those in it.
 
-    `path` becomes `case`, and a file in it "file 12", by its number in the order of the names.
+    `path` becomes `case`, and a file in it "file 12", by its number in the order of the names. A message names a file
+    at its beginning, before a colon, or by :func:`monai_ext.errors.quoted_name`; other words are left, also where they
+    are the name of a file.
     """
-    message = reason
     names = {name: f"file {number}" for number, name in enumerate(sorted(set(_names_in(path))), 1)}
     names[path.name] = case
-    for name in sorted(names, key=len, reverse=True):  # a name may be part of another
-        message = _replaced(message, name, names[name])
-    return message if message.startswith(case) else f"{case}: {message}"
-
-
-def _replaced(text: str, name: str, by: str) -> str:
-    name = one_line(name)  # as the message holds it
-    if name not in text or HARMLESS.fullmatch(name):
-        return text
-    return re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", lambda _: by, text)
+    shown = {one_line(name): by for name, by in names.items()}  # as the message holds them
+    first = max((name for name in shown if reason.startswith(f"{name}: ")), key=len, default=None)
+    message = reason if first is None else shown[first] + reason[len(first) :]
+    for name, by in shown.items():
+        message = message.replace(f"“{name}”", by)
+    return message if message.startswith(f"{case}: ") else f"{case}: {message}"
 
 
 def _names_in(path: Path) -> Iterator[str]:

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from monai_ext.prompts.lexicon import Lexicon
 from monai_ext.prompts.library import names_side
+from monai_ext.prompts.reading import read
 from monai_ext.resources import resource_path
 
 TABLE = "segment_terms.json"
@@ -47,16 +49,18 @@ def term_of(prompt: str) -> Term:
     """The terms of a prompt.
 
     Of "X in Y" and "X on Y" only X is looked up, without articles and sides, and only as a whole: a wrong code
-    is worse than none. The sides are those that the prompt names; of "kidneys" they are both.
+    is worse than none. The sides are those of the patient that the prompt names; of "kidneys" they are both. Names in
+    other languages count as the English ones.
     """
-    named = re.findall(r"\w+", re.split(r"\s(?:in|on)\s", prompt.casefold())[0])
+    asked = read(prompt, Lexicon()).text
+    named = re.findall(r"\w+", re.split(r"\s(?:in|on)\s", asked.casefold())[0])
     whole = " ".join(word for word in named if word not in FILLERS)
     plain = " ".join(word for word in whole.split() if word not in SIDES)
     table = _table()
     entry, pair = table["names"].get(whole) or table["names"].get(plain) or (None, False)
     # the side of "left atrium" belongs to its name
     inherent = whole != plain and whole in table["names"]
-    side = None if inherent else table["sides"].get(_side(prompt) or ("both" if pair else None))
+    side = None if inherent else table["sides"].get(_side(asked) or ("both" if pair else None))
     if entry:
         category = _code(table["categories"][entry["of"]])
         return Term(category, _code(entry), _code(entry.get("region")), _code(side))

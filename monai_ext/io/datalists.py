@@ -9,7 +9,7 @@ from pathlib import Path
 
 from monai_ext.errors import InputError
 from monai_ext.files import LONGEST_NAME, cut_name
-from monai_ext.io.dicom.headers import dicom_files
+from monai_ext.io.dicom.files import dicom_files, is_dicom
 from monai_ext.io.dicom.series import case_folders, read_series
 
 PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
@@ -18,15 +18,15 @@ ITK = (".mha", ".mhd", ".nrrd")
 VOLUMES = NIFTI + ITK
 DICOM = (".dcm", ".zip")
 """Names of a single slice, and of an archive of a folder."""
-READABLE = "PNG, JPEG, TIFF, BMP, NIfTI (.nii, .nii.gz), MHA, MHD, NRRD or DICOM (a folder, .zip, .dcm)"
+READABLE = "PNG, JPEG, TIFF, BMP, NIfTI (.nii, .nii.gz), MHA, MHD, NRRD or DICOM (a folder, .zip, file)"
 
 
 def list_cases(path: str | Path, part: int = 1, parts: int = 1) -> list[dict[str, str]]:
     """The cases at `path`, ordered by name, or those of one part.
 
     Args:
-        path: a picture, a volume, a DICOM folder, or a folder of such files and of DICOM folders, nested or
-            not (other files in it are passed over).
+        path: a picture, a volume, a DICOM file whatever it is called, a DICOM folder, or a folder of such files
+            and of DICOM folders, nested or not (other files in it are passed over).
         part, parts: of the cases every `parts`-th from the `part`-th on, for the jobs of an array.
 
     Returns:
@@ -40,7 +40,7 @@ def list_cases(path: str | Path, part: int = 1, parts: int = 1) -> list[dict[str
     path = Path(path).expanduser()
     if is_folder(path):
         found = _in_folder(path)
-    elif path.name.lower().endswith(PICTURES + VOLUMES + DICOM):
+    elif path.name.lower().endswith(PICTURES + VOLUMES + DICOM) or is_dicom(path):
         found = [path]
     else:
         raise InputError(f"{path.name}: not a format that is read; give {READABLE}.")

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from monai_ext.errors import InputError
+from monai_ext.errors import InputError, quoted_name
 from monai_ext.io.datalists import DICOM, ITK, NIFTI, PICTURES, READABLE, is_folder
+from monai_ext.io.dicom.files import is_dicom
 from monai_ext.io.dicom.read import load_dicom
 from monai_ext.io.read_itk import load_itk
 from monai_ext.io.read_nifti import load_nifti
 from monai_ext.io.read_picture import load_picture
-from monai_ext.io.volumes import MAX_SIDE, MAX_VOXELS, check_channels
+from monai_ext.io.volumes import MAX_SIDE, MAX_VOXELS, check_channels, nearly_whole
 
 
 def load_image(
@@ -36,7 +37,8 @@ def load_image(
 
     Args:
         paths: at least one.
-        label: the files are label maps: one channel, palette indices instead of palette colours.
+        label: the files are label maps: one channel, palette indices instead of palette colours; numbers that
+            are nearly whole are rounded, since a file may scale them by nearly 1.
         dtype: of the array; None keeps the reader's. float32 holds every label up to 2^24 exactly.
         channels: numbers of the sequences that become the channels, counted from 0: the files where several are
             given, else the volumes of a 4D NIfTI file. None takes all files, and refuses a 4D file with more than
@@ -48,7 +50,8 @@ def load_image(
     Returns:
         the array, which may share the file's read-only memory; and ``meta``, which names no patient: ``affine``
         (4, 4), ``kind`` ("picture", "nifti", "itk", "dicom"), ``modality`` (DICOM's, such as "CT", or ""), ``bits``
-        (per channel of a picture, 8 of a volume in colour, else 0), ``spacing`` (mm), ``nifti_header`` (uint8, the
+        (per channel of a picture, 8 of a volume in colour, else 0), ``spacing`` (mm), ``slice_normal`` ((3,)
+        RAS, across the slices that a DICOM series states, else zeros), ``nifti_header`` (uint8, the
         geometry of a NIfTI file), ``source`` (what else the writer of a mask in kind needs, a text) and ``warnings``
         (a list of sentences).
 
@@ -64,6 +67,8 @@ def load_image(
             paths = [paths[channel] for channel in channels]
         loaded = [_load(path, label, None, max_voxels, max_side, series) for path in paths]
         array, meta = _stacked(paths, loaded)
+    if label:
+        array = nearly_whole(array)
     with np.errstate(over="ignore"):
         return np.asarray(array, dtype=dtype), meta  # in the file's own order: turning it costs seconds
 
@@ -77,10 +82,10 @@ def _stacked(
         same_position = np.allclose(other_meta["affine"], meta["affine"], atol=1e-3)
         if other.shape[1:] != array.shape[1:] or not same_position:
             raise InputError(
-                f"{path.name}: not of the shape and position of {paths[0].name}; register them first."
+                f"{path.name}: not of the shape and position of {quoted_name(paths[0])}; register them first."
             )
         if other_meta["bits"] != meta["bits"]:
-            raise InputError(f"{path.name}: not of as many bits as {paths[0].name}; save them alike.")
+            raise InputError(f"{path.name}: not of as many bits as {quoted_name(paths[0])}; save them alike.")
     notes = [note for _, other_meta in loaded for note in other_meta["warnings"]]
     return np.concatenate([planes for planes, _ in loaded]), {**meta, "warnings": notes}
 
@@ -102,6 +107,8 @@ def _load(
             return load_picture(path, label, max_voxels, max_side)
         if name.endswith(ITK):
             return load_itk(path, label, max_voxels, max_side)
+        if is_dicom(path):  # archives of images name a file by a number or a UID
+            return load_dicom(path, series, max_voxels, max_side)
     except MemoryError as error:
         raise InputError(f"{path.name}: more than the memory holds; crop it.") from error
     raise InputError(f"{path.name}: not a format that is read; give {READABLE}.")

@@ -17,17 +17,34 @@ from typing import Any
 import numpy as np
 
 from monai_ext.errors import InputError
-from monai_ext.io.volumes import MAX_SIDE, MAX_VOXELS, check_size, file_affine, grey_or_colour, volume_meta
+from monai_ext.io.volumes import (
+    MAX_SIDE,
+    MAX_VOXELS,
+    check_size,
+    file_affine,
+    grey_or_colour,
+    missing_geometry,
+    volume_meta,
+)
 
 HEADER = 1 << 20
 """Bytes within which the text before the voxels ends."""
 TEXT_END = {"=": re.compile(rb"^ElementDataFile[^\n]*\n?", re.MULTILINE), ":": re.compile(rb"\r?\n\r?\n")}
 """What ends the text of a MetaImage (key = value) and of a NRRD file (key: value)."""
 BLOCK = 1 << 20
-SPACE = ("space", "space dimension", "space directions", "space origin")
+SPACE = ("space", "space dimension", "space directions", "space origin", "spacings")
 """The fields of a NRRD file that state its geometry."""
+PATIENT_SPACES = (
+    *("left-posterior-superior", "right-anterior-superior", "left-anterior-superior"),
+    *("lps", "ras", "las"),
+)
+"""Spaces of a NRRD file that say which way the patient lies; others, as that of a scanner, do not."""
+MATRIX = ("TransformMatrix", "Rotation", "Orientation")
+OFFSET = ("Offset", "Position", "Origin")
+SIZE = ("ElementSpacing", "ElementSize")
+"""Names by which a MetaImage states its orientation, origin and spacing."""
 UNITS = {"mm": 1.0, "cm": 10.0, "m": 1e3, "um": 1e-3}
-"""Millimetres of each unit of length that a NRRD file may count in."""
+"""Millimetres of each unit of length that a file may count in."""
 
 
 def load_itk(
@@ -35,10 +52,11 @@ def load_itk(
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """(C, X, Y, Z) float32 of a MetaImage or NRRD file in its own order, with its ``meta``.
 
-    The affine is turned from ITK's LPS to RAS, and from the units of a NRRD file to millimetres. An image of two
+    The affine is turned from ITK's LPS to RAS, and from the units of the file to millimetres. What the file does not
+    state of its geometry is assumed, with a note: 1 mm, axes along LPS, an origin of 0. An image of two
     dimensions gets Z = 1. C is 1, or 3 for RGB of 8 bits, with ``bits`` = 8, as in a picture. The voxels are in the
     file, or in one beside it, raw or compressed by zlib. ``source`` is JSON: spacing, origin and direction (by rows)
-    as ITK reads them, and the lines of a NRRD file that state them.
+    as ITK reads them, and the lines that state them in a NRRD file, and units in both.
 
     Raises:
         InputError: the file is damaged or cut; its voxels lie elsewhere or are written as text; it has other than two
@@ -48,7 +66,7 @@ def load_itk(
     import SimpleITK as sitk
 
     nrrd = path.name.lower().endswith(".nrrd")
-    fields, text_bytes = _text(path, ":" if nrrd else "=")
+    fields, text_bytes = _text(path)
     unit = _unit(path.name, fields)
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
@@ -74,12 +92,14 @@ def load_itk(
         "spacing": list(image.GetSpacing()),
         "origin": list(image.GetOrigin()),
         "direction": list(image.GetDirection()),
-        "lines": _space(fields, unit) if nrrd else [],
+        "lines": _space(fields, len(sizes)) if nrrd else _units(fields),
     }
     affine = file_affine(path.name, np.diag([UNITS[unit]] * 3 + [1.0]) @ _affine(source))
     stored = sitk.GetArrayFromImage(image).reshape(*sizes[::-1], components)  # (Z, Y, X, C) or (Y, X, C)
     planes = stored.T.reshape(components, *sizes, *[1] * (3 - len(sizes)))
-    notes = [f"the header counts in {unit}, which was turned to millimetres"] if unit != "mm" else []
+    notes = _missing(fields, len(sizes)) if nrrd else _missing_in_metaimage(fields)
+    if unit != "mm":
+        notes.append(f"the header counts in {unit}, which was turned to millimetres")
     meta = volume_meta(affine, "itk", bits=8 if colour else 0)
     return grey_or_colour(planes), {**meta, "source": json.dumps(source), "warnings": notes}
 
@@ -95,15 +115,16 @@ def _affine(source: dict[str, Any]) -> np.ndarray:
 
 
 def _unit(name: str, fields: dict[str, str]) -> str:
-    """The unit that all axes of a NRRD file are counted in, one of :data:`UNITS`; "mm" if the file states none.
+    """The unit that all axes of a file are counted in, one of :data:`UNITS`; "mm" if the file states none.
 
     Raises:
-        InputError: when it is another one, or the axes differ.
+        InputError: when it is another one, or the axes differ, or the axes are stated by their ends.
     """
-    stated = {
-        unit.strip().replace("µ", "u") for unit in re.findall(r'"([^"]*)"', fields.get("space units", ""))
-    }
-    stated = stated - {""} or {"mm"}
+    if {"axis mins", "axismins", "axis maxs", "axismaxs"} & set(fields):  # ITK takes them for an origin alone
+        raise InputError(f"{name}: axis mins and maxs are not read; state space directions or spacings.")
+    quoted = re.findall(r'"([^"]*)"', f"{fields.get('space units', '')} {fields.get('units', '')}")
+    stated = {unit.strip().replace("µ", "u") for unit in (*quoted, fields.get("DistanceUnits", ""))}
+    stated = stated - {"", "?", "???"} or {"mm"}
     if len(stated) > 1 or not stated <= set(UNITS):
         raise InputError(
             f"{name}: its space units are not one of {', '.join(UNITS)}; save it in millimetres."
@@ -111,15 +132,47 @@ def _unit(name: str, fields: dict[str, str]) -> str:
     return stated.pop()
 
 
-def _text(path: Path, sign: str) -> tuple[dict[str, str], int]:
-    """The fields of the text before the voxels, keys in small letters, and its length in bytes."""
+def _units(fields: dict[str, str]) -> list[str]:
+    """The line of a MetaImage that states its units; none if it has none."""
+    return [f"DistanceUnits = {fields['DistanceUnits']}"] if "DistanceUnits" in fields else []
+
+
+def _missing_in_metaimage(fields: dict[str, str]) -> list[str]:
+    """A note on what a MetaImage does not state of its geometry."""
+    spacing, orientation, origin = (any(name in fields for name in names) for names in (SIZE, MATRIX, OFFSET))
+    return missing_geometry(spacing, orientation, origin)
+
+
+def _missing(fields: dict[str, str], dimensions: int) -> list[str]:
+    """A note on what a NRRD file of so many spatial dimensions does not state of its geometry."""
+    directions = _numbers(fields.get("space directions", "")) == dimensions**2
+    return missing_geometry(
+        spacing=directions or _numbers(fields.get("spacings", "")) >= dimensions,
+        orientation=directions and fields.get("space", "").lower() in PATIENT_SPACES,
+        origin=_numbers(fields.get("space origin", "")) == dimensions,
+    )
+
+
+def _numbers(text: str) -> int:
+    """How many numbers stand in a field; "none" and "nan" are none."""
+    return len(re.findall(r"\d[\d.]*(?:e[-+]?\d+)?", text, re.IGNORECASE))
+
+
+def _text(path: Path) -> tuple[dict[str, str], int]:
+    """The fields of the text before the voxels, and its length in bytes.
+
+    Keys of a NRRD file, which may be written either way, are in small letters.
+    """
+    nrrd = path.name.lower().endswith(".nrrd")
+    sign = ":" if nrrd else "="
     with path.open("rb") as stream:
         text = stream.read(HEADER)
     end = TEXT_END[sign].search(text)
     length = end.end() if end else len(text)
     lines = [os.fsdecode(line).partition(sign) for line in text[:length].splitlines()]
-    fields = {key.strip().lower(): value.strip() for key, _, value in lines}
-    dimensions = fields.get("dimension", fields.get("ndims", ""))
+    pairs = [(key.strip(), value.strip()) for key, _, value in lines if not (nrrd and value.startswith("="))]
+    fields = {key.lower() if nrrd else key: value for key, value in pairs}
+    dimensions = fields.get("dimension" if nrrd else "NDims", "")
     if not dimensions.isdecimal():
         raise InputError(f"{path.name}: not a MetaImage or NRRD file; export it again.")
     if dimensions not in ("2", "3", "4"):  # 4: in a NRRD file, one of them may be the colour
@@ -129,7 +182,7 @@ def _text(path: Path, sign: str) -> tuple[dict[str, str], int]:
 
 def _voxels_in(fields: dict[str, str]) -> str:
     """Name of the file that holds the voxels; "" if they follow the text."""
-    name = fields.get("elementdatafile") or fields.get("data file") or fields.get("datafile") or ""
+    name = fields.get("ElementDataFile") or fields.get("data file") or fields.get("datafile") or ""
     return "" if name.upper() == "LOCAL" else name
 
 
@@ -138,27 +191,32 @@ def voxel_file(path: Path) -> Path:
     if not path.name.lower().endswith((".mha", ".mhd", ".nrrd")):
         return path
     try:
-        name = _voxels_in(_text(path, ":" if path.name.lower().endswith(".nrrd") else "=")[0])
+        name = _voxels_in(_text(path)[0])
     except InputError:  # load_itk says what is wrong
         return path
     beside = path.parent / name
     return beside if name and Path(name).name == name and beside.is_file() else path
 
 
-def _space(fields: dict[str, str], unit: str) -> list[str]:
-    """The lines of a NRRD file that state its geometry, without the axis of the colours; none if it has none."""
-    if "space directions" not in fields:
-        return []
-    vectors = re.findall(r"\([^)]*\)", fields["space directions"])
-    stated = {**fields, "space directions": " ".join(vectors)}
-    lines = [f"{name}: {stated[name]}" for name in SPACE if name in stated]
-    return lines if unit == "mm" else [*lines, "space units: " + " ".join([f'"{unit}"'] * len(vectors))]
+def _space(fields: dict[str, str], dimensions: int) -> list[str]:
+    """The lines of a NRRD file that state its geometry, without the axis of the colours."""
+    vectors = re.findall(r"\([^)]*\)", fields.get("space directions", ""))
+    without = {
+        "space directions": vectors,
+        "spacings": fields.get("spacings", "").lower().replace("nan", "").split(),
+    }
+    for name in ("space units", "units"):
+        without[name] = re.findall(r'"[^"]+"', fields.get(name, ""))
+    stated = fields | {
+        key: " ".join(of_axes) for key, of_axes in without.items() if len(of_axes) == dimensions
+    }
+    return [f"{name}: {stated[name]}" for name in (*SPACE, "space units", "units") if name in stated]
 
 
 def _check_voxels(path: Path, fields: dict[str, str], text_bytes: int, announced: int) -> None:
     """Refuse voxels that are not as many bytes as announced: ITK fills them up, or reads on in disorder."""
     encoding = fields.get("encoding", "raw").lower()
-    if encoding not in ("raw", "gz", "gzip") or fields.get("binarydata", "True").lower() != "true":
+    if encoding not in ("raw", "gz", "gzip") or fields.get("BinaryData", "True").lower() != "true":
         raise InputError(f"{path.name}: voxels as text or bzip2 are not read; save them raw or by zlib.")
     name = _voxels_in(fields)
     data, start = path, text_bytes
@@ -167,9 +225,9 @@ def _check_voxels(path: Path, fields: dict[str, str], text_bytes: int, announced
         if Path(name).name != name or not (path.parent / name).is_file():
             raise InputError(f"{path.name}: its voxels are not in one file beside it; put them there.")
         data, start = path.parent / name, 0
-    if encoding != "raw" or fields.get("compresseddata", "").lower() == "true":
+    if encoding != "raw" or fields.get("CompressedData", "").lower() == "true":
         held = _inflated(data, start, announced)
-    elif {"headersize", "byte skip", "line skip", "byteskip", "lineskip"} & set(fields):
+    elif {"HeaderSize", "byte skip", "line skip", "byteskip", "lineskip"} & set(fields):
         return  # ITK knows where the voxels begin, and refuses too few
     else:
         held = data.stat().st_size - start

@@ -10,10 +10,10 @@ from typing import Any
 
 import nibabel as nib
 import numpy as np
-from monai.data.utils import correct_nifti_header_if_necessary
 from nibabel.filebasedimages import ImageFileError
 
 from monai_ext.errors import InputError
+from monai_ext.io.nifti_forms import stated_affine
 from monai_ext.io.volumes import (
     MAX_SIDE,
     MAX_VOXELS,
@@ -44,23 +44,22 @@ def load_nifti(
 
     An image of two dimensions gets Z = 1. C is 1; or 3 for RGB24, with ``bits`` = 8, as in a picture; or the number
     of `channels`, the volumes chosen from a 4D file, counted from 0. ``nifti_header`` is that of a 2D or 3D file.
+    The codes of sform and qform say which of them is the affine, see :func:`monai_ext.io.nifti_forms.stated_affine`.
 
     Raises:
         InputError: the file is damaged or cut; it has four dimensions and no `channels` are given; it has five; its
             values are complex or RGBA; its affine is singular, not finite or of no patient; it has more than
             `max_voxels` values (all volumes together) or an axis above `max_side`.
     """
-    volume, header, before = _open(path, max_voxels, max_side)
+    volume, pixdim = _open(path, max_voxels, max_side)
     chosen = _chosen(path.name, volume.shape, channels)
     planes = _planes(path.name, volume, chosen, label)
-    notes = []
-    if not np.allclose(volume.affine, before, atol=1e-3):
-        notes.append("the header's sform, qform and pixdim disagree; the one that fits pixdim was used")
-        header = volume.header.copy()  # corrected by MONAI
+    header = volume.header.copy()
+    affine, notes = stated_affine(header, pixdim)
     unit, millimetres = UNITS.get(int(header["xyzt_units"]) % 8, ("mm", 1.0))
     if unit != "mm":
         notes.append(f"the header counts in {unit}, which were turned to millimetres")
-    affine = file_affine(path.name, np.diag([millimetres, millimetres, millimetres, 1.0]) @ volume.affine)
+    affine = file_affine(path.name, affine * np.array([[millimetres]] * 3 + [[1.0]]))
     if chosen:
         header.set_data_shape(planes.shape[1:])
     for field in PRIVATE:
@@ -71,8 +70,8 @@ def load_nifti(
     return planes, {**meta, "nifti_header": block, "warnings": notes}
 
 
-def _open(path: Path, max_voxels: int, max_side: int) -> tuple[nib.Nifti1Image, nib.Nifti1Header, np.ndarray]:
-    """The volume, its geometry corrected by MONAI, with its header and affine before that.
+def _open(path: Path, max_voxels: int, max_side: int) -> tuple[nib.Nifti1Image, np.ndarray]:
+    """The volume, and the voxel sizes (3,) of its header, which nibabel mends where they are 0 or negative.
 
     A compressed file is inflated here, by no byte more than the header announces; a plain one is mapped.
     """
@@ -85,7 +84,9 @@ def _open(path: Path, max_voxels: int, max_side: int) -> tuple[nib.Nifti1Image, 
             kind = next((kind for number, kind in KINDS.items() if number in sizes), None)
             if kind is None:
                 raise ImageFileError("no NIfTI header")
-            header = kind.header_class(head[: kind.header_class.template_dtype.itemsize])
+            block = head[: kind.header_class.template_dtype.itemsize]
+            header = kind.header_class(block)
+            pixdim = kind.header_class(block, check=False)["pixdim"][1:4].astype(np.float64)
             check_size(path.name, header.get_data_shape(), max_voxels, max_side)
             voxels = math.prod(int(n) for n in header.get_data_shape())
             announced = header.get_data_offset() + voxels * header.get_data_dtype().itemsize
@@ -100,9 +101,6 @@ def _open(path: Path, max_voxels: int, max_side: int) -> tuple[nib.Nifti1Image, 
         if held > announced:
             raise InputError(f"{path.name}: more data in it than its header announces; export it again.")
         volume = kind.from_bytes(content) if compressed else kind.from_filename(path)
-        header, affine = volume.header.copy(), volume.affine.copy()
-        if np.isfinite(affine).all():  # file_affine refuses others
-            volume = correct_nifti_header_if_necessary(volume)
     except (InputError, MemoryError):
         raise
     except EOFError as error:
@@ -113,7 +111,7 @@ def _open(path: Path, max_voxels: int, max_side: int) -> tuple[nib.Nifti1Image, 
         raise InputError(
             f"{path.name}: not a readable NIfTI file ({type(error).__name__}); export it again."
         ) from error
-    return volume, header, affine
+    return volume, pixdim
 
 
 def _chosen(name: str, shape: Sequence[int], channels: Sequence[int] | None) -> Sequence[int]:

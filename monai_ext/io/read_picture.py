@@ -9,11 +9,12 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from monai_ext.errors import InputError
-from monai_ext.io.volumes import MAX_SIDE, MAX_VOXELS, check_size, grey_or_colour
+from monai_ext.io.tiff_samples import Samples, stated_samples
+from monai_ext.io.volumes import MAX_SIDE, MAX_VOXELS, check_size, grey_or_colour, nearly_whole
 from monai_ext.logs import suppress_logs
 
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP")  # PIL's others (EPS, WMF, …) run more code than a picture needs
-BITS = {"I;16": 16, "I;16B": 16, "I;16L": 16, "I": 32, "F": 32}  # PIL's modes of one deep channel
+DEEP = ("I;16", "I;16B", "I;16L", "I", "F")  # PIL's modes of one channel of more than 8 bits
 
 
 def load_picture(
@@ -21,9 +22,9 @@ def load_picture(
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """(1 or 3, H, W) of a picture, row 0 on top, transparency laid on black, with its ``meta``.
 
-    8 and 16 bit unsigned, 32 bit integer or float values as they are stored; colour with 8 bits a channel
-    (16-bit colour is cut to that by PIL, with a warning); 1 bit as 0 and 255. Label maps: palette indices,
-    1 bit as 0 and 1.
+    8, 16 and 32 bit integer or float values as they are stored, signed 8 bit as 16; turned where the file says that
+    0 is white; colour with 8 bits a channel (16-bit colour is cut to that by PIL, with a warning); 1 bit as 0 and
+    255. Label maps: palette indices, 1 bit as 0 and 1.
 
     Args:
         path: the file; its content, not its name, says which format it is.
@@ -33,25 +34,27 @@ def load_picture(
         max_side: pixels that its longer side may have.
 
     Raises:
-        InputError: the file is damaged or cut, has several pages, is too large or of a mode that is not read.
+        InputError: the file is damaged or cut, has several pages, is too large or of a mode that is not read, or its numbers would
+            not be read as its tags say they are meant.
     """
     with suppress_logs("PIL"):
-        picture, notes, stored = _open(path, max_voxels, max_side)
-    planes = _label(path, picture, stored) if label else _planes(path, picture)
+        picture, notes, stored, samples = _open(path, max_voxels, max_side)
+    planes = _label(path, picture, stored, samples) if label else _planes(path, picture, samples)
     meta = {
         "affine": np.eye(4),
         "kind": "picture",
         "modality": "",
-        "bits": BITS.get(picture.mode, 8),
+        "bits": 8 * planes.itemsize,
         "spacing": np.ones(2),
+        "slice_normal": np.zeros(3),
         "nifti_header": np.zeros(0, np.uint8),
         "source": "",
     }
     return planes, {**meta, "warnings": notes}
 
 
-def _open(path: Path, max_voxels: int, max_side: int) -> tuple[Image.Image, list[str], str]:
-    """The decoded picture, upright; warnings about it; and PIL's name of the layout of its stored pixels."""
+def _open(path: Path, max_voxels: int, max_side: int) -> tuple[Image.Image, list[str], str, Samples]:
+    """The decoded picture, upright; warnings; PIL's name of the layout of its pixels; how they are meant."""
     notes = []
     try:
         # streams: a file given by name is mapped, and Pillow 13 scrambles a mapped TIFF stored on its side
@@ -66,10 +69,11 @@ def _open(path: Path, max_voxels: int, max_side: int) -> tuple[Image.Image, list
             if pages > 1:  # a telephone's JPEG: previews and depth behind the picture
                 notes.append(f"the first of {pages} pictures in the file was read")
             stored = str(opened.tile[0][3]) if opened.tile else ""
-            if ";16" in stored and opened.mode not in BITS:
+            if ";16" in stored and opened.mode not in DEEP:
                 notes.append("colour of 16 bits a channel was read with 8")
+            samples = stated_samples(path.name, opened)
             opened.load()
-            return ImageOps.exif_transpose(opened), notes, stored
+            return ImageOps.exif_transpose(opened), notes, stored, samples
     except (InputError, MemoryError):
         raise
     except Image.DecompressionBombError as error:
@@ -83,10 +87,10 @@ def _open(path: Path, max_voxels: int, max_side: int) -> tuple[Image.Image, list
         ) from error
 
 
-def _planes(path: Path, picture: Image.Image) -> np.ndarray:
+def _planes(path: Path, picture: Image.Image, samples: Samples) -> np.ndarray:
     """(1 or 3, H, W) as displayed."""
-    if picture.mode in BITS or (picture.mode == "L" and "transparency" not in picture.info):
-        return np.asarray(picture)[None]
+    if picture.mode in DEEP or (picture.mode == "L" and "transparency" not in picture.info):
+        return samples.meant(np.asarray(picture))[None]
     if picture.mode in ("1", "L", "P", "PA", "LA", "La", "RGBA", "RGBa") or "transparency" in picture.info:
         rgba = picture.convert("LA" if picture.mode == "La" else "RGBA").convert("RGBA")
         black = Image.new("RGBA", rgba.size, (0, 0, 0, 255))
@@ -98,7 +102,7 @@ def _planes(path: Path, picture: Image.Image) -> np.ndarray:
     return grey_or_colour(np.moveaxis(np.asarray(picture), -1, 0))
 
 
-def _label(path: Path, picture: Image.Image, stored: str) -> np.ndarray:
+def _label(path: Path, picture: Image.Image, stored: str, samples: Samples) -> np.ndarray:
     """(1, H, W) numbers of a label map."""
     if any(f"L;{bits}" in stored for bits in (2, 4)):  # PIL spreads them over 0 … 255
         raise InputError(f"{path.name}: a label map of 2 or 4 bits; save it with 8 bits.")
@@ -108,6 +112,9 @@ def _label(path: Path, picture: Image.Image, stored: str) -> np.ndarray:
         if picture.mode not in ("LA", "PA", "RGB", "RGBA") or (colours != colours[..., :1]).any():
             raise InputError(f"{path.name}: a label map in colour; save one number per pixel.")
         array = array[..., 0]
+    else:
+        array = samples.meant(array)
+    array = nearly_whole(array)
     if not np.isfinite(array).all() or (array != np.round(array)).any():
         raise InputError(f"{path.name}: a label map with fractions; save whole numbers.")
     return array[None]

@@ -55,11 +55,24 @@ class SliceView:
         return slices.flip(dims) if dims else slices
 
 
-def slice_view(shape: Sequence[int], affine: np.ndarray | None, axis: int | None = None) -> SliceView:
+def view_of(volume: Tensor) -> SliceView:
+    """The :func:`slice_view` of a volume (C, X, Y, Z), by affine and ``slice_normal`` of its metadata if it has any."""
+    affine = getattr(volume, "affine", None)
+    normal = getattr(volume, "meta", {}).get("slice_normal")
+    return slice_view(volume.shape[1:], None if affine is None else np.asarray(affine.cpu()), normal=normal)
+
+
+def slice_view(
+    shape: Sequence[int],
+    affine: np.ndarray | None,
+    axis: int | None = None,
+    normal: Sequence[float] | np.ndarray | Tensor | None = None,
+) -> SliceView:
     """Choose the slice axis of a volume and the radiological display of its slices.
 
-    The slice axis is one of size 1; else the axis whose spacing is at least 1.25 times both others;
-    else the one closest to the body's long axis (axial slices). Axial slices show anterior at the top
+    The slice axis is one of size 1; else the one along the stated `normal`, where the largest spacing is at least 1.25
+    times the smallest; else the axis whose spacing is at least 1.25 times both others; else the one closest to the
+    body's long axis (axial slices). Axial slices show anterior at the top
     and the patient's right on the left; coronal ones superior at the top and the patient's right on
     the left; sagittal ones superior at the top and anterior on the left. Oblique volumes are shown
     along the closest axes.
@@ -69,6 +82,8 @@ def slice_view(shape: Sequence[int], affine: np.ndarray | None, axis: int | None
         affine: (4, 4) voxel index to RAS millimetres; None where unknown: the last axis is cut and
             shown as stored, with a warning.
         axis: cut across this array axis (0, 1, 2) instead.
+        normal: (3,) RAS, across the slices that the scanner made, as the file states it; zeros or None if it
+            does not.
 
     Raises:
         InputError: when the affine is not 4 x 4, not finite or singular.
@@ -88,7 +103,10 @@ def slice_view(shape: Sequence[int], affine: np.ndarray | None, axis: int | None
     orientation = io_orientation(check_affine(affine))
     world = [int(w) for w in orientation[:, 0]]  # the RAS axis closest to each array axis
     if axis is None:
-        axis = _slice_axis(single, np.linalg.norm(np.asarray(affine)[:3, :3], axis=0), world)
+        directions = np.asarray(affine, dtype=np.float64)[:3, :3]
+        spacing = np.linalg.norm(directions, axis=0)
+        along = np.zeros(3) if normal is None else np.abs(np.asarray(normal) @ directions) / spacing
+        axis = _slice_axis(single, spacing, world, int(along.argmax()) if along.any() else None)
     # All three displays run against RAS: rows to posterior or inferior, columns to left or posterior.
     row_world, column_world = {2: (1, 0), 1: (2, 0), 0: (2, 1)}[world[axis]]
     rows, columns = world.index(row_world), world.index(column_world)
@@ -115,12 +133,15 @@ def check_affine(affine: np.ndarray) -> np.ndarray:
     return affine
 
 
-def _slice_axis(single: Sequence[int], spacing: np.ndarray, world: Sequence[int]) -> int:
+def _slice_axis(single: Sequence[int], spacing: np.ndarray, world: Sequence[int], stated: int | None) -> int:
     axial = world.index(2)
     if single:
         return axial if axial in single else single[0]
-    coarsest = int(spacing.argmax())
     # Affines stored as float32 miss a spacing ratio of exactly 1.25 by some 1e-7.
+    coarser = spacing >= spacing.min() * COARSER * (1 - 1e-5)
+    if stated is not None and coarser.any():
+        return stated
+    coarsest = int(spacing.argmax())
     if (np.delete(spacing, coarsest) * COARSER * (1 - 1e-5) <= spacing[coarsest]).all():
         return coarsest
     return axial

@@ -19,6 +19,14 @@ LARGEST_SPACING = 1e3
 """Millimetres between voxels; a metre is no medical image, but a damaged header or another unit."""
 FARTHEST = 1e6
 """Millimetres from the origin of the patient's space."""
+ORIENTATION_UNKNOWN = "orientation unknown, left and right may be swapped"
+FORMS_DISAGREE = (
+    "sform and qform disagree by a flip or turn: left and right depend on the sform, which was used"
+)
+WHOLE = 1e-3
+"""How far a label's number may lie from the whole one that is meant."""
+SIDES_IN_DOUBT = (ORIENTATION_UNKNOWN, FORMS_DISAGREE)
+"""What the warnings of an image hold where its sides are in doubt; previews show these, too."""
 AIR = -500.0
 """HU. No MR scanner writes values below it; every CT holds some, of the air around the body or in it."""
 
@@ -70,10 +78,22 @@ def file_affine(name: str, affine: np.ndarray) -> np.ndarray:
     return affine
 
 
+def missing_geometry(spacing: bool = True, orientation: bool = True, origin: bool = True) -> list[str]:
+    """One note on what a header does not state, and what follows from it; none if it states all three."""
+    lacking = {
+        "voxel spacing": (spacing, "1 mm is assumed, sizes in mm are not right"),
+        "orientation": (orientation, ORIENTATION_UNKNOWN),
+        "origin": (origin, "positions in mm are not right"),
+    }
+    missing = {name: effect for name, (stated, effect) in lacking.items() if not stated}
+    return [f"no {', '.join(missing)} in the header: {'; '.join(missing.values())}"] if missing else []
+
+
 def volume_meta(affine: np.ndarray, kind: str, modality: str = "", bits: int = 0) -> dict[str, Any]:
     """The ``meta`` of any volume: affine (4, 4), kind of file, modality, bits of colour, spacing in mm.
 
-    ``nifti_header`` and ``source`` are empty: a reader fills in what the writer of its masks needs.
+    ``slice_normal`` is zero, which means that the file does not state its slices; ``nifti_header`` and ``source`` are
+    empty: a reader fills in what it knows and what the writer of its masks needs.
     """
     return {
         "affine": affine,
@@ -81,9 +101,18 @@ def volume_meta(affine: np.ndarray, kind: str, modality: str = "", bits: int = 0
         "modality": modality,
         "bits": bits,
         "spacing": affine_to_spacing(affine, r=3),
+        "slice_normal": np.zeros(3),
         "nifti_header": np.zeros(0, np.uint8),
         "source": "",
     }
+
+
+def nearly_whole(array: np.ndarray) -> np.ndarray:
+    """Any array, in which numbers within :data:`WHOLE` of a whole one are that one."""
+    if array.dtype.kind != "f":
+        return array
+    with np.errstate(invalid="ignore"):  # infinite values stay
+        return np.where(np.abs(array - np.round(array)) <= WHOLE, np.round(array), array)
 
 
 def grey_or_colour(planes: np.ndarray) -> np.ndarray:

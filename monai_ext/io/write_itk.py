@@ -38,15 +38,15 @@ def write_itk(path: Path, array: np.ndarray, meta: Mapping[str, Any]) -> None:
             sitk.WriteImage(image, str(temporary), useCompression=True)
         except RuntimeError as error:
             raise OSError(errno.EIO, "ITK cannot write the file") from error
-        if source["lines"] and path.suffix == ".nrrd":
-            _put_lines(temporary, source["lines"])
+        _put_lines(temporary, source["lines"], nrrd=path.suffix == ".nrrd")
 
 
-def _put_lines(path: Path, lines: Sequence[str]) -> None:
-    """Replace the lines of a NRRD file that state its space.
+def _put_lines(path: Path, lines: Sequence[str], nrrd: bool) -> None:
+    """Let the header state the geometry by the lines of the input: no more than that, and in its units.
 
-    The format holds spacing times direction: ITK's product of the two is another number in the last bit.
+    A NRRD file holds spacing times direction: ITK's product of the two is another number in the last bit.
     """
-    text, voxels = path.read_bytes().split(b"\n\n", 1)
-    kept = [line for line in text.decode().splitlines() if not line.startswith("space")]
-    path.write_bytes("\n".join([*kept, *lines]).encode() + b"\n\n" + voxels)
+    end = b"\n\n" if nrrd else b"\nElementDataFile"
+    text, end, voxels = path.read_bytes().partition(end)
+    kept = [line for line in text.decode().splitlines() if not (nrrd and line.startswith("space"))]
+    path.write_bytes("\n".join([*kept, *lines]).encode() + end + voxels)

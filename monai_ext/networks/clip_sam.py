@@ -20,6 +20,7 @@ from monai_ext.networks.decoders.base import VisualPromptDecoder
 from monai_ext.networks.encoders.text_presence import TextPresence, cosines
 from monai_ext.networks.encoders.vision_language import VisionLanguageEncoder
 from monai_ext.networks.segmenter import Features, FrozenSegmenter, Segmentation
+from monai_ext.prompts.lexicon import Lexicon
 from monai_ext.prompts.prompt import Prompt
 
 SELECTS = ("best", "union")
@@ -94,6 +95,11 @@ class ClipSAM(FrozenSegmenter):
         self.min_area, self.max_area = min_area, max_area
         self.batch_size = batch_size
         self.freeze()
+
+    @property
+    def lexicon(self) -> Lexicon:  # type: ignore[override]
+        """That of the encoder, which reads the texts."""
+        return self.encoder.lexicon
 
     @torch.no_grad()
     def encode(self, image: Tensor) -> Features:

@@ -28,6 +28,7 @@ from monai_ext.networks.decoders.base import EncodedImages, VisualPromptDecoder
 from monai_ext.networks.encoders.text_presence import TextPresence
 from monai_ext.networks.encoders.vision_language import VisionLanguageEncoder
 from monai_ext.networks.segmenter import Features, FrozenSegmenter, Segmentation
+from monai_ext.prompts.lexicon import Lexicon
 from monai_ext.prompts.prompt import Prompt
 from monai_ext.saliency import SaliencyMethod
 
@@ -46,6 +47,9 @@ class MedCLIPSAM(FrozenSegmenter):
     The logits are those of the decoder, the highest of several boxes', within the components that are kept. Without a
     decoder the coarse mask itself is the result, its probability (1 + saliency) / 2.
 
+    Masks of several members of a prompt are joined by their majority: a pixel belongs where at least half of them have
+    it. Presence is that of all texts together; it is none where more than half of the coarse masks are empty.
+
     Args:
         encoder: compares image and text.
         saliency: where the text is.
@@ -53,8 +57,9 @@ class MedCLIPSAM(FrozenSegmenter):
         decoder: refines the mask; None: it is left coarse.
         visual: which boxes or points the decoder is asked by.
         presence: tells whether the image shows what a text names; by the plain similarity if None.
-        ensemble: what is averaged over several texts of a prompt: "embeddings", or over its members (single texts, or the groups of a
-            :class:`~monai_ext.prompts.prompt.GroupedPrompt`) the coarse masks "before" they are refined, or the masks "after" that (majority, as MedCLIP-SAMv2's Table 7).
+        ensemble: what is joined of several texts of a prompt: the mean of their "embeddings"; or of its members (single
+            texts, or the groups of a :class:`~monai_ext.prompts.prompt.GroupedPrompt`) the coarse masks "before" they are
+            refined, or the refined masks "after" that (Table 7 of MedCLIP-SAMv2).
         runs: decoder calls with other random points, whose probabilities are averaged.
         components: which components of the decoder's mask are kept: "as_many" of the largest as the coarse mask has, as
             published; those "touching" the coarse mask; "all".
@@ -87,6 +92,11 @@ class MedCLIPSAM(FrozenSegmenter):
         self.presence = presence or TextPresence()
         self.ensemble, self.runs, self.components = ensemble, runs, components
         self.freeze()
+
+    @property
+    def lexicon(self) -> Lexicon:  # type: ignore[override]
+        """That of the encoder, which reads the texts."""
+        return self.encoder.lexicon
 
     @torch.no_grad()
     def encode(self, image: Tensor) -> Features:
@@ -134,9 +144,11 @@ class MedCLIPSAM(FrozenSegmenter):
         if self.ensemble == "before":
             found = [coarse]
         refined = [self._refined(features["maps"], one, salient) for one in found]
-        logits = refined[0][0] if len(refined) == 1 else _averaged([one for one, *_ in refined])
+        logits = _majority([one for one, *_ in refined])
         text = self.encoder.encode_text([prompt])[0]
-        seen = features["seen"].embedding[0] if bool(coarse.any()) else None
+        # as many coarse masks as a majority needs, so that presence never empties a mask that the refined ones agree on
+        filled = [bool(one.any()) for one in found]
+        seen = features["seen"].embedding[0] if 2 * sum(filled) >= len(filled) else None
         return {
             "logits": logits,
             "presence": self.presence(self.encoder, seen, text)[None],
@@ -191,3 +203,8 @@ def _decoded(decoder: VisualPromptDecoder, features: EncodedImages, asked: Boxes
 def _averaged(logits: Sequence[Tensor]) -> Tensor:
     """Logits of the mean of several probabilities."""
     return torch.logit(torch.stack([one.sigmoid() for one in logits]).mean(0), eps=1e-6)
+
+
+def _majority(logits: Sequence[Tensor]) -> Tensor:
+    """Logits of the masks' majority: the upper median, above 0 where at least half of several logits are."""
+    return torch.stack(list(logits)).sort(0).values[len(logits) // 2]

@@ -11,7 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from monai_ext.prompts.lexicon import Lexicon
 from monai_ext.prompts.prompt import Prompt
+from monai_ext.prompts.reading import Reading, read_prompt
 
 Features = Mapping[str, Any]
 
@@ -49,6 +51,8 @@ class TextPromptedSegmenter(nn.Module, ABC):
     """
 
     default_prompt: Prompt = Prompt(("",))
+    lexicon: Lexicon = Lexicon()
+    """What the network was taught; open where that is not recorded."""
 
     @abstractmethod
     def encode(self, image: Tensor) -> Features:
@@ -68,13 +72,12 @@ class TextPromptedSegmenter(nn.Module, ABC):
         for prompt in prompts:
             yield self.segment(features, [prompt] * images)
 
-    def why_unknown(self, prompt: Prompt) -> str:
-        """Why these words name nothing that this network could know, as the end of a sentence; "" if they may.
+    def read(self, prompt: Prompt, modality: str | None = None) -> tuple[Prompt, Reading]:
+        """What the network is asked for a prompt, and how the prompt was read: see :func:`read_prompt`.
 
-        The inferer does not ask for such a prompt: its mask is empty and its presence 0. A network that knows
-        the words of its training says so here; others take every prompt.
+        The inferer does not ask for a prompt that is refused: its mask is empty and its presence 0.
         """
-        return ""
+        return read_prompt(prompt, self.lexicon, modality)
 
     def forward(
         self,

@@ -7,7 +7,7 @@ the prompt, so ten prompts cost little more than one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -15,10 +15,10 @@ from torch import Tensor, nn
 
 from monai_ext.networks.blocks.content_crop import content_boxes, crop_content, uncrop_content
 from monai_ext.networks.blocks.convolutions import ContextBlock, ResidualBlock, conv, modulate
+from monai_ext.networks.language.taught import Taught
 from monai_ext.networks.language.text_tower import TextTower
 from monai_ext.networks.language.tokenizer import WordPieceTokenizer
 from monai_ext.networks.segmenter import Features, Segmentation, TextPromptedSegmenter
-from monai_ext.prompts.lexicon import Lexicon
 from monai_ext.prompts.library import names_side
 from monai_ext.prompts.prompt import Prompt
 
@@ -154,7 +154,7 @@ def repeated(features: Features, times: int) -> Features:
     return {**features, "maps": maps, "boxes": list(features["boxes"]) * times}
 
 
-class VLSM(TextPromptedSegmenter):
+class VLSM(Taught, TextPromptedSegmenter):
     """Compact vision-language segmentation model.
 
     Args:
@@ -188,29 +188,11 @@ class VLSM(TextPromptedSegmenter):
         super().__init__()
         self.image_size = image_size
         self.flip_average = flip_average
-        self.lexicon = Lexicon()
         self.text = TextTower(WordPieceTokenizer(), text_width, text_depth, out_channels=condition)
         self.sharpen = nn.Sequential(nn.Linear(condition, condition), nn.SiLU())
         self.encoder = Encoder(channels, guide, context, dropout)
         self.decoder = Decoder(channels, guide, condition, blocks, dropout)
         self.to(memory_format=torch.channels_last)  # makes convolutions a third faster, on CPU and GPU
-
-    def learn_words(self, texts: Iterable[str]) -> None:
-        """Add the words of sentences to those that a prompt may name a target by; the state dict holds them."""
-        self.lexicon = Lexicon([*self.lexicon.taught, *texts])
-
-    def why_unknown(self, prompt: Prompt) -> str:
-        """See :class:`TextPromptedSegmenter`; an ensemble is unknown if all its texts are."""
-        reasons = [self.lexicon.why_unknown(text) for text in prompt.texts]
-        return reasons[0] if all(reasons) else ""
-
-    def get_extra_state(self) -> Tensor:
-        """The words, as a tensor of UTF-8 bytes, which every format of weights can hold."""
-        return torch.tensor(list("\n".join(sorted(self.lexicon.taught)).encode()), dtype=torch.uint8)
-
-    def set_extra_state(self, state: Tensor) -> None:
-        """Replace the words by those of a state dict."""
-        self.lexicon = Lexicon(bytes(state.tolist()).decode().split("\n"))
 
     def encode(self, image: Tensor) -> Features:
         """Pyramids of (B, 3, H, W) images in [0, 1]; in evaluation also of the mirrored images."""

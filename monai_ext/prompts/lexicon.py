@@ -1,63 +1,132 @@
-"""A rule that finds text prompts which name nothing that a network has learnt, where the network itself can only guess."""
+"""What a network has been taught: its words, and its targets in each modality."""
 
 from __future__ import annotations
 
-import difflib
 import json
-import re
-from collections.abc import Iterable
-from functools import cache
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
 
-from monai_ext.prompts.library import PromptLibrary
-from monai_ext.resources import resource_path
+from monai_ext.prompts.library import MODALITIES, PromptLibrary
+from monai_ext.prompts.vocabulary import Phrase, phrase, vocabulary
+
+Targets = Mapping[str, Mapping[str, Sequence[str]]]
+"""By modality: the targets that were taught there, each with those sentences that are not in the prompt library."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """A target that a network has been taught in one modality ("" where that is not recorded).
+
+    Attributes:
+        sentences: that it was taught by, as their words.
+        words: of these sentences, of names of the target, and of what is said of both sides of it.
+    """
+
+    target: str
+    modality: str
+    sentences: frozenset[Phrase]
+    words: frozenset[str]
 
 
 class Lexicon:
-    """The words of the sentences from which a network has learnt its targets.
+    """The words and targets that a network has been taught.
 
-    A *target word* names a target by itself: the network has learnt it, it has three letters or more, and it is neither
-    a word that stands around any noun ("outline the … for me"), nor one of images in general ("bright", "left",
-    "scan"), nor one that nonsense was built from. A prompt is understood if it holds a target word, or if all its
-    words are known and the network has learnt at least one of them ("the whole brain": "brain" is no target word,
-    since "laptop in a brain MRI" holds it too).
+    A network that was taught nothing here, such as a published encoder, takes every prompt: its vocabulary is *open*.
 
     Args:
-        taught: the words that the network has learnt, or whole sentences; none at all for a network that has not
-            learnt, for which every prompt is understood.
+        taught: words, or whole sentences.
+        targets: what the sentences stand for. Where it is not stated, a target of the prompt library counts as taught if
+            all words of its canonical sentence were, and the other words may be targets of their own.
     """
 
-    def __init__(self, taught: Iterable[str] = ()) -> None:
-        self.taught = _words_of(taught)
-        self._around, generic, nonsense = _words_of_no_target()
-        self._known = self.taught | self._around | generic
-        self._targets = {word for word in self.taught if len(word) > 2} - self._around - generic - nonsense
+    def __init__(self, taught: Iterable[str] = (), targets: Targets | None = None) -> None:
+        self.targets = targets
+        own = [text for known in (targets or {}).values() for texts in known.values() for text in texts]
+        self.taught = frozenset(word for text in [*taught, *own] for word in phrase(text))
+        if targets:
+            self.taught |= {word for known in self.known for word in known.words}
 
-    def why_unknown(self, text: str) -> str:
-        """Why a text names nothing that the network has learnt, as the end of a sentence; "" if it names something."""
-        given = [word for word in words(text) if len(word) > 2]
-        if not self.taught or any(word in self._targets for word in given):
-            return ""
-        if all(word in self._known for word in given) and any(w in self.taught - self._around for w in given):
-            return ""
-        close = [
-            near for word in given for near in difflib.get_close_matches(word, sorted(self._targets), 1, 0.8)
+    @classmethod
+    def of_state(cls, state: str) -> Lexicon:
+        """The lexicon that :meth:`state` wrote, or one of lines of words, as older weights hold it."""
+        if not state.startswith("{"):
+            return cls(state.split("\n"))
+        content = json.loads(state)
+        return cls(content["words"], content["targets"])
+
+    def state(self) -> str:
+        """All that it knows as text."""
+        return json.dumps({"words": sorted(self.taught), "targets": self.targets}, ensure_ascii=False)
+
+    def extended(self, taught: Iterable[str], targets: Targets | None = None) -> Lexicon:
+        """With further words, and further targets."""
+        joined: dict[str, dict[str, Sequence[str]]] = {}
+        for known in (self.targets or {}), (targets or {}):
+            for modality, sentences in known.items():
+                joined.setdefault(modality, {}).update(sentences)
+        return Lexicon([*self.taught, *taught], joined or None)
+
+    @property
+    def open(self) -> bool:
+        """Whether every word is taken, since it is not recorded what the network knows."""
+        return not self.taught
+
+    @cached_property
+    def known(self) -> list[Known]:
+        """The targets that were taught."""
+        if self.targets is None:
+            return self._inferred()
+        return [
+            _known(target, modality, sentences)
+            for modality, targets in self.targets.items()
+            for target, sentences in targets.items()
         ]
-        return "names nothing that these weights know" + (f"; did you mean '{close[0]}'?" if close else "")
+
+    @cached_property
+    def sentences(self) -> frozenset[Phrase]:
+        """The sentences that targets were taught by, as their words."""
+        return frozenset(one for known in self.known for one in known.sentences)
+
+    @cached_property
+    def naming(self) -> frozenset[str]:
+        """Words that name a target by themselves.
+
+        They were taught, have three letters or more, and are neither words that stand around any noun ("outline the … for
+        me"), nor words of images in general ("bright", "left", "scan"), nor such that nonsense was built from.
+        """
+        speech = vocabulary()
+        others = speech.filler | speech.single("generic") | speech.nonsense
+        return frozenset(word for word in self.taught if len(word) > 2) - others
+
+    def _inferred(self) -> list[Known]:
+        if self.open:
+            return []
+        library, found = PromptLibrary.load(), []
+        for modality in MODALITIES:
+            for target in library.targets(modality):
+                canonical = {word for word in phrase(library.canonical(target, modality)) if len(word) > 2}
+                if canonical <= self.taught | vocabulary().filler:
+                    found.append(_known(target, modality))
+        rest = self.naming - frozenset(word for known in found for word in known.words)
+        return [*found, *([Known("", "", frozenset(), self.taught)] if rest else [])]
 
 
-def words(text: str) -> list[str]:
-    """The words of a text in small letters and in its order, without digits and signs."""
-    return re.findall(r"[^\W\d_]+", text.casefold())
+def _known(target: str, modality: str, sentences: Sequence[str] = ()) -> Known:
+    speech = vocabulary()
+    structures = [structure for structure, by_side in speech.targets.items() if target in by_side.values()]
+    names = [
+        spelt for spelt, name in speech.names.items() if name.structure in structures and not name.foreign
+    ]
+    taught = {*map(phrase, (target, *sentences)), *_library_sentences(target, modality)}
+    # what is said of the lungs is said of a left lung, too
+    alike = {one for structure in structures for one in speech.targets[structure].values()} - {target}
+    said = taught.union(names, *(_library_sentences(one, modality) for one in alike))
+    return Known(target, modality, frozenset(taught), frozenset().union(*said))
 
 
 @cache
-def _words_of_no_target() -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
-    """Words that stand around nouns, words of images in general, and words that training builds nonsense from."""
-    phrases = json.loads((resource_path("prompts") / "carriers.json").read_text(encoding="utf-8"))
-    around = _words_of(*(phrases[kind] for kind in ("before", "determiners", "after")))
-    nonsense = _words_of(phrases["words"], PromptLibrary.load().nonsense("train"))
-    return around, frozenset(phrases["generic"]), nonsense
-
-
-def _words_of(*lists: Iterable[str]) -> frozenset[str]:
-    return frozenset(word for texts in lists for text in texts for word in words(text))
+def _library_sentences(target: str, modality: str) -> frozenset[Phrase]:
+    library = PromptLibrary.load()
+    known = target in library.targets(modality)  # a target of a data set's own has sentences of its own
+    return frozenset(map(phrase, library.every_training(target, modality))) if known else frozenset()

@@ -29,22 +29,6 @@ _MODALITY_WORDS = {
 _SIDES = {"left": "left", "lt": "left", "right": "right", "rt": "right"}
 
 
-def split_prompts(text: str) -> list[str]:
-    """The text prompts in one string, separated by ``;``, without blanks around them and without empty ones."""
-    return [prompt for prompt in (" ".join(piece.split()) for piece in text.split(";")) if prompt]
-
-
-def plain_text(text: str) -> str:
-    """The text itself, if MONAI reads it as text in a configuration.
-
-    Raises:
-        InputError: when it begins with ``$`` (MONAI would run it as code), ``@`` or ``%`` (a reference).
-    """
-    if text.startswith(("$", "@", "%")):
-        raise InputError(f"prompt {text!r} begins with {text[0]!r}, which configurations reserve; use words.")
-    return text
-
-
 def names_side(text: str) -> str | None:
     """``"left"`` or ``"right"`` if the text names exactly one side (of the patient), else None.
 
@@ -169,6 +153,12 @@ class PromptLibrary:
         for name in entry.get("also", ()) if wider else ():
             sentences += self._true(self._entry(name, modality), "train", facts)
         return sentences
+
+    def every_training(self, target: str, modality: str) -> list[str]:
+        """Sentences for training whatever the facts of an item, without those of wider targets."""
+        entry = self._entry(target, modality)
+        facts = [lists["train"] for lists in entry.get("facts", {}).values()]
+        return [entry["canonical"], *entry["train"], *(text for lists in facts for text in lists)]
 
     def heldout(self, target: str, modality: str, facts: Mapping[str, Any] | None = None) -> list[str]:
         """Sentences that no training list holds, true of an item with these facts."""

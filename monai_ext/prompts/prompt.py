@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from monai_ext.errors import InputError
-from monai_ext.prompts.library import split_prompts
+from monai_ext.prompts.separate import split_prompts
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,8 @@ class Prompt:
         texts: one sentence, or an ensemble whose normalised embeddings are averaged.
         target: the label this prompt stands for, where one is known.
         oracle: True when the wording was made with ground truth (a size, a true subtype).
+        verbatim: True when the network is asked these words as they are, such as the published sentences of an
+            evaluation; other prompts are read first (:mod:`monai_ext.prompts.reading`).
 
     Raises:
         ValueError: when `texts` is not a tuple of at least one string.
@@ -26,6 +28,7 @@ class Prompt:
     texts: tuple[str, ...]
     target: str | None = None
     oracle: bool = False
+    verbatim: bool = False
 
     def __post_init__(self) -> None:
         if isinstance(self.texts, str) or not self.texts:
@@ -70,7 +73,8 @@ class GroupedPrompt(Prompt):
     def members(self) -> Sequence[Prompt]:
         """One prompt for each group."""
         texts = iter(self.texts)
-        return [Prompt(tuple(islice(texts, size)), self.target, self.oracle) for size in self.groups]
+        parts = (tuple(islice(texts, size)) for size in self.groups)
+        return [Prompt(part, self.target, self.oracle, self.verbatim) for part in parts]
 
 
 def as_prompts(prompts: str | Prompt | Sequence[str | Prompt]) -> list[Prompt]:

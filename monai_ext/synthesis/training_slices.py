@@ -14,6 +14,7 @@ from skimage.draw import ellipse
 from skimage.io import imread
 
 from monai_ext.synthesis.fields import Array, Random
+from monai_ext.synthesis.kept import kept_slices
 from monai_ext.synthesis.phantoms import KINDS, nonmedical, phantom
 
 PHOTOGRAPHS = (
@@ -127,8 +128,11 @@ def as_slice(
 
 
 def additional_slices(size: int = 192, phantoms: int = 0, photographs: bool = False) -> list[dict[str, Any]]:
-    """Phantoms of each kind with as many textures, and photographs of nothing medical; each as its function returns it."""
+    """Phantoms of each kind with as many textures, and photographs of nothing medical; each as its function returns it.
+
+    They are made once on a machine, see :func:`monai_ext.synthesis.kept.kept_slices`.
+    """
     return [
-        *(phantom_slices(phantoms, size) if phantoms else []),
-        *(photograph_slices(size) if photographs else []),
+        *(kept_slices(phantom_slices, phantoms, size) if phantoms else []),
+        *(kept_slices(photograph_slices, size) if photographs else []),
     ]

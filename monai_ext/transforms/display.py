@@ -18,6 +18,8 @@ from monai.utils import TransformBackends, convert_to_tensor
 
 from monai_ext.errors import InputError
 from monai_ext.io.volumes import AIR
+from monai_ext.transforms.margin import inside_bright_margin
+from monai_ext.transforms.polarity import inverted_chest
 
 AUTO = "auto"
 
@@ -31,6 +33,10 @@ class DisplayRange(Transform):
     - CT is windowed in Hounsfield units.
     - MR is scaled between two percentiles of the foreground of the volume (all values above the minimum).
     - Any other modality of DICOM is scaled from its own range.
+
+    Pictures, and single slices of other modalities than CT and MR, lie in black after this: an even bright margin, as
+    of a scan or a screenshot, becomes 0. A chest radiograph whose grey levels are turned is turned back. Sentences in
+    ``meta["warnings"]`` say so.
 
     A volume whose file names no modality (NIfTI) is shown as CT when its minimum lies below -500, else as MR, and a
     sentence in ``meta["warnings"]`` says so.
@@ -80,6 +86,8 @@ class DisplayRange(Transform):
         low, high = self._range(values, ends, meta, modality, full)
         # as ScaleIntensityRange, but in the memory of one result: a large CT has a third of a gigabyte
         shown = plain.sub(low).div_(high - low).clamp_(0, 1) if high > low else torch.zeros_like(plain)
+        if meta.get("shown_as") not in ("CT", "MR") and (shown.ndim == 3 or shown.shape[-1] == 1):
+            _mend_picture(shown if shown.ndim == 3 else shown[..., 0].transpose(1, 2), meta)
         shown = shown.expand(3, *shown.shape[1:])
         return MetaTensor(shown, meta=meta, applied_operations=image.applied_operations)
 
@@ -128,6 +136,17 @@ class DisplayRange(Transform):
         guess = "CT" if lowest < AIR else "MR"
         _warn(meta, f"the file names no modality; by its intensities it was shown as {guess}")
         return guess
+
+
+def _mend_picture(shown: torch.Tensor, meta: dict[str, Any]) -> None:
+    """Blacken the margin and turn the polarity of a (C, H, W) picture in [0, 1], in place, with warnings in `meta`."""
+    if (box := inside_bright_margin(shown)) is not None:
+        inside = shown[:, *box].clone()
+        shown.zero_()[:, *box] = inside
+        _warn(meta, "the even bright margin around the picture was taken for black")
+    if len(shown) == 1 and (box := inverted_chest(shown)) is not None:
+        shown[:, *box] = 1 - shown[:, *box]
+        _warn(meta, "the chest radiograph looks inverted, with bright lungs: its grey levels were turned")
 
 
 def _warn(meta: dict[str, Any], note: str) -> None:

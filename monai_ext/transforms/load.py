@@ -27,9 +27,9 @@ class MedicalLoadImage(LoadImage):
     upright; volumes as (C, X, Y, Z) in the order of the file, with their affine in RAS and millimetres.
 
     ``meta`` holds only what later steps need, nothing that names a patient: what the reader gives, ``affine``,
-    ``kind``, ``modality``, ``bits``, ``spacing``, ``nifti_header``, ``source`` and ``warnings`` (here sentences,
-    one a line: a list would not survive collation), and what MONAI expects, ``original_affine``, ``spatial_shape``,
-    ``space``, ``original_channel_dim`` (0) and ``filename_or_obj``.
+    ``kind``, ``modality``, ``bits``, ``spacing``, ``slice_normal``, ``nifti_header``, ``source`` and ``warnings``
+    (here sentences, one a line: a list would not survive collation), and what MONAI expects, ``original_affine``,
+    ``spatial_shape``, ``space``, ``original_channel_dim`` (0) and ``filename_or_obj``.
 
     Args:
         label: the files are label maps: one channel, palette indices instead of palette colours.

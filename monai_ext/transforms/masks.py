@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+import json
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -174,15 +175,15 @@ class PopPresenced(MapTransform):
 
     Args:
         keys: key of the (P, ...) MetaTensor that PromptInferer made for one case. Its ``meta`` holds ``presence``, P
-            values in [0, 1] for the case, ``slice_presence``, P x D for its slices, and ``unknown``, P sentences that
-            say why the network does not know the words of a prompt, or "".
+            values in [0, 1] for the case, ``slice_presence``, P x D for its slices, ``unknown``, P sentences that say
+            why a prompt was refused, or "", and ``reading``, what was asked instead of each prompt.
         allow_missing_keys: do not raise when the key is missing.
 
     Raises:
         ValueError: when the prediction has no presence, or that of another number of prompts.
     """
 
-    names = ("presence", "slice_presence", "unknown")
+    names = ("presence", "slice_presence", "unknown", "reading")
 
     def __init__(self, keys: KeysCollection = "pred", allow_missing_keys: bool = False) -> None:
         super().__init__(keys, allow_missing_keys)
@@ -190,7 +191,7 @@ class PopPresenced(MapTransform):
             raise ValueError(f"presence belongs to one prediction, got keys {self.keys}.")
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """Add ``presence`` (P,), ``slice_presence`` (P, D) and ``unknown`` (P strings) to `data`."""
+        """Add ``presence`` (P,), ``slice_presence`` (P, D), ``unknown`` (P strings) and ``reading`` (P dicts) to `data`."""
         d = dict(data)
         for key in self.key_iterator(d):
             pred = d[key]
@@ -200,15 +201,20 @@ class PopPresenced(MapTransform):
                     f"{key}: no {' and '.join(missing)} in its meta; only PromptInferer's output has it."
                 )
             values = [torch.as_tensor(pred.meta[name]) for name in self.names[:2]]
-            lines = pred.meta["unknown"]
+            lines, reading = (_first(pred.meta[name]) for name in self.names[2:])
             rest = {name: value for name, value in pred.meta.items() if name not in self.names}
             d[key] = MetaTensor(pred.as_tensor(), meta=rest, applied_operations=pred.applied_operations)
             if values[0].numel() != len(pred):
                 raise ValueError(f"{key}: presence of {values[0].numel()} prompts for {len(pred)} channels.")
             # MONAI Label and Deploy take the first item of a batch and leave its meta batched
             d["presence"], d["slice_presence"] = values[0].reshape(-1), values[1].reshape(len(pred), -1)
-            d["unknown"] = (lines if isinstance(lines, str) else lines[0]).split("\n")
+            d["unknown"], d["reading"] = lines.split("\n"), json.loads(reading)
         return d
+
+
+def _first(text: str | Sequence[str]) -> str:
+    """The text of a case, which MONAI Label and Deploy leave in a list of one."""
+    return text if isinstance(text, str) else text[0]
 
 
 PromptMasksD = PromptMasksDict = PromptMasksd

@@ -15,12 +15,15 @@ from monai.data import MetaTensor
 from monai.transforms import SaveImaged
 
 from monai_ext import __version__
-from monai_ext.data.records import RECORD
+from monai_ext.data.records import FILES, RECORD
 from monai_ext.errors import InputError
 from monai_ext.io.datalists import stem
 from monai_ext.io.write_masks import OVERLAY, MaskFormat, mask_files, write_masks
 from monai_ext.io.write_picture import write_picture
-from monai_ext.prompts.library import names_modality, split_prompts
+from monai_ext.prompts.library import MODALITIES, names_modality
+from monai_ext.prompts.reading import MODALITY_NAMES
+from monai_ext.prompts.separate import separation_notes, split_prompts
+from monai_ext.prompts.text import escaped
 from monai_ext.visualize.overlay import overlay_picture
 
 
@@ -36,7 +39,8 @@ class MaskSaveImaged(SaveImaged):
     The record, a list of one dict per prompt under ``record_key``, holds ``case``, ``prompt``, ``mask`` (path relative to
     ``output_dir``), ``segment`` (number in a DICOM SEG, else left out), ``presence`` (of the case, in [0, 1]),
     ``threshold`` (of the mask), ``voxels``, one of ``volume_ml``, ``area_mm2`` (a volume of one slice) and ``area_px`` (a
-    picture), and ``warnings`` (sentences).
+    picture), and ``warnings`` (sentences). The list under "files" names what was written of the case, relative to
+    ``output_dir``, too.
 
     MONAI Label and MONAI Deploy leave this transform out: they write results themselves.
 
@@ -51,9 +55,10 @@ class MaskSaveImaged(SaveImaged):
         output_format: "auto", the format of the input, or "nifti" for all volumes.
         algorithm: name and version of the bundle, for a DICOM SEG.
         enabled: False writes nothing and adds no record.
-        label_key, presence_key, image_key, record_key, unknown_key: data keys of the (1, ...) label map, of the
-            (P,) presence, of the (3, ...) displayed image, for the record, and of P sentences, why the network
-            does not know a prompt's words, which may be missing.
+        label_key, presence_key, image_key, record_key, unknown_key, reading_key: data keys of the (1, ...) label map,
+            of the (P,) presence, of the (3, ...) displayed image, for the record, and, which may be missing, of P
+            sentences, why a prompt was refused, and of what was asked instead of each prompt (see
+            :class:`monai_ext.transforms.PopPresenced`).
         allow_missing_keys: do not raise when the key is missing.
 
     Raises:
@@ -78,6 +83,7 @@ class MaskSaveImaged(SaveImaged):
         image_key: str = "image",
         record_key: str = "record",
         unknown_key: str = "unknown",
+        reading_key: str = "reading",
         allow_missing_keys: bool = False,
     ) -> None:
         super().__init__(keys, allow_missing_keys=allow_missing_keys)
@@ -85,6 +91,7 @@ class MaskSaveImaged(SaveImaged):
             raise ValueError(f"the masks of a case lie under one key, got {self.keys}.")
         self.output_dir = Path(output_dir)
         self.prompts = _as_list(prompt)
+        self.separated = separation_notes(prompt) if isinstance(prompt, str) else {}
         self.threshold = threshold
         self.presence_threshold = presence_threshold
         self.preview = preview
@@ -98,6 +105,7 @@ class MaskSaveImaged(SaveImaged):
         self.image_key = image_key
         self.record_key = record_key
         self.unknown_key = unknown_key
+        self.reading_key = reading_key
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Write the files of one case and add its record to `data`."""
@@ -106,13 +114,14 @@ class MaskSaveImaged(SaveImaged):
             return d
         for key in self.key_iterator(d):
             masks = d[key]
-            prompts = _as_list(d["prompt"]) if "prompt" in d else self.prompts
+            prompts = [escaped(one) for one in (_as_list(d["prompt"]) if "prompt" in d else self.prompts)]
             if len(prompts) != len(masks):
                 raise ValueError(f"{len(masks)} masks for {len(prompts)} prompts {prompts}.")
             meta = masks.meta if isinstance(masks, MetaTensor) else {}
             case = case_name(d, meta)
             folder = self.output_dir / case
             names = [slug(prompt) for prompt in prompts]
+            written = mask_files(names, meta, self.output_format)
             try:
                 (folder / RECORD).unlink(missing_ok=True)  # it describes the masks that are replaced now
                 planes = _array(masks)
@@ -125,23 +134,26 @@ class MaskSaveImaged(SaveImaged):
                         d[self.image_key], masks, prompts, d[self.presence_key].tolist()
                     )
                     write_picture(folder / f"{OVERLAY}.png", np.asarray(picture))
+                    written.append(f"{OVERLAY}.png")
             except OSError as error:
-                _remove(folder, [*mask_files(names, meta, self.output_format), f"{OVERLAY}.png"])
+                _remove(folder, [*written, f"{OVERLAY}.png"])
                 raise InputError(
                     f"{case}: cannot write into the output folder ({error.strerror})."
                 ) from error
             warnings = [line for line in str(meta.get("warnings", "")).split("\n") if line] + notes
             unknown = d.get(self.unknown_key, [""] * len(prompts))
+            readings = d.get(self.reading_key, [{}] * len(prompts))
+            d[FILES] = [f"{case}/{name}" for name in written]
             d[self.record_key] = [
                 {
                     "case": case,
                     "prompt": prompt,
                     **file,
                     "mask": f"{case}/{file['mask']}",
-                    **self._figures(prompt, float(presence), reason, plane, meta, warnings),
+                    **self._figures(prompt, float(presence), reason, reading, plane, meta, warnings),
                 }
-                for prompt, file, presence, reason, plane in zip(
-                    prompts, files, d[self.presence_key], unknown, planes, strict=True
+                for prompt, file, presence, reason, reading, plane in zip(
+                    prompts, files, d[self.presence_key], unknown, readings, planes, strict=True
                 )
             ]
         return d
@@ -151,19 +163,29 @@ class MaskSaveImaged(SaveImaged):
         prompt: str,
         presence: float,
         unknown: str,
+        reading: Mapping[str, Any],
         mask: np.ndarray,
         meta: Mapping[str, Any],
         warnings: list[str],
     ) -> dict[str, Any]:
         """The entries of a record that follow from the mask and its presence."""
         voxels = int(np.count_nonzero(mask))
-        reason = why_empty(prompt, voxels, presence, self.presence_threshold, self.threshold, unknown)
+        limits = self.presence_threshold, self.threshold
+        reason = why_empty(prompt, voxels, presence, *limits, unknown)
+        if reason and not unknown:
+            reason += not_taught(reading.get("modalities", ()), meta)
+        said = [
+            self.separated.get(prompt, ""),
+            *reading.get("notes", ()),
+            other_modality(prompt, meta),
+            reason,
+        ]
         return {
             "presence": presence,
             "threshold": self.threshold,
             "voxels": voxels,
             **extent(voxels, mask.shape, meta),
-            "warnings": [*warnings, *filter(None, (other_modality(prompt, meta), reason))],
+            "warnings": [*warnings, *filter(None, said)],
         }
 
 
@@ -197,6 +219,22 @@ def why_empty(
             f" so the mask of '{prompt}' is empty"
         )
     return "" if voxels else f"judged present ({presence:.2f}), but no pixel is above {threshold:.2f}"
+
+
+def not_taught(modalities: Sequence[str], meta: Mapping[str, Any]) -> str:
+    """That the network was taught something in other kinds of images, as the end of a sentence; else "".
+
+    Args:
+        modalities: keys of those in which it was taught it, none where that is not recorded.
+        meta: of the image: where it states no modality, a picture may be any but CT and MRI are volumes, mostly.
+    """
+    stated = names_modality(str(meta.get("modality") or ""))
+    pictures = [one for one in MODALITIES if one not in ("ct", "mri")]
+    possible = [stated] if stated else pictures if meta.get("kind") == "picture" else ["ct", "mri"]
+    if not modalities or set(possible) & set(modalities):
+        return ""
+    elsewhere = " and ".join(MODALITY_NAMES[one] for one in modalities)
+    return f"; it is not known in {' or '.join(MODALITY_NAMES[one] for one in possible)}, only in {elsewhere}"
 
 
 def extent(voxels: int, shape: Sequence[int], meta: Mapping[str, Any]) -> dict[str, float]:

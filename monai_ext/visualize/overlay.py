@@ -13,7 +13,8 @@ from scipy.ndimage import binary_dilation, binary_erosion
 from skimage.segmentation import find_boundaries
 
 from monai_ext.errors import one_line
-from monai_ext.io.slices import SliceView, slice_view
+from monai_ext.io.slices import view_of
+from monai_ext.io.volumes import SIDES_IN_DOUBT
 
 # Okabe and Ito's colours, distinct for every colour vision, without black and yellow (grey on white)
 COLOURS = ((230, 159, 0), (86, 180, 233), (0, 158, 115), (213, 94, 0), (204, 121, 167), (0, 114, 178))
@@ -33,6 +34,7 @@ def overlay_picture(
     Args:
         image: (3, H, W) or (3, X, Y, Z) in [0, 1]. Of a volume one slice is drawn, in radiological display
             orientation and true proportions: the one with most mask, or the middle one if all masks are empty.
+            Where its ``meta["warnings"]`` hold that its sides are in doubt, the picture says so.
         masks: (P, H, W) or (P, X, Y, Z), not 0 inside.
         prompts: P texts for the legend.
         presence: P values in [0, 1] for the legend.
@@ -54,7 +56,8 @@ def overlay_picture(
         + ("" if mask.any() else ", nothing marked here")
         for prompt, value, mask in zip(prompts, presence, drawn, strict=True)
     ]
-    return _with_legend(canvas, lines)
+    warnings = str(image.meta.get("warnings", "")) if isinstance(image, MetaTensor) else ""
+    return _with_legend(canvas, lines, [note for note in SIDES_IN_DOUBT if note in warnings])
 
 
 def comparison_picture(
@@ -95,14 +98,9 @@ def fullest_slice(image: torch.Tensor, masks: torch.Tensor) -> int:
     """
     if image.ndim == 3:
         return 0
-    axis = _view(image).axis
+    axis = view_of(image).axis
     amount = (masks != 0).sum(dim=[d for d in range(4) if d != axis + 1])
     return int(amount.argmax()) if amount.any() else len(amount) // 2
-
-
-def _view(volume: torch.Tensor) -> SliceView:
-    affine = volume.affine.cpu().numpy() if isinstance(volume, MetaTensor) else None
-    return slice_view(volume.shape[1:], affine)
 
 
 def flat_view(
@@ -116,7 +114,7 @@ def flat_view(
     masks = masks.as_tensor() if isinstance(masks, MetaTensor) else masks
     size = (picture.shape[1], picture.shape[2])
     if picture.ndim == 4:
-        view = _view(image)
+        view = view_of(image)
         best = fullest_slice(image, masks) if index is None else index
         picture = view.show(picture, best, best + 1)[0]
         masks = view.show(masks, best, best + 1)[0]
@@ -129,15 +127,19 @@ def flat_view(
     return picture.permute(1, 2, 0).cpu().float().numpy(), (masks != 0).cpu().numpy(), size
 
 
-def _with_legend(canvas: np.ndarray, lines: Sequence[str]) -> Image.Image:
+def _with_legend(canvas: np.ndarray, lines: Sequence[str], notes: Sequence[str] = ()) -> Image.Image:
+    """The canvas with a line below it for each colour, and for each note, which has none."""
     picture = Image.fromarray(canvas.round().astype(np.uint8))
     font = ImageFont.load_default(size=LINE * 0.6)
-    result = Image.new("RGB", (picture.width, picture.height + LINE * len(lines) + LINE // 2), "white")
+    result = Image.new(
+        "RGB", (picture.width, picture.height + LINE * (len(lines) + len(notes)) + LINE // 2), "white"
+    )
     result.paste(picture, (0, 0))
     draw = ImageDraw.Draw(result)
-    for index, text in enumerate(lines):
+    for index, text in enumerate([*lines, *notes]):
         top = picture.height + LINE // 4 + LINE * index
-        draw.rectangle((8, top + 5, 22, top + 19), fill=COLOURS[index % len(COLOURS)])
+        if index < len(lines):
+            draw.rectangle((8, top + 5, 22, top + 19), fill=COLOURS[index % len(COLOURS)])
         while draw.textlength(text, font=font) > picture.width - 40 and len(text) > 8:
             text = text[:-2].rstrip("…") + "…"
         draw.text((30, top + 3), text, fill="black", font=font)

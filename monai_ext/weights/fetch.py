@@ -23,6 +23,7 @@ from filelock import FileLock, Timeout
 
 import monai_ext
 from monai_ext.errors import WeightsError
+from monai_ext.files import file_sha256
 from monai_ext.weights import store
 from monai_ext.weights.registry import Entry, embedded_file, registered
 
@@ -140,7 +141,7 @@ def _is_fetched(name: str, entry: Entry, report_line: ReportLine) -> bool:
 
 def _accept(name: str, entry: Entry, partial: Path, target: Path) -> None:
     """Rename a complete file to its final name if it is the right one, else remove it."""
-    found = store.file_sha256(partial)
+    found = file_sha256(partial)
     reason = store.refusal(name, entry, found)
     if reason is not None:
         _remove(partial)

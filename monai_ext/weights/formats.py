@@ -5,10 +5,10 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from monai_ext.errors import WeightsError
-from monai_ext.files import whole_file
+from monai_ext.files import file_sha256, whole_file
 from monai_ext.weights import store
 from monai_ext.weights.biomedclip_layout import to_open_clip
 from monai_ext.weights.pickles import read_checkpoint, read_torchscript
@@ -46,6 +46,34 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
     if not isinstance(state, Mapping) or not all(isinstance(value, torch.Tensor) for value in state.values()):
         raise WeightsError(f"{path.name}: no state dict; save network.state_dict() with torch.save.")
     return dict(state)
+
+
+def check_finite(state: Mapping[str, Any], description: str) -> None:
+    """Refuse weights that are no numbers: a network would answer with them, and judge everything present or absent.
+
+    Args:
+        state: tensors by name; other values are passed over.
+        description: what the message calls the weights, the beginning of a sentence.
+
+    Raises:
+        WeightsError: with the number of tensors that hold NaN or infinity, and the name of the first.
+    """
+    broken = [key for key, value in state.items() if _has_values(value) and not _is_finite(value)]
+    if broken:
+        count = f"{len(broken)} tensor{'s hold' if len(broken) > 1 else ' holds'}"
+        first = f", the first is {broken[0]}" if len(broken) > 1 else f": {broken[0]}"
+        raise WeightsError(f"{description}: {count} NaN or infinity{first}; such weights are not used.")
+
+
+def _has_values(value: Any) -> bool:
+    import torch
+
+    return isinstance(value, torch.Tensor) and value.is_floating_point() and value.numel() > 0
+
+
+def _is_finite(tensor: Tensor) -> bool:
+    """Whether no value is NaN or infinite: the bounds tell, eight times as quickly as a look at each."""
+    return all(bound.isfinite().item() for bound in tensor.detach().aminmax())
 
 
 def without_prefix(state: Mapping[str, Tensor], prefix: str = "module.") -> dict[str, Tensor]:
@@ -104,7 +132,8 @@ def read_public(path: Path, loader: str) -> dict[str, Tensor]:
 def converted(name: str, entry: Entry) -> Path:
     """The safetensors file made from a fetched file; it is made now if it does not exist.
 
-    Its hash is compared with the one recorded when it was made.
+    Its hash is compared with the one recorded when it was made, and that of the fetched file, as it was then, with the
+    registry: where that names another one by now, the file that is there is converted anew.
 
     Raises:
         WeightsError: when the public file is missing, damaged or unreadable, or the safetensors file was changed or
@@ -113,8 +142,9 @@ def converted(name: str, entry: Entry) -> Path:
     target = store.converted_file(name)
     record = store.read_record(name)
     try:
-        if record is not None and record.converted and target.is_file():
-            if store.file_sha256(target) == record.converted:
+        current = record is not None and store.refusal(name, entry, record.sha256) is None
+        if record is not None and current and record.converted and target.is_file():
+            if file_sha256(target) == record.converted:
                 return target
             raise WeightsError(
                 f"weights {name!r}: weights/{name}/{target.name} in {store.HOME} was changed since it was made;"
@@ -126,7 +156,7 @@ def converted(name: str, entry: Entry) -> Path:
         tensors = dict(sorted(read_public(store.fetched_file(name, entry), entry.loader).items()))
         with whole_file(target) as path:
             save_file(tensors, path)
-            record = store.Record(record.sha256, record.size, store.file_sha256(path))
+            record = store.Record(record.sha256, record.size, file_sha256(path))
         store.write_record(name, record)
     except OSError as error:
         raise WeightsError(

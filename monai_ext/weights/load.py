@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from monai_ext.errors import WeightsError
 from monai_ext.weights import store
-from monai_ext.weights.formats import converted, read_state_dict
+from monai_ext.weights.formats import check_finite, converted, read_state_dict
 from monai_ext.weights.registry import (
     CONVERTED,
     MODEL,
     ORIGIN,
     Entry,
     embedded_file,
+    own_model,
     registered,
     weights_names,
 )
@@ -95,7 +96,10 @@ def _embedded(name: str, entry: Entry, registry: str | Path | None) -> bytes:
 
 
 def load_into(
-    network: nn.Module, weights: str | Mapping[str, str], bundle_root: str | Path | None = None
+    network: nn.Module,
+    weights: str | Mapping[str, str],
+    bundle_root: str | Path | None = None,
+    own: bool = False,
 ) -> dict[str, str]:
     """Load weights into a network, in place, and log their licence.
 
@@ -104,7 +108,8 @@ def load_into(
             reads the layout of its public files by that method.
         weights: name in the registry; or a name for each module of the network by its attribute:
             ``{"encoder": "oa-vit-b", "decoder": "sam-vit-b"}``.
-        bundle_root: a bundle; if it has a ``models/model.pt``, that file is loaded into the whole network instead.
+        bundle_root: a bundle; if it has a folder ``models``, its ``model.pt`` is loaded into the whole network instead.
+        own: a bundle without that folder is refused, as exported ones, whose weights are their own, state.
 
     Returns:
         what records of results say of the weights: ``name``, ``sha256`` of the file, ``source`` ("embedded/…" or
@@ -112,11 +117,12 @@ def load_into(
         ones once.
 
     Raises:
-        WeightsError: when the weights cannot be loaded (see :func:`load_weights`), do not fit the network in names,
-            shapes or types, or do not name exactly the modules of the network.
+        WeightsError: when the weights cannot be loaded (see :func:`load_weights` and
+            :func:`monai_ext.weights.registry.own_model`), hold NaN or infinity, do not fit the network in names, shapes
+            or types, or do not name exactly its modules.
     """
-    model = None if bundle_root is None else Path(bundle_root) / MODEL
-    if model is not None and model.is_file():
+    model = None if bundle_root is None else own_model(bundle_root, own)
+    if model is not None:
         name = " + ".join(weights_names(weights))
         state = read_state_dict(model)
         record = _describe_model(model, name)
@@ -136,11 +142,25 @@ def load_into(
     return record
 
 
+def check_own_model(bundle_root: str | Path) -> None:
+    """Check the weights of an exported bundle before a program that reads them by itself is given the bundle.
+
+    Raises:
+        WeightsError: when they are not there (see :func:`monai_ext.weights.registry.own_model`), damaged, or hold NaN or infinity.
+    """
+    model = own_model(bundle_root, own=True)
+    if model is not None:
+        check_finite(
+            read_state_dict(model), f"bundle {Path(bundle_root).resolve().name!r}, {MODEL.as_posix()}"
+        )
+
+
 def _load_registered(network: nn.Module, name: str) -> dict[str, str]:
     """Load the registered weights of this name into a network; returns their record."""
     entry = registered(name)
     state = load_weights(name)
-    recorded = store.read_record(name) if entry.source != "embedded" else None
+    # of an incomplete hash, the whole one was recorded at the first fetch
+    recorded = None if len(entry.sha256 or "") == store.FULL else store.read_record(name)
     source = f"{entry.source}/{entry.file}"
     description = f"weights {name!r} ({source})"
     own = getattr(network, "load", None)
@@ -148,6 +168,9 @@ def _load_registered(network: nn.Module, name: str) -> dict[str, str]:
         copy_into(network, state, description)
     else:
         own(state, description)
+    learn = getattr(network, "learn", None)
+    if learn is not None and entry.targets:
+        learn((), {one: dict.fromkeys(targets, ()) for one, targets in entry.targets.items()})
     return {
         "name": name,
         "sha256": recorded.sha256 if recorded else entry.sha256 or "",
@@ -179,9 +202,9 @@ def _joined(records: list[dict[str, str]]) -> dict[str, str]:
 
 
 def copy_into(network: nn.Module, state: Mapping[str, Tensor], description: str) -> None:
-    """Copy tensors into a network; names, shapes and kinds of numbers must all match.
+    """Copy tensors into a network; names, shapes and kinds of numbers must all match, and all numbers be finite.
 
-    Only a module's extra state, such as a list of words, may have another length.
+    Only a module's extra state, such as a list of words, may have another length, or be missing: it then stays.
 
     Args:
         network: changed in place, or not at all.
@@ -189,11 +212,11 @@ def copy_into(network: nn.Module, state: Mapping[str, Tensor], description: str)
         description: what the message calls the weights.
 
     Raises:
-        WeightsError: naming the first keys that do not fit.
+        WeightsError: naming the first keys that do not fit or hold NaN or infinity.
     """
     own = network.state_dict()
     differences = {
-        "missing": [key for key in own if key not in state],
+        "missing": [key for key in own if key not in state and not key.endswith("_extra_state")],
         "unknown": [key for key in state if key not in own],
         "of another shape": [
             f"{key} {tuple(state[key].shape)} for {tuple(own[key].shape)}"
@@ -213,7 +236,8 @@ def copy_into(network: nn.Module, state: Mapping[str, Tensor], description: str)
     ]
     if found:
         raise WeightsError(f"{description} do not fit {type(network).__name__}; {'; '.join(found)}.")
-    network.load_state_dict(state)
+    check_finite(state, description)
+    network.load_state_dict({**{key: own[key] for key in own if key not in state}, **state})
 
 
 def _describe_model(model: Path, name: str) -> dict[str, str]:

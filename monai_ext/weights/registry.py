@@ -6,8 +6,9 @@ Importing this module does not import torch, since the table of bundles reads it
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 
 from monai_ext.errors import WeightsError
@@ -38,6 +39,7 @@ class Entry:
             ``"checkpoint"``, ``"torchscript"`` and ``"huggingface_clip"`` (a BiomedCLIP's state dict under the names
             of Hugging Face's CLIP): converted to safetensors once, see monai_ext.weights.formats.
         note: a sentence about these weights for all records of results.
+        targets: of the prompt library, by modality, that the weights were taught; none where every prompt is taken.
     """
 
     source: str
@@ -47,6 +49,7 @@ class Entry:
     sha256: str | None
     loader: str
     note: str
+    targets: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 def read_registry(path: str | Path | None = None) -> dict[str, Entry]:
@@ -60,9 +63,9 @@ def read_registry(path: str | Path | None = None) -> dict[str, Entry]:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise WeightsError(f"{path.name}: not readable ({error}); install monai_ext again.") from error
-    wanted = [field.name for field in fields(Entry)]
+    wanted = [one.name for one in fields(Entry) if one.default_factory is MISSING]
     for name, entry in content.items():
-        if sorted(entry) != sorted(wanted):
+        if set(entry) - {"targets"} != set(wanted):
             raise WeightsError(f"{path.name}: entry {name!r} needs exactly {', '.join(wanted)}.")
     return {name: Entry(**entry) for name, entry in content.items()}
 
@@ -87,3 +90,24 @@ def embedded_file(entry: Entry, registry: str | Path | None = None) -> Path:
 def weights_names(weights: str | Mapping[str, str]) -> list[str]:
     """Names in the registry of a bundle's weights: one name, or one for each module of its network."""
     return [weights] if isinstance(weights, str) else list(weights.values())
+
+
+def own_model(bundle_root: str | Path, own: bool = False) -> Path | None:
+    """The ``models/model.pt`` of a bundle that has weights of its own, None of one that has not.
+
+    Args:
+        bundle_root: its folder. One that holds a folder ``models`` has weights of its own.
+        own: whether the bundle says so, too.
+
+    Raises:
+        WeightsError: when it has, and the file is not there: others in its place would be taken for them.
+    """
+    model = Path(bundle_root) / MODEL
+    if model.is_file():
+        return model
+    if own or os.path.lexists(model.parent):
+        raise WeightsError(
+            f"bundle {Path(bundle_root).resolve().name!r}: its own weights, {MODEL.as_posix()}, are not there, and no others"
+            " are used for them; put the file back, export the bundle again, or set bundle_root to its folder."
+        )
+    return None

@@ -6,19 +6,16 @@ a conversion, the safetensors made from it.
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
-import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from monai_ext.errors import WeightsError
-from monai_ext.files import whole_file
+from monai_ext.files import file_sha256, whole_file
+from monai_ext.resources import HOME as HOME
+from monai_ext.resources import home as home
 from monai_ext.weights.registry import Entry
 
-HOME = "MONAI_EXT_HOME"
-"""Environment variable that names the folder of the store; the user's cache folder if it is not set."""
 LOCK = "lock.json"
 FULL = 64
 """Hexadecimal digits of a whole SHA-256."""
@@ -37,20 +34,6 @@ class Record:
     sha256: str
     size: int
     converted: str = ""
-
-
-def home() -> Path:
-    """The folder of the store, which need not exist yet."""
-    chosen = os.environ.get(HOME)
-    if chosen:
-        return Path(chosen).expanduser().absolute()
-    if sys.platform == "win32":
-        cache = os.environ.get("LOCALAPPDATA", "~/AppData/Local")
-    elif sys.platform == "darwin":
-        cache = "~/Library/Caches"
-    else:
-        cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(cache).expanduser() / "monai_ext"
 
 
 def fetched_file(name: str, entry: Entry) -> Path:
@@ -84,12 +67,6 @@ def write_record(name: str, record: Record) -> None:
     """Write ``lock.json``, whole or not at all."""
     with whole_file(home() / "weights" / name / LOCK) as path:
         path.write_text(json.dumps(asdict(record), indent=4) + "\n", encoding="utf-8")
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file of any size, 64 hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def refusal(name: str, entry: Entry, found: str) -> str | None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 
 import pytest
 import torch
+from monai.bundle import ConfigWorkflow
 
+import monai_ext
+from monai_ext.bundle.catalog import describe
 from monai_ext.bundle.export import export
 from monai_ext.cli.main import main
-from monai_ext.errors import InputError, WeightsError
+from monai_ext.errors import InputError, WeightsError, actionable
 from tests.bundles.small import contents, picture
 
 
@@ -62,3 +66,60 @@ def test_the_origin_of_the_weights_goes_with_them(tmp_path, bundle):
     assert origin["name"] == "vlsm"
     assert origin["note"] == "the bundle's own, not from the registry"
     assert origin["licence"] == "see the bundle's LICENSE"
+
+
+def exported_without(bundle, folder, left):
+    """An exported bundle whose weights went astray: the file, all of its folder, or only what is in it."""
+    exported = export(bundle, folder)
+    if left == "no folder":
+        shutil.rmtree(exported / "models")
+    elif left == "an empty file":
+        (exported / "models/model.pt").write_bytes(b"")
+    else:
+        (exported / "models/model.pt").unlink()
+    return exported
+
+
+@pytest.mark.parametrize("left", ["no file", "no folder", "an empty file"])
+def test_an_exported_bundle_without_its_weights_is_refused_in_one_line(tmp_path, bundle, capsys, left):
+    exported = exported_without(bundle, tmp_path / "mine", left)
+    source = picture(tmp_path / "a.png")
+    capsys.readouterr()
+    words = ["segment", str(source), "-p", "lungs", "-o", str(tmp_path / "out"), "--bundle", str(exported)]
+    assert main(words) == 3
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: ") and "model.pt" in line
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(WeightsError, match=r"model\.pt"):
+        monai_ext.load(exported, device="cpu")
+    if left != "an empty file":
+        with pytest.raises(WeightsError, match="bundle 'mine': its own weights"):
+            describe(exported)
+
+
+def test_an_exported_bundle_is_not_run_from_a_folder_that_is_not_its_own(tmp_path, bundle, monkeypatch):
+    exported = export(bundle, tmp_path / "mine")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    config = str(exported / "configs" / "inference.json")
+    for root, fits in (({}, False), ({"bundle_root": str(exported)}, True)):
+        flow = ConfigWorkflow(config, workflow_type="infer", logging_file=False, **root)
+        with contextlib.nullcontext() if fits else pytest.raises(RuntimeError) as caught:
+            flow.initialize()
+        if not fits:
+            assert "bundle 'elsewhere': its own weights, models/model.pt, are not there" in str(
+                actionable(caught.value)
+            )
+
+
+def test_weights_that_hold_nan_are_not_exported(tmp_path, bundle):
+    broken = shutil.copytree(bundle, tmp_path / "broken")
+    state = torch.load(broken / "models/model.pt", weights_only=True)
+    first = next(key for key, value in state.items() if value.is_floating_point())
+    state[first].view(-1)[0] = float("nan")
+    torch.save(state, broken / "models/model.pt")
+    with pytest.raises(
+        WeightsError, match=f"1 tensor holds NaN or infinity: {first}; such weights are not used"
+    ):
+        export(broken, tmp_path / "out")
+    assert not (tmp_path / "out").exists()

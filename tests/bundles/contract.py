@@ -293,6 +293,8 @@ class BundleContract:
     ) -> None:
         exported = export(self.name, tmp_path / "exported")
         files, own = contents(exported), contents(self.folder())
+        stated, config = (json.loads(each.pop("configs/inference.json")) for each in (files, own))
+        assert stated == {**config, "loaded": {**config["loaded"], "own": True}}
         assert {name: files[name] for name in own} == own
         assert set(files) - set(own) == {"models/model.pt", "models/weights.json", "LICENSE-WEIGHTS"}
         state = torch.load(exported / "models" / "model.pt", weights_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from monai_ext.prompts.reading import read
 from tests.bundles.small import SMALL
 from tests.bundles.training_contract import TrainableBundleContract, Trained
 
@@ -18,8 +19,9 @@ class TestVLSM(TrainableBundleContract):
 
     def test_the_words_of_its_training_go_with_the_weights(self, trained: Trained) -> None:
         lexicon = trained.network().lexicon
-        assert lexicon.why_unknown("left lung") == ""
-        assert lexicon.why_unknown("teapot").startswith("names nothing that these weights know")
+        assert read("left lung", lexicon).refusal == ""
+        assert read("teapot", lexicon).refusal.startswith("names nothing that these weights know")
+        assert set(lexicon.targets) == {"xray"}
 
     def test_a_validation_gives_a_dice(self, trained: Trained) -> None:
         evaluator = trained.workflow.parser.get_parsed_content("validate#evaluator")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -11,9 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from monai.bundle import run
 from PIL import Image
 
 from monai_ext.cli.console import STOPPED
+from monai_ext.files import whole_file
 from tests.bundles.small import contents, picture
 from tests.cli.commands import segment
 
@@ -124,3 +127,59 @@ def test_a_run_that_is_ended_leaves_whole_files_and_can_go_on(tmp_path, bundle, 
     assert 0 < done < 40
     assert segment(folder, out, bundle, "--preview") == 0
     assert report(out)["skipped"] == done
+
+
+def test_any_other_configuration_is_done_anew(tmp_path, scans, bundle):
+    """With MONAI's own runner, whose overrides are not known to the command."""
+    out, changed = tmp_path / "out", {"network_def#flip_average": False}
+    words = {"config_file": str(bundle / "configs/inference.json"), "bundle_root": str(bundle)}
+    words |= {"dataset_dir": str(scans), "output_dir": str(out), "case_names": "file", "device": "cpu"}
+    skipped = []
+    for more in ({}, {"batch_size": 1}, changed, changed, {}, {"output_dir": str(out.with_name("moved"))}):
+        if "output_dir" in more:
+            out.rename(more["output_dir"])
+        run("run", **words, **more) if "output_dir" not in more else run("run", **{**words, **more})
+        skipped.append(report(Path(more.get("output_dir", out)))["skipped"])
+    assert skipped == [0, 5, 0, 5, 0, 5]
+
+
+def test_the_command_and_monais_runner_pass_over_what_the_other_did(tmp_path, scans, bundle):
+    out = tmp_path / "out"
+    assert segment(scans, out, bundle, "--device", "cpu") == 0
+    run(
+        "run",
+        config_file=str(bundle / "configs/inference.json"),
+        bundle_root=str(bundle),
+        dataset_dir=str(scans),
+        output_dir=str(out),
+        case_names="file",
+        device="cpu",
+    )
+    assert report(out)["skipped"] == 5
+
+
+def test_a_changed_mask_or_a_damaged_record_is_made_again(tmp_path, scans, bundle, caplog):
+    out = tmp_path / "out"
+    assert segment(scans, out, bundle, "--preview") == 0
+    whole = contents(out)
+    (out / "0/lungs.png").write_bytes(b"")
+    (out / "1/labels.png").unlink()
+    (out / "2/overlay.png").write_bytes((out / "1/overlay.png").read_bytes())
+    (out / "3/record.json").write_text('{"results": [{}], "settings": {}, "input_sha256": ""}')
+    assert segment(scans, out, bundle, "--preview") == 0
+    assert report(out)["skipped"] == 1
+    again = contents(out)
+    assert {k: v for k, v in again.items() if k != "report.json"} == {
+        k: v for k, v in whole.items() if k != "report.json"
+    }
+
+
+def test_what_a_killed_run_left_is_removed_by_the_next(tmp_path, scans, bundle):
+    out = tmp_path / "out"
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        process.wait()
+    with whole_file(out / "0" / "overlay.png") as path:
+        path.touch()
+        (out / "0" / path.name.replace(str(os.getpid()), str(process.pid))).touch()
+    assert segment(scans, out, bundle) == 0
+    assert not list(out.rglob(".*"))

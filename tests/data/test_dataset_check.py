@@ -184,6 +184,7 @@ def item(folder: Path, image: str, label: str | None = None, modality: str = "ct
         (np.nan, 0, "i.nii: holds NaN or infinite values; replace them"),
         (np.inf, 0, "i.nii: holds NaN or infinite values; replace them"),
         (0, 0.5, "l.nii: values such as 0.5; labels are whole numbers"),
+        (0, 1.00390625, "l.nii: values such as 1.00390625; labels are whole numbers"),
         (0, np.nan, "l.nii: NaN or infinite values; labels are whole numbers"),
         (0, -1, "l.nii: label values -1 are not in the label table"),
     ],

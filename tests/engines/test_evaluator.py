@@ -132,6 +132,24 @@ def test_an_evaluator_needs_device_data_and_network_alone():
     assert (engine.network, engine.state.device, engine.amp) == (network, torch.device("cpu"), False)
 
 
+@pytest.mark.parametrize(
+    ("amp", "has", "dtype"),
+    [
+        (None, True, torch.float32),
+        (True, True, torch.bfloat16),
+        (True, False, torch.float32),
+        (False, True, torch.float32),
+    ],
+)
+def test_a_cpu_evaluates_in_bfloat16_where_wanted_and_native(monkeypatch, amp, has, dtype):
+    monkeypatch.setattr("monai_ext.engines.devices.has_bfloat16", lambda device: has)
+    engine, seen = evaluator(dataset("a"), amp=amp), []
+    engine.network.mask.register_forward_hook(lambda *args: seen.append((args[2].dtype, args[0].training)))
+    engine.network.train()
+    engine.run()
+    assert seen == [(dtype, False)]
+
+
 def test_a_request_to_end_stops_the_run_as_an_interrupt_does():
     engine = evaluator(dataset("0", "1", "2"))
     outputs = collected(engine)

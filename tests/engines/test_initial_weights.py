@@ -24,11 +24,15 @@ def test_as_built_it_only_moves_to_its_device():
 
 def test_a_network_learns_the_words_of_its_data():
     class Words(nn.Linear):
-        def learn_words(self, texts):
-            self.words = texts
+        def learn(self, texts, targets):
+            self.learnt = texts, targets
 
     class Data:
         def sentences(self):
             return ["left lung"]
 
-    assert initial_network(Words(1, 1), vocabulary=Data()).words == ["left lung"]
+        def taught(self):
+            return {"xray": {"left lung": []}}
+
+    learnt = initial_network(Words(1, 1), vocabulary=Data()).learnt
+    assert learnt == (["left lung"], {"xray": {"left lung": []}})

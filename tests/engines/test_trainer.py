@@ -32,7 +32,8 @@ def test_the_trainer_needs_only_a_task_data_and_an_optimizer(capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_the_inferer_decides_on_the_precision_of_the_network():
+def test_the_inferer_decides_on_the_precision_of_the_network(monkeypatch):
+    monkeypatch.setattr("monai_ext.inferers.autocast.has_bfloat16", lambda device: True)
     network, seen = FeedForward(), []
     network.mask.register_forward_hook(lambda *args: seen.append(args[2].dtype))
     for enabled in (True, False):

@@ -101,6 +101,37 @@ def test_labels_that_do_not_fit_are_refused():
         score_case(volume(label_shift=2.0))
 
 
+@pytest.mark.parametrize(("shift", "fits"), [(0.0, True), (9e-4, True), (1.1e-3, False)])
+def test_image_and_label_may_lie_a_thousandth_of_a_millimetre_apart(shift, fits):
+    if fits:
+        assert score_case(volume(label_shift=shift))[0]["reference_voxels"] == 64
+    else:
+        with pytest.raises(
+            InputError, match="tiny/a: label and image lie differently in space; give them one"
+        ):
+            score_case(volume(label_shift=shift))
+
+
+def test_only_volumes_with_two_affines_are_compared_in_space():
+    one = volume(label_shift=2.0)
+    assert score_case({**one, "label": one["label"].as_tensor()})[0]["reference_voxels"] == 64
+    picture = scored()
+    for key, place in (("masks", 0.0), ("label", 9.0)):
+        affine = torch.eye(4, dtype=torch.float64)
+        affine[0, 3] = place
+        picture[key] = MetaTensor(picture[key], affine=affine)
+    assert [row["reference_voxels"] for row in score_case(picture)] == [2, 2, 0, 0]
+
+
+def test_masks_presences_and_prompts_are_as_many():
+    with pytest.raises(ValueError, match="tiny/a: 4 masks and 3 presences of 4 prompts"):
+        score_case(scored(presence=torch.ones(3)))
+    with pytest.raises(ValueError, match="tiny/a: 3 masks and 4 presences of 4 prompts"):
+        score_case(scored(masks=torch.zeros(3, 1, 4, dtype=torch.uint8)))
+    with pytest.raises(ValueError, match="tiny/a: 4 masks and 4 presences of 3 prompts"):
+        score_case(scored(prompt=["one", "two", "three"]))
+
+
 def evaluate(cases, *handlers):
     """An engine that goes through scored cases as an evaluator does after post-processing."""
 
@@ -121,6 +152,14 @@ def test_the_metric_is_the_mean_over_pairs_of_image_and_target():
     dice, metric = evaluate([scored("a"), scored("b")])
     assert dice == pytest.approx((2 / 3 + 1) / 2)
     assert [row["case"] for row in metric.rows] == ["a"] * 4 + ["b"] * 4
+
+
+def test_every_pair_counts_as_much_however_many_its_image_has():
+    missed = torch.zeros(1, 1, 4, dtype=torch.uint8)
+    one = {"prompt": ["one"], "target": ["first"], "values": ["1"], "presence": torch.ones(1)}
+    dice, metric = evaluate([scored("a"), scored("b", masks=missed, **one)])
+    assert dice == pytest.approx((2 / 3 + 1 + 0) / 3)
+    assert [row["voxels"] for row in metric.rows] == [4, 1, 0, 2, 0]
 
 
 def test_without_any_target_the_metric_is_undefined():

@@ -14,6 +14,7 @@ from monai_ext.inferers import PromptInferer
 from monai_ext.io.slices import SliceView
 from monai_ext.masks import Candidates, CompressedMasks
 from monai_ext.networks.segmenter import Segmentation, TextPromptedSegmenter
+from monai_ext.prompts.reading import Reading
 from tests.fakes import FeedForward
 
 PICTURE = SliceView(2, 0, 1)
@@ -68,8 +69,8 @@ class Bright(TextPromptedSegmenter):
     def segment(self, features, prompts):
         return Segmentation(features["image"][:, :1] - 0.5, torch.ones(len(prompts)))
 
-    def why_unknown(self, prompt):
-        return "it is nothing" if prompt.texts[0] == "nothing" else ""
+    def read(self, prompt, modality=None):
+        return prompt, Reading(prompt.texts[0], "it is nothing" if prompt.texts[0] == "nothing" else "")
 
 
 @pytest.mark.parametrize("flips", [(1, 1), (-1, 1), (1, -1)])

@@ -103,3 +103,25 @@ class TestImageSize:
     def test_the_first_epoch_must_have_a_size_and_no_share_be_the_whole(self, sizes):
         with pytest.raises(ValueError, match="the first pair is for share 0"):
             ImageSizeSchedule([nn.Linear(1, 1)], sizes)
+
+
+@pytest.mark.parametrize("name", ["model", "network"])
+def test_a_network_that_holds_nan_is_not_saved_and_the_files_of_the_epoch_before_stay(tmp_path, name):
+    engine, networks = (
+        Engine(lambda _engine, _batch: None),
+        {"model": nn.Linear(3, 1), "network": nn.Linear(3, 1)},
+    )
+    ResumableCheckpoint(tmp_path, networks).attach(engine)
+    saved = {}
+
+    @engine.on(Events.EPOCH_STARTED(once=2))
+    def diverge(_engine):
+        saved.update({path.name: path.read_bytes() for path in tmp_path.iterdir()})
+        with torch.no_grad():
+            networks[name].bias.fill_(float("nan"))
+
+    message = f"^epoch 2 is not saved, of the {name}: 1 tensor holds NaN or infinity: bias; such weights"
+    with pytest.raises(WeightsError, match=message):
+        engine.run([0], max_epochs=3)
+    assert sorted(saved) == ["checkpoint.pt", "model.pt"]
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == saved

@@ -11,6 +11,7 @@ from torch import Tensor
 from monai_ext.errors import InputError
 from monai_ext.inferers import PromptInferer
 from monai_ext.networks.segmenter import Segmentation, TextPromptedSegmenter
+from monai_ext.prompts.lexicon import Lexicon
 from monai_ext.prompts.prompt import Prompt
 from monai_ext.transforms import LabelMap, PromptMasks
 from tests.fakes import FAKES, DisplayProbe, FeedForward
@@ -43,8 +44,7 @@ def volume_of(presence: list[float], size: int = 4) -> MetaTensor:
 class Choosy(Scripted):
     """Knows lungs only."""
 
-    def why_unknown(self, prompt: Prompt) -> str:
-        return "" if prompt.texts == ("lungs",) else "names nothing"
+    lexicon = Lexicon((), {"xray": {"lungs": [], "left lung": []}, "ct": {"liver": []}})
 
 
 class TestFakes:
@@ -250,6 +250,16 @@ class TestPresence:
         result = PromptInferer("lungs", case_fraction=fraction)(volume_of(presence), Scripted())
         assert result.meta["presence"].item() == pytest.approx(math.fsum(presence[-count:]) / count)
 
+    def test_a_presence_at_the_threshold_keeps_slice_and_case(self):
+        result = PromptInferer("lungs", presence_threshold=0.5)(volume_of([0.5]), Scripted())
+        assert result.meta["presence"].item() == 0.5
+        assert result.min() > 0.99
+
+    def test_a_slice_at_the_threshold_is_emptied_with_its_absent_case(self):
+        result = PromptInferer("lungs", case_fraction=1.0)(volume_of([0.5, 0.0, 0.0, 0.0]), Scripted())
+        assert result.meta["presence"].item() == 0.125
+        assert result.max() == 0
+
     def test_without_gate_absent_structures_stay(self):
         result = PromptInferer("lungs", gate=False)(volume_of([0.1, 0.2]), Scripted())
         assert result.min() > 0.99
@@ -262,7 +272,7 @@ class TestPresence:
         assert not result[:, 0].any() and result[:, 1].all()
         assert result.meta["presence"][0].tolist() == [0.0, pytest.approx(0.9)]
         assert result.meta["slice_presence"][0, 0].tolist() == [0.0, 0.0]
-        assert result.meta["unknown"] == ["names nothing\n"]
+        assert result.meta["unknown"] == ["names nothing that these weights know\n"]
 
     def test_prompts_and_cases_are_gated_one_by_one(self):
         class Choosy(Scripted):

@@ -2,12 +2,14 @@
 
 import pytest
 import torch
+from monai.data import MetaTensor
 
 from monai_ext.errors import InputError
 from monai_ext.inferers import PromptInferer, SliceTraversal, StageObserver, Traversal
 from monai_ext.inferers.traversal import SliceResults, device_of
 from monai_ext.io.slices import SliceView
 from monai_ext.networks.segmenter import Segmentation
+from monai_ext.prompts.reading import Reading
 from tests.fakes import DisplayProbe
 
 VIEW = SliceView(2, 0, 1)
@@ -20,14 +22,14 @@ class Brightness(DisplayProbe):
         logits = 20 * (features["image"][:, :1] - 0.5)
         return Segmentation(logits, torch.full((len(logits),), 9.0))
 
-    def why_unknown(self, prompt):
-        return "it is nothing" if prompt.texts[0] == "nothing" else ""
+    def read(self, prompt, modality=None):
+        return prompt, Reading(prompt.texts[0], "it is nothing" if prompt.texts[0] == "nothing" else "")
 
 
 class Propagation(Traversal):
     """From the last slice to the first: each is found where the slice before was found, as a tracker does it."""
 
-    def view(self, shape, affine):
+    def view(self, shape, affine, normal=None):
         return VIEW
 
     def __call__(self, volume, view, network, prompts, observer):
@@ -111,6 +113,29 @@ def test_an_observer_sees_a_picture_as_a_case_of_one_slice():
     diary = Diary()
     PromptInferer("bright", observer=diary)(torch.ones(2, 3, 4, 4), Brightness())
     assert diary.lines == [("case", 2, [True]), ("encoded", 0, 1, 1), ("segmented", 0, 1)] * 2
+
+
+def test_slices_come_eight_at_a_time_and_lie_in_one_piece_of_memory():
+    network = DisplayProbe()
+    image = MetaTensor(torch.rand(1, 3, 4, 5, 10), affine=torch.eye(4))
+    PromptInferer("top")(image, network)
+    assert [len(shown) for shown in network.shown] == [8, 2]
+    assert all(shown.is_contiguous() for shown in network.shown)
+
+
+def test_a_network_that_leaves_out_a_prompt_is_an_error():
+    class Forgetful(Brightness):
+        def segment_all(self, features, prompts, images):
+            yield from list(super().segment_all(features, prompts, images))[1:]
+
+    with pytest.raises(ValueError, match="shorter"):
+        PromptInferer("bright; dark")(torch.ones(1, 3, 4, 4), Forgetful())
+
+
+def test_a_network_without_weights_runs_where_the_volume_lies():
+    assert device_of(torch.nn.Identity(), torch.device("meta")) == torch.device("meta")
+    assert device_of(torch.nn.Linear(1, 1), torch.device("meta")) == torch.device("cpu")
+    assert device_of(torch.nn.BatchNorm1d(1, affine=False), torch.device("meta")) == torch.device("cpu")
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from monai_ext.errors import InputError
+from monai_ext.io.case_names import without_names
 from monai_ext.io.read_image import load_image
 from tests.io.image_files import PATIENT
 from tests.orientations import ALL_48, IDS, affine_of, rotation, stored_as
 
-META = {"affine", "kind", "modality", "bits", "spacing", "nifti_header", "source", "warnings"}
+META = {"affine", "kind", "modality", "bits", "spacing", "slice_normal", "nifti_header", "source", "warnings"}
 SPACING = (0.75, 0.875, 3.0)
 
 
@@ -104,7 +105,7 @@ class ReaderContract:
         np.testing.assert_array_equal(planes, [self.numbers(dtype=self.dtypes[0])] * 2)
         shorter = self.numbers(dtype=self.dtypes[0])[:-1]
         third = self.write(tmp_path / "c" / name, shorter, affine_of(SPACING))
-        with pytest.raises(InputError, match=rf"^{name}: not of the shape and position of {name}"):
+        with pytest.raises(InputError, match=rf"^{name}: not of the shape and position of “{name}”"):
             load_image([first, third])
 
     def test_nothing_that_is_kept_names_the_patient(self, tmp_path: Path, name: str) -> None:
@@ -155,6 +156,9 @@ class ReaderContract:
     def check_line(self, line: str, path: Path) -> None:
         assert line.split(": ")[0] in {path.name, *(file.name for file in self.files(path))}
         assert "\n" not in line and str(path.parent) not in line and "Doe" not in line
+        hidden = without_names(line, path, "the case")
+        assert hidden.startswith("the case: ")
+        assert not any(file.name in hidden for file in (path, *self.files(path)))
 
 
 class VolumeReaderContract(ReaderContract):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from monai_ext.data.fault_tolerant import FAILED, FaultTolerantDataset
-from monai_ext.errors import InputError
+from monai_ext.errors import InputError, quoted_name
 from monai_ext.io.case_names import case_id, input_hash, without_names
 from tests.damage import sound_file
 from tests.io.dicom.dicom_files import write_series
@@ -58,19 +58,46 @@ def test_a_message_holds_the_case_and_the_number_of_a_slice_instead_of_names(tmp
     for name in ("Doe-b.dcm", "Doe.dcm", "17"):
         (study / "day 1" / name).write_bytes(b"DICM")
     assert without_names("Doe Jane: no slices.", study, CASE) == f"{CASE}: no slices."
-    message = "Doe Jane: a slice is missing between Doe.dcm and Doe-b.dcm (17.00 mm apart)."
+    message = "Doe Jane: a slice is missing between “Doe.dcm” and “Doe-b.dcm” (17.00 mm apart)."
     assert without_names(message, study, CASE) == (
         f"{CASE}: a slice is missing between file 3 and file 2 (17.00 mm apart)."
     )
     assert without_names("Doe-b.dcm: damaged.", study, CASE) == f"{CASE}: file 2: damaged."
+    assert without_names("17: not as “Doe Jane”.", study, CASE) == f"{CASE}: file 1: not as {CASE}."
+    assert without_names("day 1: cannot be opened.", study, CASE) == f"{CASE}: file 4: cannot be opened."
     line = tmp_path / "a\nb.png"
-    assert without_names(str(InputError(f"{line.name}: damaged.")), line, CASE) == f"{CASE}: damaged."
+    for reason in (f"{line.name}: damaged.", f"no picture in {quoted_name(line)}."):
+        message = without_names(str(InputError(reason)), line, CASE)
+        assert message in (f"{CASE}: damaged.", f"{CASE}: no picture in {CASE}.")
+
+
+@pytest.mark.parametrize(
+    "name", ["DICOM", "series", "the", "a", "in", "1", "3", "CT", "slices", "case", ":", ""]
+)
+def test_words_of_a_message_stay_though_a_folder_or_its_files_are_called_so(
+    tmp_path: Path, name: str
+) -> None:
+    folder = tmp_path / name
+    folder.mkdir(exist_ok=True)
+    for file in ("the", "slice", "1", "mm", "between", "CT"):
+        (folder / file).write_bytes(b"DICM")
+    said = "2 DICOM series: series 1 (CT, 3 slices in a row); the case is 1 mm off."
+    message = f"{name}: {said}"
+    assert without_names(message, Path(name) if name == "" else folder, CASE) == f"{CASE}: {said}"
+
+
+def test_a_name_at_the_beginning_is_taken_whole(tmp_path: Path) -> None:
+    for name in ("a", "a: b", "c"):
+        (tmp_path / name).touch()
+    assert without_names("a: b: damaged.", tmp_path, CASE) == f"{CASE}: file 2: damaged."
+    assert without_names("a: c damaged.", tmp_path, CASE) == f"{CASE}: file 1: c damaged."
+    assert without_names("a word.", tmp_path, CASE) == f"{CASE}: a word."
 
 
 def test_members_of_an_archive_are_not_named(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "Doe.zip", "w") as archive:
         archive.writestr("Doe/first Doe.dcm", b"x")
-    message = without_names("first Doe.dcm: damaged in Doe.zip.", tmp_path / "Doe.zip", CASE)
+    message = without_names("first Doe.dcm: damaged in “Doe.zip”.", tmp_path / "Doe.zip", CASE)
     assert message == f"{CASE}: file 2: damaged in {CASE}."
 
 

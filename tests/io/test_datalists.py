@@ -38,6 +38,20 @@ def test_a_file_is_one_case_named_after_it(tmp_path: Path, name: str, case: str)
     assert list_cases(tmp_path / name) == [{"image": str(tmp_path / name), "case": case, "group": case}]
 
 
+@pytest.mark.parametrize("name", ["IM0001", "1.2.3.4", "scan.ima", "scan.dcm.bak"])
+def test_a_dicom_file_is_a_case_whatever_it_is_called(tmp_path: Path, name: str) -> None:
+    write_series(tmp_path / "x", np.zeros((2, 2, 1)))
+    (tmp_path / "x/1-001.dcm").rename(tmp_path / name)
+    assert list_cases(tmp_path / name) == [{"image": str(tmp_path / name), "case": name, "group": name}]
+    (tmp_path / "x" / name).write_bytes((tmp_path / name).read_bytes())
+    assert [case["image"] for case in list_cases(tmp_path / "x")] == [str(tmp_path / "x")]
+    (tmp_path / name).write_bytes(b"text" * 99)
+    with pytest.raises(
+        InputError, match="not a format that is read; give PNG, .* DICOM .a folder, .zip, file.$"
+    ):
+        list_cases(tmp_path / name)
+
+
 def test_a_folder_lists_what_can_be_read_by_name_and_dicom_folders_below(tmp_path: Path) -> None:
     touch(tmp_path / "b.png", tmp_path / "a.nii.gz", tmp_path / ".hidden.png", tmp_path / "notes.txt")
     touch(tmp_path / "more/c.png")

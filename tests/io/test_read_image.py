@@ -143,6 +143,22 @@ def test_pictures_of_different_depth_are_not_mixed(tmp_path: Path) -> None:
         load_image([tmp_path / "a.png", tmp_path / "b.png"])
 
 
+@pytest.mark.parametrize("name", ["l.nii.gz", "l.tif"])
+def test_labels_that_are_scaled_by_nearly_one_are_whole_numbers(tmp_path: Path, name: str) -> None:
+    stored = np.array([[0, 1], [255, 1000]], np.float32) * np.float32(1.00000035)
+    stored[0, 0] = -1e-3
+    path = tmp_path / name
+    Image.fromarray(stored).save(path) if name == "l.tif" else write_nifti(path, stored, AFFINE)
+    assert sorted(load_image([path], label=True)[0].ravel().tolist()) == [0, 1, 255, 1000]
+    np.testing.assert_array_equal(np.sort(load_image([path])[0].ravel()), np.sort(stored.ravel()))
+
+
+def test_labels_with_fractions_or_without_end_stay(tmp_path: Path) -> None:
+    stored = np.array([[[0.002], [np.inf]]], np.float32)
+    planes, _ = load_image([write_nifti(tmp_path / "l.nii", stored, AFFINE)], label=True)
+    np.testing.assert_array_equal(planes[0], stored)
+
+
 def test_the_series_of_a_folder_is_chosen_by_number(tmp_path: Path) -> None:
     write_series(tmp_path / "ct", np.zeros((2, 2, 2)), number=3)
     write_series(tmp_path / "ct", np.zeros((2, 2, 3)), number=7, Modality="MR")

@@ -113,6 +113,82 @@ def test_units_that_are_unknown_or_differ_are_refused(tmp_path: Path, units: str
         load_itk(path)
 
 
+SIZE = "1 mm is assumed, sizes in mm are not right"
+SIDES = "orientation unknown, left and right may be swapped"
+PLACE = "positions in mm are not right"
+
+
+@pytest.mark.parametrize(
+    ("lines", "note"),
+    [
+        ("", f"no voxel spacing, orientation, origin in the header: {SIZE}; {SIDES}; {PLACE}"),
+        ("spacings: 2 3 5\n", f"no orientation, origin in the header: {SIDES}; {PLACE}"),
+        (
+            "spacings: nan 3 5\n",
+            f"no voxel spacing, orientation, origin in the header: {SIZE}; {SIDES}; {PLACE}",
+        ),
+        (f"space: scanner-xyz\n{DIRECTIONS}", f"no orientation in the header: {SIDES}"),
+        (f"space dimension: 3\n{DIRECTIONS}", f"no orientation in the header: {SIDES}"),
+        (f"space: LPS\n{DIRECTIONS.splitlines()[0]}\n", f"no origin in the header: {PLACE}"),
+        (
+            "space: LPS\nspace directions: none (0,1,0) (0,0,1)\nspace origin: (0,0,0)\n",
+            f"no voxel spacing, orientation in the header: {SIZE}; {SIDES}",
+        ),
+        (f"space: lps\nspace:=RAS\n{DIRECTIONS}", None),
+    ],
+)
+def test_what_a_nrrd_file_does_not_state_is_told(tmp_path: Path, lines: str, note: str | None) -> None:
+    assert load_itk(nrrd_file(tmp_path / "v.nrrd", lines))[1]["warnings"] == ([note] if note else [])
+
+
+@pytest.mark.parametrize(
+    ("lines", "note"),
+    [
+        ([], f"no voxel spacing, orientation, origin in the header: {SIZE}; {SIDES}; {PLACE}"),
+        (["ElementSpacing = 2 3 5"], f"no orientation, origin in the header: {SIDES}; {PLACE}"),
+        (["ElementSize = 2 3 5", "Position = 0 0 0"], f"no orientation in the header: {SIDES}"),
+        (
+            ["elementspacing = 2 3 5", "Origin = 0 0 0", "Rotation = 1 0 0 0 1 0 0 0 1"],
+            f"no voxel spacing in the header: {SIZE}",
+        ),
+        (
+            ["AnatomicalOrientation = LPI", "ElementSpacing = 2 3 5", "Offset = 0 0 0"],
+            f"no orientation in the header: {SIDES}",
+        ),
+        (["Orientation = 1 0 0 0 1 0 0 0 1", "ElementSpacing = 2 3 5"], f"no origin in the header: {PLACE}"),
+    ],
+)
+def test_what_a_metaimage_does_not_state_is_told(tmp_path: Path, lines: list[str], note: str) -> None:
+    assert load_itk(mha_file(tmp_path / "v.mha", *lines))[1]["warnings"] == [note]
+
+
+def test_the_units_of_a_metaimage_become_millimetres(tmp_path: Path) -> None:
+    lines = ["TransformMatrix = 1 0 0 0 1 0 0 0 1", "Offset = 1 2 3", "ElementSpacing = 0.2 0.3 0.5"]
+    _, meta = load_itk(mha_file(tmp_path / "v.mha", *lines, "DistanceUnits = cm"))
+    np.testing.assert_allclose(meta["affine"] @ [0, 0, 0, 1], [-10, -20, 30, 1])
+    np.testing.assert_allclose(meta["spacing"], [2, 3, 5])
+    assert meta["warnings"] == ["the header counts in cm, which was turned to millimetres"]
+    for stated in ("mm", "?"):
+        assert (
+            load_itk(mha_file(tmp_path / "v.mha", *lines, f"DistanceUnits = {stated}"))[1]["warnings"] == []
+        )
+    with pytest.raises(InputError, match=r"^v\.mha: its space units are not one of mm, cm, m, um"):
+        load_itk(mha_file(tmp_path / "v.mha", *lines, "DistanceUnits = inch"))
+
+
+def test_the_units_beside_spacings_are_used(tmp_path: Path) -> None:
+    _, meta = load_itk(nrrd_file(tmp_path / "v.nrrd", 'spacings: 0.2 0.3 0.5\nunits: "cm" "cm" "cm"\n'))
+    np.testing.assert_allclose(meta["spacing"], [2, 3, 5])
+
+
+def test_axes_that_are_stated_by_their_ends_are_refused(tmp_path: Path) -> None:
+    path = nrrd_file(tmp_path / "v.nrrd", "axis mins: 0 0 0\naxis maxs: 4 4 4\n")
+    with pytest.raises(
+        InputError, match=r"^v\.nrrd: axis mins and maxs are not read; state space directions"
+    ):
+        load_itk(path)
+
+
 def test_an_axis_of_directions_that_is_not_perpendicular_is_kept(tmp_path: Path) -> None:
     lines = "space: LPS\nspace directions: (1,0,0) (0.5,1,0) (0,0,2)\nspace origin: (0,0,0)\n"
     _, meta = load_itk(nrrd_file(tmp_path / "v.nrrd", lines))

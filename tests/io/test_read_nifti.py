@@ -129,6 +129,16 @@ def test_other_units_become_millimetres_in_the_meta_but_not_in_the_header(
     assert len(meta["warnings"]) == (unit != "unknown")
 
 
+@pytest.mark.parametrize(("unit", "factor"), [("meter", 1000), ("mm", 1), ("micron", 0.001)])
+def test_units_of_time_are_not_taken_for_units_of_length(tmp_path: Path, unit: str, factor: float) -> None:
+    volume = nib.Nifti1Image(np.zeros((2, 2, 2), np.int16), np.diag([0.5, 0.5, 0.25, 1]))
+    volume.header.set_xyzt_units(unit, "sec")
+    nib.save(volume, tmp_path / "v.nii")
+    np.testing.assert_allclose(
+        load_nifti(tmp_path / "v.nii")[1]["spacing"], np.array([0.5, 0.5, 0.25]) * factor
+    )
+
+
 def test_the_limit_counts_every_value_of_the_file(tmp_path: Path) -> None:
     path = write(tmp_path / "t.nii", np.zeros((2, 3, 4, 5), np.int16))
     load_nifti(path, channels=[0], max_voxels=120)
@@ -160,6 +170,24 @@ def test_a_small_file_that_announces_much_is_refused_before_memory_is_allocated(
             load_nifti(tmp_path / "h.nii.gz")
         assert tracemalloc.get_traced_memory()[1] < 1 << 22
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize("name", ["v.nii", "v.nii.gz"])
+@pytest.mark.parametrize(
+    ("surplus", "message"),
+    [(-2, "less data"), (-1, "less data"), (0, None), (1, "more data"), (2, "more data")],
+)
+def test_a_file_holds_exactly_the_bytes_that_its_header_announces(
+    tmp_path: Path, name: str, surplus: int, message: str | None
+) -> None:
+    content = nib.Nifti1Image(np.arange(24, dtype=np.int16).reshape(2, 3, 4), AFFINE).to_bytes()
+    content = content[:surplus] if surplus < 0 else content + bytes(surplus)
+    (tmp_path / name).write_bytes(gzip.compress(content) if name.endswith("gz") else content)
+    if message is None:
+        assert load_nifti(tmp_path / name)[0].ravel().tolist() == list(range(24))
+    else:
+        with pytest.raises(InputError, match=rf"^{name}: {message} in it than its header announces; export"):
+            load_nifti(tmp_path / name)
 
 
 def test_a_wrong_checksum_is_refused(tmp_path: Path) -> None:

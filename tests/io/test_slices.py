@@ -76,6 +76,10 @@ class TestSliceAxis:
         coarse_x = affine_of((1.0, 0.8, 0.8), rotation(10, 20, 30)).astype(np.float32)
         assert slice_view((4, 5, 6), coarse_x).axis == 0
 
+    @pytest.mark.parametrize(("short", "axis"), [(0, 0), (9e-6, 0), (1e-5, 0), (1.1e-5, 2), (1e-4, 2)])
+    def test_a_ratio_may_miss_a_quarter_by_a_hundred_thousandth(self, short, axis):
+        assert slice_view((4, 5, 6), affine_of((1.25 * (1 - short), 1.0, 1.0))).axis == axis
+
     def test_an_axis_of_one_voxel_goes_before_spacing(self):
         assert slice_view((4, 1, 6), affine_of((1, 1, 5))).axis == 1
 
@@ -90,8 +94,9 @@ class TestSliceAxis:
 
 class TestWithoutAffine:
     def test_warns_and_shows_the_last_axis_as_stored(self):
-        with pytest.warns(UserWarning, match="no affine: slices are cut across array axis 2"):
+        with pytest.warns(UserWarning, match="no affine: slices are cut across array axis 2") as warned:
             view = slice_view((4, 5, 6), None)
+        assert warned[0].filename == __file__  # the place to mend
         assert view == SliceView(2, 0, 1)
 
     def test_takes_an_axis_of_one_voxel(self):

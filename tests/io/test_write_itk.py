@@ -87,8 +87,8 @@ def test_a_nrrd_file_keeps_its_space(tmp_path: Path, space: str) -> None:
     assert geometry(tmp_path / "mask.nrrd") == geometry(source)
 
 
-@pytest.mark.parametrize(("unit", "stated"), [("cm", True), ("um", True), ("mm", False)])
-def test_a_nrrd_file_that_counts_in_another_unit_keeps_it(tmp_path: Path, unit: str, stated: bool) -> None:
+@pytest.mark.parametrize("unit", ["cm", "um", "mm"])
+def test_a_nrrd_file_that_counts_in_another_unit_keeps_it(tmp_path: Path, unit: str) -> None:
     source = image_file(tmp_path / "v.nrrd", TURNS["oblique"])
     units = f'\nspace units: "{unit}" "{unit}" "{unit}"\n\n'.encode()
     source.write_bytes(source.read_bytes().replace(b"\n\n", units, 1))
@@ -99,7 +99,32 @@ def test_a_nrrd_file_that_counts_in_another_unit_keeps_it(tmp_path: Path, unit: 
     np.testing.assert_array_equal(load_itk(tmp_path / "mask.nrrd")[1]["affine"], meta["affine"])
     np.testing.assert_allclose(meta["spacing"] * factor, np.sqrt([0.5, 2, 7]))
     text = (tmp_path / "mask.nrrd").read_bytes().split(b"\n\n")[0]
-    assert (f'space units: "{unit}" "{unit}" "{unit}"'.encode() in text) == stated
+    assert f'space units: "{unit}" "{unit}" "{unit}"'.encode() in text
+
+
+@pytest.mark.parametrize("lines", ["", "spacings: 0.7 0.3 1.1\n", 'spacings: 2 3 4\nunits: "cm" "cm" "cm"\n'])
+def test_the_mask_of_a_nrrd_file_states_no_more_than_the_file(tmp_path: Path, lines: str) -> None:
+    header = f"NRRD0004\ntype: uint8\ndimension: 3\nsizes: 2 3 4\nencoding: raw\n{lines}\n"
+    (tmp_path / "v.nrrd").write_bytes(header.encode() + bytes(24))
+    meta = load_itk(tmp_path / "v.nrrd")[1]
+    write_itk(tmp_path / "mask.nrrd", MASK, meta)
+    planes, of_mask = load_itk(tmp_path / "mask.nrrd")
+    np.testing.assert_array_equal(planes[0], MASK)
+    np.testing.assert_array_equal(of_mask["affine"], meta["affine"])
+    assert of_mask["warnings"] == meta["warnings"]
+
+
+def test_a_metaimage_that_counts_in_another_unit_keeps_it(tmp_path: Path) -> None:
+    source = image_file(tmp_path / "v.mha", TURNS["oblique"])
+    source.write_bytes(
+        source.read_bytes().replace(b"\nElementDataFile", b"\nDistanceUnits = cm\nElementDataFile")
+    )
+    _, meta = load_itk(source)
+    write_itk(tmp_path / "mask.mha", MASK, meta)
+    planes, of_mask = load_itk(tmp_path / "mask.mha")
+    np.testing.assert_array_equal(planes[0], MASK)
+    np.testing.assert_array_equal(of_mask["affine"], meta["affine"])
+    assert geometry(tmp_path / "mask.mha") == geometry(source)
 
 
 def test_only_spacings(tmp_path: Path) -> None:

@@ -37,6 +37,16 @@ def test_the_presence_of_every_image_counts():
     )
 
 
+def test_the_presence_is_weighted_and_its_mean_taken_over_the_images():
+    label = torch.zeros(2, 1, 4, 4)
+    label[0, 0, 0, 0] = 1  # a single pixel is a target
+    both = Segmentation(torch.zeros(2, 1, 4, 4), torch.tensor([2.0, -1.0]))
+    mean = (math.log1p(math.exp(-2)) + math.log1p(math.exp(-1))) / 2
+    for settings, weight in (({"presence": 0.25}, 0.25), ({}, 0.3)):
+        loss = TextPromptLoss(dice=0, cross_entropy=0, **settings)
+        assert float(loss(both, label)) == pytest.approx(weight * mean, abs=1e-6)
+
+
 def test_deep_supervision_is_added():
     label = torch.ones(1, 1, 4, 4)
     plain, deep = result(0.0, 0.0), result(0.0, 0.0)
@@ -56,6 +66,16 @@ def test_the_medical_logit_is_trained_where_the_label_says_which_pictures_are_me
         assert float(loss([one], target)) == pytest.approx(expected, abs=1e-6)
         assert float(loss(result(0.0, 2.0), target)) == 0  # of a network without this logit
     assert float(loss(one, label)) == 0
+
+
+def test_the_masks_weigh_one_and_all_else_weighs_three_tenths():
+    label = torch.zeros(2, 1, 4, 4)
+    label[0, :, :2] = 1
+    both = Segmentation(torch.randn(2, 1, 4, 4), torch.randn(2))
+    both.aux.update(coarse=torch.randn(2, 1, 4, 4), medical=torch.randn(2))
+    stated = TextPromptLoss(dice=1, cross_entropy=1, presence=0.3, coarse=0.3, absent=0.3, medical=0.3)
+    target = {"label": label, "medical": torch.ones(2)}
+    assert torch.equal(TextPromptLoss()(both, target), stated(both, target))
 
 
 def test_several_prompts_cost_what_they_would_as_images_of_their_own():

@@ -31,6 +31,12 @@ def test_a_level_is_a_level():
     assert [int(ThresholdMask(level)(saliency, image).sum()) for level in (0.3, 0.5, 0.9)] == [180, 120, 0]
 
 
+def test_a_random_field_is_cut_above_a_half():
+    saliency = torch.tensor([[[[0.0, 0.49, 0.5, 0.51, 1.0]]]])
+    mask = CRFMask(crf=lambda probability, image: probability)(saliency, torch.rand(1, 3, 1, 5))
+    assert mask.ravel().tolist() == [False, False, False, True, True]
+
+
 def test_components_of_low_confidence_are_left_out():
     saliency, image = saliency_of_two()
     saliency[0, 0, 0, -1] = 1  # in the range from 0 to 1 already; the 1 is a component of its own

@@ -99,7 +99,7 @@ def test_without_iterations_the_energies_decide():
     ],
 )
 def test_values_out_of_range_are_refused(wrong):
-    with pytest.raises(InputError):
+    with pytest.raises(InputError, match=rf"{next(iter(wrong))}\b"):
         DenseCRF(**wrong)
 
 

@@ -1,5 +1,7 @@
 """Segment everything gives the masks of segment_anything's generator."""
 
+from inspect import signature
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +10,7 @@ from segment_anything.modeling import Sam
 
 from monai_ext.errors import InputError
 from monai_ext.masks import MaskGenerator
-from monai_ext.masks.generator import without_small_regions
+from monai_ext.masks.generator import Candidates, without_small_regions
 from monai_ext.networks.decoders.compact_sam import CompactSAM
 from monai_ext.networks.decoders.sam import SAM
 from tests.networks.decoders.contract import randomised
@@ -66,6 +68,19 @@ def test_masks_are_those_of_segment_anything_one_to_one(network, size, iou, stab
         assert ours.points[k].tolist() == pytest.approx(reference["point_coords"][0])
 
 
+def test_the_defaults_are_those_of_segment_anything():
+    ours, theirs = (signature(one).parameters for one in (MaskGenerator, SamAutomaticMaskGenerator))
+    for name, their_name in (
+        ("points_per_side", "points_per_side"),
+        ("iou_threshold", "pred_iou_thresh"),
+        ("stability_threshold", "stability_score_thresh"),
+        ("stability_offset", "stability_score_offset"),
+        ("nms_threshold", "box_nms_thresh"),
+        ("min_region", "min_mask_region_area"),
+    ):
+        assert ours[name].default == theirs[their_name].default, name
+
+
 def test_points_per_call_change_nothing(network):
     _, image = picture(64, 80)
     with torch.no_grad():
@@ -104,6 +119,35 @@ def test_small_holes_are_filled_and_small_islands_removed():
     assert without_small_regions(mask, 10).sum() == 100
     only = without_small_regions(mask, 150)
     assert only[2:12, 2:12].all() and not only[15:18].any()
+
+
+def test_regions_that_touch_at_a_corner_are_one():
+    mask = np.zeros((9, 9), bool)
+    mask[0:2, 0:2] = mask[2:4, 2:4] = True  # islands of 4, joined at a corner
+    assert without_small_regions(mask, 8).sum() == 8 and without_small_regions(mask, 9).sum() == 8
+    mask[6:9, 6:9] = True
+    assert without_small_regions(mask, 9).sum() == 9
+    hole = np.ones((9, 9), bool)
+    hole[2:4, 2:4] = hole[4:6, 4:6] = False  # holes of 4, joined at a corner
+    assert without_small_regions(hole, 8).sum() == 81 - 8
+    assert without_small_regions(hole, 9).sum() == 81
+
+
+def test_of_masks_that_become_doubles_the_unchanged_one_stays_and_the_order_with_it():
+    whole = torch.zeros(20, 20, dtype=torch.bool)
+    whole[2:12, 2:12] = True
+    holed, other = whole.clone(), torch.zeros_like(whole)
+    holed[5, 5] = False  # becomes the whole, but was predicted the better
+    other[14:19, 14:19], other[16, 16] = True, False
+    iou = torch.tensor([0.9, 0.8, 0.7])
+    candidates = Candidates(
+        torch.stack([other, holed, whole]), iou, iou / 2, torch.zeros(3, 4), torch.zeros(3, 2)
+    )
+    tidied = MaskGenerator(min_region=4)._without_small_regions(candidates)
+    assert tidied.iou.tolist() == iou[[0, 2]].tolist()  # in descending order still
+    assert tidied.stability.tolist() == (iou / 2)[[0, 2]].tolist()
+    assert tidied.masks.flatten(1).sum(1).tolist() == [25, 100]
+    assert tidied.boxes.tolist() == [[14, 14, 18, 18], [2, 2, 11, 11]]
 
 
 def test_small_regions_leave_no_doubles(network):

@@ -54,6 +54,20 @@ def test_absent_targets_count_in_presence_and_not_in_dice():
     assert presence["miss_rate"] == 0.5
 
 
+def test_rates_are_shares_of_absent_and_of_present_targets():
+    absent = [row(name, voxels=voxels) for name, voxels in (("a", 0), ("b", 1), ("c", 0), ("d", 0))]
+    present = [row(name, "liver", 0.5, voxels=voxels) for name, voxels in (("a", 0), ("b", 0), ("c", 1))]
+    presence = summarise(absent + present)["presence"]
+    assert (presence["n"], presence["present"], presence["absent"]) == (7, 3, 4)
+    assert presence["false_positive_rate"] == 1 / 4
+    assert presence["miss_rate"] == pytest.approx(2 / 3)
+
+
+def test_one_pixel_is_a_mask():
+    presence = summarise([row("a", voxels=1), row("a", "liver", 0.5, voxels=1)])["presence"]
+    assert (presence["false_positive_rate"], presence["miss_rate"]) == (1.0, 0.0)
+
+
 def test_missed_masks_have_no_distance_and_are_counted():
     figures = summarise([row("a", "liver", 0.5), row("b", "liver", 0.0, voxels=0)])
     assert figures["targets"]["liver"]["dice"]["mean"] == 0.25
@@ -79,6 +93,15 @@ def test_intervals_resample_patients_and_not_images():
     assert bootstrap_interval(values, ["a"] * 10 + ["b"] * 10) == [0.0, 1.0]
     low, high = bootstrap_interval(values, list(range(20)))
     assert 0.2 <= low < 0.5 < high <= 0.8
+
+
+def test_an_interval_leaves_out_a_fortieth_at_each_end():
+    # three patients: a mean of 0 or of 1 comes in 1 of 27 draws, above 2.5 % and below 5 %
+    assert bootstrap_interval(np.array([0.0, 0.0, 1.0]), "abc", 27000)[1] == 1.0
+    assert bootstrap_interval(np.array([1.0, 1.0, 0.0]), "abc", 27000)[0] == 0.0
+    # four: in 1 of 256, below 2.5 %; three of the one patient and one of others in 12 of 256, above it
+    assert bootstrap_interval(np.array([0.0, 0.0, 0.0, 1.0]), "abcd", 25600)[1] == 0.75
+    assert bootstrap_interval(np.array([1.0, 1.0, 1.0, 0.0]), "abcd", 25600)[0] == 0.25
 
 
 def test_patients_of_two_sets_are_two_patients():

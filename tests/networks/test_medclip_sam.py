@@ -16,7 +16,12 @@ from monai_ext.networks.medclip_sam import MedCLIPSAM
 from monai_ext.networks.segmenter import ensembled
 from monai_ext.prompts.prompt import GroupedPrompt, Prompt
 
-COLOURS = {"red": (1.0, 0.0, 0.0), "green": (0.0, 1.0, 0.0), "yellow": (1.0, 1.0, 0.0)}
+COLOURS = {
+    "red": (1.0, 0.0, 0.0),
+    "green": (0.0, 1.0, 0.0),
+    "blue": (0.0, 0.0, 1.0),
+    "yellow": (1.0, 1.0, 0.0),
+}
 SIZE = 24
 
 
@@ -193,9 +198,55 @@ def test_several_texts_are_joined_before_the_encoder_before_or_after_the_decoder
     before, after = (network(ensemble=name)(TWO, prompt, full=True) for name in ("before", "after"))
     assert int(before.stages["masks"]["coarse"].sum()) == 16 + 64 + 36  # one of two texts is half of them
     assert before.logits.max() == 4
-    mean = torch.tensor([4.0, -3.0]).sigmoid().mean()
-    assert after.logits[0, 0, 3, 3].sigmoid().item() == pytest.approx(float(mean), abs=1e-3)
+    assert int((after.logits > 0).sum()) == 16 + 64 + 36 and after.logits.max() == 4
     assert len(after.stages["boxes"][0]) == 3
+
+
+def masks_of(logits):
+    """A network whose three members have these logits, one row of the image each."""
+    medclip_sam, rows = network(ensemble="after"), iter(logits)
+
+    def refined(features, coarse, saliency):
+        row = torch.full_like(saliency, OUTSIDE_LOGIT)
+        row[0, 0, 0, :4] = torch.tensor(next(rows))
+        return row, torch.zeros(0, 4), torch.zeros(0, 2)
+
+    medclip_sam._refined = refined
+    found = medclip_sam(TWO, Prompt(tuple(COLOURS)[: len(logits)]), full=True)
+    return found.logits[0, 0, 0, :4].tolist()
+
+
+def test_refined_masks_are_joined_by_majority_whatever_their_probabilities():
+    # the mean probability of the first column is .67, and of the second .35
+    assert masks_of([[9.0, 0.1, 1.0, -2.0], [9.0, 0.1, 2.0, -4.0], [-0.1, -9.0, 3.0, -1.0]]) == [
+        pytest.approx(one) for one in (9.0, 0.1, 2.0, -2.0)
+    ]
+    assert masks_of([[9.0, 0.1, -1.0, -1.0], [-0.1, -9.0, -2.0, 2.0], [-0.1, 0.1, 5.0, -3.0]]) == [
+        pytest.approx(one) for one in (-0.1, 0.1, -1.0, -1.0)
+    ]
+    # one of two is half of them, as with coarse masks
+    assert masks_of([[9.0, -3.0, 1.0, -1.0], [-0.1, 0.1, 2.0, -2.0]]) == [
+        pytest.approx(one) for one in (9.0, 0.1, 2.0, -1.0)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("texts", "present"), [(("red", "green"), True), (("red", "blue", "blue"), False), (("red",), True)]
+)
+def test_presence_is_none_only_where_more_than_half_of_the_coarse_masks_are_empty(texts, present):
+    image = picture((0, 2, 2, 6))
+    found = network(ensemble="after")(image, Prompt(texts), full=True)
+    assert bool((found.logits > 0).any()) == present
+    assert (found.presence.item() == ABSENT_LOGIT) != present
+
+
+def test_masks_that_agree_are_not_emptied_where_the_coarse_ones_have_no_pixel_in_common():
+    image = picture((0, 2, 2, 4), (1, 12, 12, 4), (2, 2, 14, 4))
+    medclip_sam = network(ensemble="after", components="all")  # the decoder's corner is in all three
+    found = medclip_sam(image, Prompt(("red", "green", "blue")), full=True)
+    assert not found.stages["masks"]["coarse"].any()
+    assert (found.logits > 0).nonzero().tolist() == [[0, 0, SIZE - 1, SIZE - 1]]
+    assert found.presence.item() > ABSENT_LOGIT
 
 
 def test_the_parts_of_an_ensemble_have_one_mask_each():

@@ -62,6 +62,37 @@ def test_a_mirrored_image_gives_the_mirrored_mask_unless_a_side_is_named(network
     assert not torch.allclose(left, left_mirrored, atol=1e-3)
 
 
+@pytest.mark.parametrize("texts", [("lungs", "left lung"), ("right lung",), ("left lung", "left chest")])
+def test_a_prompt_of_which_any_text_names_a_side_is_asked_of_the_image_as_it_is(network, texts):
+    image = torch.rand(1, 3, 32, 32)
+    plain = VLSM(**SMALL, flip_average=False).eval()
+    plain.load_state_dict(network.state_dict())
+    with torch.no_grad():
+        sided, alone = (one(image, [Prompt(texts)], full=True) for one in (network, plain))
+    assert torch.allclose(sided.logits, alone.logits, atol=1e-5)
+    assert torch.allclose(sided.presence, alone.presence, atol=1e-5)
+
+
+def test_sides_are_those_of_each_prompt_and_others_get_the_mean_of_both_images(network):
+    image = torch.rand(2, 3, 32, 32)
+    with torch.no_grad():  # small differences between the two images become visible
+        network.decoder.presence[0].weight.mul_(1e3)
+    plain = VLSM(**SMALL, flip_average=False).eval()
+    plain.load_state_dict(network.state_dict())
+    prompts = [Prompt.of("lungs"), Prompt.of("left lung")]
+    with torch.no_grad():
+        both = network(image, prompts, full=True)
+        one, mirrored = (plain(x, prompts, full=True) for x in (image, image.flip(-1)))
+    assert ((one.presence - mirrored.presence).abs() > 0.01).all()
+    assert both.presence[0].item() == pytest.approx(
+        (one.presence + mirrored.presence)[0].item() / 2, abs=1e-3
+    )
+    assert both.presence[1].item() == pytest.approx(one.presence[1].item(), abs=1e-3)
+    mean = (one.logits[0] + mirrored.logits[0].flip(-1)) / 2
+    assert torch.allclose(both.logits[0], mean, atol=1e-5)
+    assert torch.allclose(both.logits[1], one.logits[1], atol=1e-5)
+
+
 def test_a_black_border_does_not_change_the_logits_of_the_content(network):
     image = torch.zeros(1, 3, 64, 64)
     image[..., 16:48, 16:48] = torch.rand(1, 3, 32, 32) * 0.5 + 0.5
@@ -94,15 +125,19 @@ def test_a_mask_combines_the_guide_by_the_coefficients_of_each_block():
 
 
 def test_words_go_with_the_weights_and_decide_which_prompts_are_known(network):
-    assert network.why_unknown(Prompt.of("teapot")) == ""  # before it was taught any
-    network.learn_words(["liver in a CT scan"])
-    network.learn_words(["left kidney"])
+    assert network.read(Prompt.of("teapot"))[1].refusal == ""  # before it was taught any
+    network.learn(["liver in a CT scan"], {"ct": {"liver": []}})
+    network.learn(["left kidney"], {"ct": {"left kidney": ["kidney, left"]}, "mri": {"womb": ["womb"]}})
     other = VLSM(**SMALL)
     other.load_state_dict(network.state_dict())
+    assert other.lexicon.targets == {
+        "ct": {"liver": [], "left kidney": ["kidney, left"]},
+        "mri": {"womb": ["womb"]},
+    }
     assert other.lexicon.taught == network.lexicon.taught >= {"liver", "kidney"}
-    assert other.why_unknown(Prompt.of("the liver, please")) == ""
-    assert other.why_unknown(Prompt.of("teapot")) == "names nothing that these weights know"
-    assert other.why_unknown(Prompt(("teapot", "kidney"))) == ""  # one of an ensemble is enough
+    assert other.read(Prompt.of("the liver, please"))[1].refusal == ""
+    assert other.read(Prompt.of("teapot"))[1].refusal == "names nothing that these weights know"
+    assert other.read(Prompt(("teapot", "left kidney")))[1].refusal == ""  # one of an ensemble is enough
     assert VLSM(**SMALL).lexicon.taught == frozenset()
 
 

@@ -1,55 +1,66 @@
-"""Text prompts that name nothing are recognised by their words."""
+"""What a network was taught: words, targets by modality, and how both go into weights and come back."""
 
 import pytest
 
 from monai_ext.prompts.lexicon import Lexicon
-from monai_ext.prompts.library import MODALITIES, PromptLibrary
 
-LIBRARY = PromptLibrary.load()
-TAUGHT = [text for m in MODALITIES for target in LIBRARY.targets(m) for text in LIBRARY.training(target, m)]
-LEXICON = Lexicon(TAUGHT)
+TARGETS = {"ct": {"liver": [], "left lung": []}, "mri": {"uterus": ["womb in a pelvic MRI"]}}
 
 
-@pytest.mark.parametrize("text", LIBRARY.nonsense("heldout"))
-def test_nonsense_kept_out_of_training_names_nothing(text):
-    assert LEXICON.why_unknown(text).startswith("names nothing that these weights know")
+def known(lexicon):
+    return [(one.target, one.modality) for one in lexicon.known]
 
 
-def test_every_sentence_of_training_is_understood():
-    assert [text for text in TAUGHT if LEXICON.why_unknown(text)] == []
+def test_what_was_never_taught_is_open():
+    assert Lexicon().open and Lexicon([""]).open
+    assert not Lexicon(["liver"]).open
+    assert not Lexicon((), TARGETS).open
 
 
-def test_paraphrases_kept_out_of_training_are_understood():
-    pairs = [(target, m) for m in MODALITIES for target in LIBRARY.targets(m)]
-    heldout = [text for pair in pairs for text in LIBRARY.heldout(*pair)]
-    assert len(heldout) > 300
-    assert [text for text in heldout if LEXICON.why_unknown(text)] == []
+def test_targets_bring_the_words_of_their_sentences_and_names():
+    lexicon = Lexicon((), TARGETS)
+    assert known(lexicon) == [("liver", "ct"), ("left lung", "ct"), ("uterus", "mri")]
+    assert {"hepatic", "womb", "pelvic", "uterus", "parenchyma"} <= lexicon.taught
+    assert "spleen" not in lexicon.taught
 
 
-@pytest.mark.parametrize("text", ["KIDNEY!", "tumor of the breast", "brain", "the whole brain", "livr"])
-def test_case_signs_and_taught_misspellings_do_not_matter(text):
-    assert LEXICON.why_unknown(text) == ""
+def test_a_sided_target_has_the_words_of_both_sides():
+    words = Lexicon((), TARGETS).known[1].words
+    assert {"left", "aerated", "lung"} <= words
 
 
-@pytest.mark.parametrize("text", ["", "the", "please outline this for me", "123 %", "🫀", "poumon", "الكبد"])
-def test_a_text_without_a_taught_word_names_nothing(text):
-    assert LEXICON.why_unknown(text) == "names nothing that these weights know"
+def test_sentences_of_the_library_and_of_the_data_set_are_kept_whole():
+    sentences = Lexicon((), TARGETS).sentences
+    assert ("both", "lobes", "of", "the", "liver") in sentences
+    assert ("womb", "in", "a", "pelvic", "mri") in sentences
+    assert ("both", "lobes") not in sentences
 
 
-def test_a_misspelt_target_gets_the_word_it_may_mean():
-    assert LEXICON.why_unknown("pancras") == "names nothing that these weights know; did you mean 'pancreas'?"
+@pytest.mark.parametrize("lexicon", [Lexicon(), Lexicon(["liver", "Left Lung"]), Lexicon(["polyp"], TARGETS)])
+def test_weights_hold_a_lexicon_as_text(lexicon):
+    back = Lexicon.of_state(lexicon.state())
+    assert (back.taught, back.targets, known(back)) == (lexicon.taught, lexicon.targets, known(lexicon))
 
 
-def test_a_word_of_the_surroundings_does_not_carry_an_unknown_one():
-    assert LEXICON.why_unknown("brain in an MRI scan") == ""
-    assert LEXICON.why_unknown("laptop in an MRI scan of the brain") != ""
+def test_lines_of_words_in_older_weights_are_read():
+    assert Lexicon.of_state("liver\nspleen").taught == {"liver", "spleen"}
+    assert Lexicon.of_state("").open
 
 
-def test_words_of_a_users_own_targets_are_understood_and_others_then_are_not():
-    own = Lexicon(["uterus in a pelvic MRI scan"])
-    assert own.why_unknown("show me the uterus") == ""
-    assert own.why_unknown("liver") != ""
+def test_where_targets_are_not_stated_those_of_the_library_are_known_whose_sentence_was_taught():
+    assert known(Lexicon(["liver in a CT scan"])) == [("liver", "ct")]
+    assert known(Lexicon(["uterus in a pelvic MRI"])) == [("", "")]
 
 
-def test_a_network_that_was_taught_nothing_takes_every_prompt():
-    assert Lexicon().why_unknown("ljashdb") == ""
+def test_more_is_added_to_what_was_taught():
+    lexicon = Lexicon(["liver"], {"ct": {"liver": []}}).extended(
+        ["polyp"], {"ct": {"spleen": []}, "us": {"breast tumour": []}}
+    )
+    assert lexicon.targets == {"ct": {"liver": [], "spleen": []}, "us": {"breast tumour": []}}
+    assert {"liver", "polyp", "spleen"} <= lexicon.taught
+    assert Lexicon(["liver"]).extended(["spleen"]).targets is None
+
+
+def test_words_around_nouns_and_of_images_name_no_target():
+    naming = Lexicon(["please outline the bright liver in a CT scan for me", "us"]).naming
+    assert naming == {"liver"}

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from monai_ext.errors import InputError
-from monai_ext.prompts.library import MODALITIES, PromptLibrary, modality_key, names_side, split_prompts
+from monai_ext.prompts.library import MODALITIES, PromptLibrary, modality_key, names_side
+from monai_ext.prompts.separate import split_prompts
 from monai_ext.resources import resource_path
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"

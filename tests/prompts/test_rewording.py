@@ -3,8 +3,9 @@
 import json
 import re
 
-from monai_ext.prompts.library import MODALITIES, PromptLibrary, names_side, plain_text, split_prompts
+from monai_ext.prompts.library import MODALITIES, PromptLibrary, names_side
 from monai_ext.prompts.rewording import FUNCTION_WORDS, Rewording
+from monai_ext.prompts.separate import plain_text, split_prompts
 from monai_ext.resources import resource_path
 
 CARRIERS = json.loads(resource_path("prompts/carriers.json").read_text(encoding="utf-8"))

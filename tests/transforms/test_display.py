@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 import torch
 from monai.data import MetaTensor
+from monai.transforms import Orientation
 
 from monai_ext.errors import InputError
 from monai_ext.transforms import DisplayRange, DisplayRanged
+from tests.transforms.test_polarity import mean_chest
 
 
 def volume(values: list[float], **meta: object) -> MetaTensor:
@@ -96,6 +98,29 @@ def test_arrays_of_bytes_from_memory_are_pictures() -> None:
     np.testing.assert_allclose(DisplayRange()(np.array([[[51, 102]]], np.uint8))[2, 0], [0.2, 0.4], atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("dtype", "kind", "expected"),
+    [
+        (torch.uint8, None, [0.0, 51 / 255, 102 / 255]),  # a picture from memory
+        (
+            torch.uint8,
+            "nifti",
+            [0.0, 0.0, 1.0],
+        ),  # a volume that fits into bytes: percentiles 0 and 100 of 51, 102
+        (torch.int8, None, [0.0, 0.0, 1.0]),
+        (torch.int16, None, [0.0, 0.0, 1.0]),
+        (torch.float32, None, [0.0, 0.0, 1.0]),
+    ],
+)
+def test_only_bytes_from_memory_are_a_picture(
+    dtype: torch.dtype, kind: str | None, expected: list[float]
+) -> None:
+    image = MetaTensor(torch.tensor([[[0, 51, 102]]], dtype=dtype), meta={"kind": kind} if kind else {})
+    shown = DisplayRange("MR", percentiles=(0, 100))(image)
+    assert shown[0, 0].tolist() == pytest.approx(expected, abs=1e-6)
+    assert ("shown_as" in shown.meta) == (expected[2] == 1)
+
+
 def test_other_modalities_span_their_own_range() -> None:
     np.testing.assert_allclose(DisplayRange("US")(volume([10.0, 20.0, 30.0]))[0].ravel(), [0, 0.5, 1])
 
@@ -127,6 +152,52 @@ def test_bad_settings_are_refused() -> None:
         DisplayRange(window=(240, -160))
     with pytest.raises(InputError, match="percentiles"):
         DisplayRange(percentiles=(5, 101))
+
+
+def test_a_missing_key_is_an_error_unless_it_may_be_missing() -> None:
+    with pytest.raises(KeyError, match="image"):
+        DisplayRanged("image")({})
+    assert DisplayRanged("image", allow_missing_keys=True)({}) == {}
+
+
+def test_what_was_done_to_the_image_before_can_still_be_undone() -> None:
+    image = Orientation("LPS")(volume([0.0, 40.0, 240.0]))
+    assert DisplayRange("CT")(image).applied_operations == image.applied_operations != []
+
+
+@pytest.mark.parametrize("kind", ["picture", "slice"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_bright_margin_becomes_black_with_a_warning(kind: str, channels: int) -> None:
+    plain = torch.randint(0, 128, (channels, 64, 48), generator=torch.Generator().manual_seed(0)).float()
+    plain[..., 0, 0] = 255
+    white, black = (torch.nn.functional.pad(plain, (9, 9, 12, 12), value=level) for level in (255.0, 0.0))
+    meta = {"kind": "picture", "bits": 8} if kind == "picture" else {"kind": "dicom", "modality": "CR"}
+    if kind == "slice":
+        white, black = (image.transpose(1, 2)[..., None] for image in (white, black))
+    shown, expected = (DisplayRange()(MetaTensor(image, meta=meta)) for image in (white, black))
+    torch.testing.assert_close(shown.as_tensor(), expected.as_tensor())
+    assert shown.meta["warnings"] == "the even bright margin around the picture was taken for black"
+    assert expected.meta.get("warnings", "") == ""
+
+
+@pytest.mark.parametrize("modality", ["CT", "MR"])
+def test_single_slices_of_ct_and_mr_keep_bright_borders(modality: str) -> None:
+    image = torch.nn.functional.pad(torch.rand(1, 64, 64) * 100, (9, 9, 9, 9), value=500.0)[..., None]
+    shown = DisplayRange()(MetaTensor(image, meta={"kind": "dicom", "modality": modality}))
+    assert shown[0, 0, 0, 0] == 1 and not shown.meta.get("warnings")
+
+
+def test_a_turned_chest_radiograph_is_turned_back_with_a_warning() -> None:
+    upright = mean_chest()
+    meta = {"kind": "picture", "bits": 8}
+    shown = DisplayRange()(MetaTensor(255 - 255 * upright, meta=meta))
+    torch.testing.assert_close(shown.as_tensor(), upright.expand(3, -1, -1), atol=1e-5, rtol=0)
+    (warning,) = shown.meta["warnings"].split("\n")
+    assert warning == "the chest radiograph looks inverted, with bright lungs: its grey levels were turned"
+    colour = MetaTensor(
+        255 - 255 * upright.expand(3, -1, -1) * torch.tensor([1, 1, 0.9])[:, None, None], meta=meta
+    )
+    assert not DisplayRange()(colour).meta.get("warnings")
 
 
 def test_the_input_is_not_changed() -> None:

@@ -34,12 +34,29 @@ def test_more_prompts_than_a_byte_counts_are_refused() -> None:
         LabelMap()(torch.ones(256, 1, 1))
 
 
+def test_one_prompt_is_label_one() -> None:
+    assert LabelMap(0.5)(PROBABILITIES[:1]).tolist() == [[[0, 0, 1, 1]]]
+    assert LabelMap(0.5)(torch.tensor([0.5, 0.6]).reshape(1, 1, 1, 2)).tolist() == [[[[0, 1]]]]
+
+
+@pytest.mark.parametrize("transform", [PromptMasksd, LabelMapd, PopPresenced])
+def test_a_missing_key_is_an_error_unless_it_may_be_missing(transform: type) -> None:
+    with pytest.raises(KeyError, match="pred"):
+        transform()({"other": 1})
+    assert transform(allow_missing_keys=True)({"other": 1}) == {"other": 1}
+
+
 def test_ranks_order_the_masks_of_each_pixel() -> None:
     probabilities = torch.tensor([[0.9, 0.4, 0.6, 0.5], [0.7, 0.9, 0.6, 0.2], [0.8, 0.3, 0.7, 0.1]])
     ranks = mask_ranks(probabilities, 0.5)
     assert ranks.dtype == torch.uint8
     # third place: the earlier of two equals is above; fourth place: 0.5 is not above 0.5
     assert ranks.tolist() == [[3, 0, 2, 0], [1, 1, 1, 0], [2, 0, 3, 0]]
+
+
+def test_many_equal_masks_rank_in_the_order_of_their_prompts() -> None:
+    # few values are sorted in a stable way in any case
+    assert mask_ranks(torch.full((200, 3), 0.7), 0.5)[:, 1].tolist() == list(range(200, 0, -1))
 
 
 @pytest.mark.parametrize("threshold", [0.0, 0.3, 0.5, 0.9, 1.0])
@@ -81,6 +98,7 @@ def batch(cases: int = 2, prompts: int = 2, slices: int = 3) -> MetaTensor:
     pred.meta["presence"] = torch.arange(cases * prompts, dtype=torch.float32).reshape(cases, prompts) / 10
     pred.meta["slice_presence"] = torch.arange(cases * prompts * slices).reshape(cases, prompts, slices) / 100
     pred.meta["unknown"] = [f"\nno word {i}" for i in range(cases)]
+    pred.meta["reading"] = [f'[{{"asked": "liver {i}"}}, {{}}]' for i in range(cases)]
     return pred
 
 
@@ -93,8 +111,9 @@ def test_presence_is_decollated_with_its_case_and_moved_to_keys_of_its_own() -> 
     assert items[1]["slice_presence"].shape == (2, 3)
     assert items[1]["slice_presence"][1].tolist() == pytest.approx([0.09, 0.10, 0.11])
     assert [item["unknown"] for item in items] == [["", "no word 0"], ["", "no word 1"]]
+    assert [item["reading"] for item in items] == [[{"asked": "liver 0"}, {}], [{"asked": "liver 1"}, {}]]
     for item in items:
-        assert {"presence", "slice_presence", "unknown"}.isdisjoint(item["pred"].meta)
+        assert {"presence", "slice_presence", "unknown", "reading"}.isdisjoint(item["pred"].meta)
     assert items[1]["pred"].meta["filename_or_obj"] == "1.nii"
 
 
@@ -106,18 +125,25 @@ def test_presence_that_still_has_its_batch_axis_is_understood() -> None:
             "presence": torch.tensor([[0.1, 0.2]]),
             "slice_presence": torch.rand(1, 2, 1),
             "unknown": ["\nno word"],
+            "reading": ["[{}, {}]"],
         },
     )
     item = PopPresenced()({"pred": pred})
     assert item["presence"].tolist() == pytest.approx([0.1, 0.2])
     assert item["slice_presence"].shape == (2, 1)
     assert item["unknown"] == ["", "no word"]
+    assert item["reading"] == [{}, {}]
 
 
 def test_a_prediction_without_presence_is_refused() -> None:
-    with pytest.raises(ValueError, match="no presence and slice_presence and unknown"):
+    with pytest.raises(ValueError, match="no presence and slice_presence and unknown and reading"):
         PopPresenced()({"pred": MetaTensor(torch.rand(2, 4, 5))})
-    meta = {"presence": torch.zeros(3), "slice_presence": torch.zeros(3, 1), "unknown": "\n\n"}
+    meta = {
+        "presence": torch.zeros(3),
+        "slice_presence": torch.zeros(3, 1),
+        "unknown": "\n\n",
+        "reading": "[{}, {}, {}]",
+    }
     with pytest.raises(ValueError, match="presence of 3 prompts for 2 channels"):
         PopPresenced()({"pred": MetaTensor(torch.rand(2, 4, 5), meta=meta)})
 

@@ -5,6 +5,7 @@ import pytest
 import torch
 from monai.data import MetaTensor
 
+from monai_ext.io.volumes import FORMS_DISAGREE, ORIENTATION_UNKNOWN
 from monai_ext.visualize.overlay import COLOURS, LINE, SHORTEST, overlay_picture
 from tests.orientations import ALL_48, IDS, affine_of, stored_as
 from tests.transforms.test_load import F
@@ -51,6 +52,19 @@ def test_pixels_that_are_not_square_keep_their_proportions() -> None:
     image = MetaTensor(torch.zeros(3, 10, 10, 1), affine=torch.diag(torch.tensor([1.0, 2.0, 5.0, 1.0])))
     picture = overlay_picture(image, torch.zeros(1, 10, 10, 1), ["x"], [0.0])
     assert (picture.height - LINE - LINE // 2) == 2 * picture.width
+
+
+@pytest.mark.parametrize(
+    ("warnings", "lines"),
+    [("", 0), ("1 mm is assumed", 0), (f"no origin: {ORIENTATION_UNKNOWN}", 1), (f"x\n{FORMS_DISAGREE}", 1)],
+)
+def test_the_picture_says_where_sides_are_in_doubt(warnings: str, lines: int) -> None:
+    image = MetaTensor(torch.zeros(3, 600, 700), meta={"warnings": warnings})
+    picture = np.asarray(overlay_picture(image, torch.zeros(1, 600, 700), ["x"], [0.5]))
+    assert picture.shape[0] == 600 + LINE * (1 + lines) + LINE // 2
+    note = picture[600 + LINE // 4 + LINE :]
+    assert marked(note, (0, 0, 0)).any() == bool(lines)
+    assert not any(marked(note, colour).any() for colour in COLOURS)
 
 
 def test_a_long_prompt_is_cut_to_the_picture() -> None:

@@ -11,9 +11,10 @@ from safetensors.torch import load_file, save
 from torch import nn
 
 from monai_ext.errors import WeightsError
+from monai_ext.files import file_sha256
 from monai_ext.weights import load_into, load_weights, registry
 from monai_ext.weights.fetch import fetch
-from monai_ext.weights.formats import as_float16, without_prefix, without_settings
+from monai_ext.weights.formats import as_float16, check_finite, without_prefix, without_settings
 from tests.weights.bombs import Bomb
 from tests.weights.server import FILE, Behaviour, registry_of, serving
 
@@ -161,3 +162,53 @@ def test_weights_that_were_not_fetched_say_how_to_fetch_them_and_ask_no_server(t
             ):
                 load("small")
     assert behaviour.sent == []
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16, torch.float64])
+def test_weights_that_are_no_numbers_are_refused_with_their_count_and_the_first(value, dtype):
+    good = {
+        "fine": torch.tensor([1, -2], dtype=dtype),
+        "count": torch.tensor(3),
+        "none": torch.zeros(0),
+        "x": "y",
+    }
+    check_finite(good, "these")
+    bad = torch.tensor([[1, value], [2, 3]], dtype=dtype)
+    with pytest.raises(WeightsError, match=r"^these: 1 tensor holds NaN or infinity: a; such weights"):
+        check_finite({**good, "a": bad}, "these")
+    with pytest.raises(WeightsError, match=r"^these: 2 tensors hold NaN or infinity, the first is b; such"):
+        check_finite({**good, "b": bad, "a": bad}, "these")
+
+
+def test_converted_weights_are_not_used_when_the_registry_names_another_file(tmp_path, home, monkeypatch):
+    prepare(tmp_path, monkeypatch, {"model": network().state_dict()}, "checkpoint")
+    load_weights("small")
+    entries = json.loads(registry.REGISTRY.read_text())
+    (tmp_path / "new").mkdir()
+    newer = network()
+    torch.save({"model": newer.state_dict()}, tmp_path / "new" / "model.pth")
+    entries["small"]["sha256"] = file_sha256(tmp_path / "new" / "model.pth")
+    registry.REGISTRY.write_text(json.dumps(entries))
+    with pytest.raises(
+        WeightsError, match=r"model.pth is damaged or another file: .*; run: monai-ext weights fetch"
+    ):
+        load_weights("small")
+    (home / "model.pth").unlink()
+    with pytest.raises(WeightsError, match="not on this machine; run: monai-ext weights fetch small"):
+        load_weights("small")
+    (home / "model.pth").write_bytes((tmp_path / "new" / "model.pth").read_bytes())
+    target = network()
+    record = load_into(target, "small")
+    assert torch.equal(target[0].weight, newer[0].weight)
+    assert record["sha256"] == entries["small"]["sha256"]
+
+
+def test_the_record_of_a_newer_file_put_there_by_hand_has_its_own_hash(tmp_path, home, monkeypatch):
+    prepare(tmp_path, monkeypatch, network().state_dict(), "state_dict")
+    newer = network()
+    torch.save(newer.state_dict(), home / "model.pth")
+    entries = json.loads(registry.REGISTRY.read_text())
+    entries["small"]["sha256"] = file_sha256(home / "model.pth")
+    registry.REGISTRY.write_text(json.dumps(entries))
+    assert load_into(network(), "small")["sha256"] == entries["small"]["sha256"]

@@ -19,7 +19,7 @@ from torch import nn
 from monai_ext.errors import WeightsError
 from monai_ext.weights import load_into, load_weights, read_registry, registry
 from monai_ext.weights.embed import embed, main
-from monai_ext.weights.load import copy_into
+from monai_ext.weights.load import check_own_model, copy_into
 
 
 def network() -> nn.Sequential:
@@ -367,3 +367,52 @@ def test_reading_the_registry_does_not_import_torch():
     code = "import sys; from monai_ext.weights import read_registry; read_registry(); print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+def without_model(folder: Path, left: str) -> Path:
+    """A bundle whose own model is gone in the way that `left` says; the folder."""
+    (folder / "models").mkdir(parents=True)
+    if left == "a broken link":
+        (folder / "models/model.pt").symlink_to(folder / "nowhere.pt")
+    elif left == "a folder":
+        (folder / "models/model.pt").mkdir()
+    elif left == "no folder":
+        (folder / "models").rmdir()
+        (folder / "models").symlink_to(folder / "nowhere")
+    return folder
+
+
+@pytest.mark.parametrize("left", ["nothing", "a broken link", "a folder", "no folder"])
+def test_a_bundle_of_its_own_weights_is_refused_without_them(small, tmp_path, left):
+    folder = without_model(tmp_path / "mine", left)
+    changed = network()
+    before = changed[0].weight.clone()
+    with pytest.raises(
+        WeightsError, match="bundle 'mine': its own weights, models/model.pt, are not there, and no"
+    ):
+        load_into(changed, "small", folder)
+    with pytest.raises(WeightsError, match="bundle 'mine': its own weights"):
+        check_own_model(folder)
+    assert torch.equal(changed[0].weight, before)
+
+
+def test_a_bundle_that_states_weights_of_its_own_is_refused_even_without_the_folder(small, tmp_path):
+    assert load_into(network(), "small", tmp_path)["source"] != "models/model.pt"
+    with pytest.raises(WeightsError, match="its own weights, models/model.pt, are not there"):
+        load_into(network(), "small", tmp_path, own=True)
+    with pytest.raises(WeightsError, match="its own weights, models/model.pt, are not there"):
+        check_own_model(tmp_path)
+    assert load_into(network(), "small", None, own=True)["name"] == "small"  # asked for by name
+
+
+def test_a_model_that_holds_nan_is_refused_and_changes_nothing(small, tmp_path):
+    broken = {key: value.clone() for key, value in network().state_dict().items()}
+    broken["0.weight"][0, 1] = float("nan")
+    save_model(tmp_path, broken)
+    changed = network()
+    before = changed[0].weight.clone()
+    with pytest.raises(WeightsError, match=r"\(models/model.pt\): 1 tensor holds NaN or infinity: 0.weight;"):
+        load_into(changed, "small", tmp_path)
+    with pytest.raises(WeightsError, match="models/model.pt: 1 tensor holds NaN or infinity: 0.weight;"):
+        check_own_model(tmp_path)
+    assert torch.equal(changed[0].weight, before)

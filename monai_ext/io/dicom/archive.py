@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
 from monai_ext.errors import InputError
-from monai_ext.io.dicom.headers import MAX_FILES
+from monai_ext.io.dicom.files import MAX_FILES
 
 MAX_BYTES = 8 << 30
 """Bytes that an archive may unpack to: a study of some 15 000 CT slices."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,20 +10,15 @@ from typing import Any
 import numpy as np
 
 from monai_ext.errors import InputError
+from monai_ext.io.dicom import acquisition
+from monai_ext.io.dicom.files import is_dicom
 from monai_ext.logs import suppress_logs
 
 NO_IMAGE = {"SEG", "SR", "PR", "KO", "REG", "DOC", "RTSTRUCT", "RTPLAN", "RTDOSE"}
 """Modalities of objects that are no images."""
 PROJECTIONS = {"CR", "DX", "MG", "RG", "IO", "PX"}
 """Modalities of X-ray pictures: grey values without a unit, often a file each without a position in the patient."""
-SUFFIXES = (".dcm", ".dicom")
-MAX_FILES = 100_000
-"""DICOM files of the largest study that is read."""
-EARLY = tuple(
-    bytes((group, 0, element, 0)) for group, element in ((2, 0), (2, 1), (8, 0), (8, 5), (8, 8), (8, 22))
-)
-"""How files without a preamble begin: group 2 or 8, little endian."""
-TAGS = [
+TAGS: list[Any] = [
     "SOPClassUID",
     "SOPInstanceUID",
     "SeriesInstanceUID",
@@ -45,33 +38,10 @@ TAGS = [
     "SliceThickness",
     "RescaleSlope",
     "RescaleIntercept",
-    "AcquisitionNumber",
-    "AcquisitionTime",
-    "ConvolutionKernel",
-    "DiffusionBValue",
-    "EchoTime",
-    "FlipAngle",
-    "InversionTime",
-    "TemporalPositionIdentifier",
-    "TriggerTime",
     "SharedFunctionalGroupsSequence",
     "PerFrameFunctionalGroupsSequence",
+    *acquisition.TAGS,
 ]
-MARKS = {
-    "AcquisitionNumber": ("FrameContentSequence", "FrameAcquisitionNumber"),
-    "TemporalPositionIdentifier": ("FrameContentSequence", "TemporalPositionIndex"),
-    "StackID": ("FrameContentSequence", "StackID"),
-    "EchoTime": ("MREchoSequence", "EffectiveEchoTime"),
-    "TriggerTime": ("CardiacSynchronizationSequence", "NominalCardiacTriggerDelayTime"),
-    "DiffusionBValue": ("MRDiffusionSequence", "DiffusionBValue"),
-    "InversionTime": ("MRModifierSequence", "InversionTimes"),
-    "FlipAngle": ("MRTimingAndRelatedParametersSequence", "FlipAngle"),
-    "ConvolutionKernel": ("CTReconstructionSequence", "ConvolutionKernel"),
-    "ImageType": ("MRImageFrameTypeSequence", "FrameType"),
-    "AcquisitionTime": ("FrameContentSequence", "FrameAcquisitionDateTime"),
-}
-"""Tags that distinguish images at one position, with the functional group and tag that replace each in multi-frame
-files."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +62,8 @@ class Plane:
         spacing: distance of rows, then of columns, and the name of the tag that gives it; None if none does.
         thickness: of the slice, None if unknown.
         slope, intercept: stored values times `slope` plus `intercept` are the values meant.
-        marks: names and values of the tags of :data:`MARKS` that it has.
+        marks: how it was acquired, see :func:`~monai_ext.io.dicom.acquisition.marks_of`.
+        owners: of whom and where, see :func:`~monai_ext.io.dicom.acquisition.owners_of`.
     """
 
     file: Path
@@ -115,55 +86,7 @@ class Plane:
     slope: float = 1.0
     intercept: float = 0.0
     marks: tuple[tuple[str, str], ...] = ()
-
-
-def dicom_files(folder: Path, deep: bool = True) -> Iterator[Path]:
-    """DICOM files in `folder`, and with `deep` in its sub-folders, by name; links that lead in circles end.
-
-    Files named .dcm are given whatever they hold, also if they cannot be opened: a slice must not go missing
-    unnoticed.
-
-    Raises:
-        InputError: a folder cannot be opened.
-    """
-
-    def refuse(error: OSError) -> None:
-        raise InputError(
-            f"{Path(error.filename).name}: cannot be opened ({error.strerror}); check its permissions."
-        ) from error
-
-    for parent, _, files in walk_files(folder, deep, refuse):
-        for name in files:
-            file = Path(parent, name)
-            named = file.suffix.lower() in ("", *SUFFIXES)
-            try:
-                found = is_dicom(file) or (file.suffix.lower() in SUFFIXES and file.is_file())
-            except OSError:
-                found = named  # reading it reports why; a file named as another format is passed over
-            if found:
-                yield file
-
-
-def walk_files(
-    folder: Path, deep: bool = True, onerror: Callable[[OSError], None] | None = None
-) -> Iterator[tuple[str, list[str], list[str]]]:
-    """As os.walk, by name, without what begins with a dot; follows links, but enters no folder twice."""
-    seen: set[str] = set()
-    for parent, folders, files in os.walk(folder, followlinks=True, onerror=onerror):
-        real = os.path.realpath(parent)
-        folders[:] = sorted(f for f in folders if not f.startswith(".")) if deep and real not in seen else []
-        if real not in seen:
-            seen.add(real)
-            yield parent, folders, sorted(f for f in files if not f.startswith("."))
-
-
-def is_dicom(file: Path) -> bool:
-    """Whether a file begins as DICOM does: "DICM" after 128 bytes, or without that preamble an early tag."""
-    if not file.is_file():  # a pipe would never end
-        return False
-    with file.open("rb") as stream:
-        head = stream.read(132)
-    return head[128:] == b"DICM" or (len(head) == 132 and head.startswith(EARLY))
+    owners: tuple[tuple[str, str], ...] = ()
 
 
 def read_planes(file: Path) -> list[Plane]:
@@ -223,6 +146,7 @@ def _planes(file: Path, header: Any) -> list[Plane]:
         "rows": int(header["Rows"].value),  # a KeyError when the file ends before
         "columns": int(header["Columns"].value),
         "syntax": str(header.file_meta.get("TransferSyntaxUID") or ""),
+        "owners": acquisition.owners_of(header),
         "frames": max(int(_number(header, "NumberOfFrames", 1)), 1),
         "photometric": photometric + ("" if samples == 1 else f" with {samples} samples per pixel"),
     }
@@ -245,7 +169,7 @@ def _no_slice(kind: Any, modality: str, image_type: list[str]) -> str:
 
 
 def _geometry(header: Any, frame: int) -> dict[str, Any]:
-    """Position, spacing, rescaling and marks of a frame: from its functional groups, else from the top level."""
+    """Position, spacing, rescaling and acquisition of a frame: from its functional groups, else from the top level."""
     groups = [
         header[name].value[index]
         for name, index in (
@@ -263,7 +187,6 @@ def _geometry(header: Any, frame: int) -> dict[str, Any]:
     for name in ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing"):
         if spacing is None and (pair := _numbers(measures, name, 2)):
             spacing = (pair[0], pair[1], name)
-    marks = [(mark, group(where).get(name) or header.get(mark)) for mark, (where, name) in MARKS.items()]
     return {
         "position": _numbers(group("PlanePositionSequence"), "ImagePositionPatient", 3),
         "orientation": _numbers(group("PlaneOrientationSequence"), "ImageOrientationPatient", 6),
@@ -271,7 +194,7 @@ def _geometry(header: Any, frame: int) -> dict[str, Any]:
         "thickness": _number(measures, "SliceThickness", None),
         "slope": float(_number(rescale, "RescaleSlope", 1.0)),
         "intercept": float(_number(rescale, "RescaleIntercept", 0.0)),
-        "marks": tuple((mark, str(value)) for mark, value in marks if value is not None),
+        "marks": acquisition.marks_of(header, groups),
     }
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from monai_ext.errors import InputError
 from monai_ext.io.dicom import gdcm
 from monai_ext.io.dicom.headers import Plane
+from monai_ext.io.dicom.padding import outside, padded
 from monai_ext.logs import suppress_logs
 
 TAGS = [
@@ -28,6 +29,8 @@ TAGS = [
     "BitsStored",
     "HighBit",
     "PixelRepresentation",
+    "PixelPaddingValue",
+    "PixelPaddingRangeLimit",
     "ModalityLUTSequence",
     "ExtendedOffsetTable",
     "ExtendedOffsetTableLengths",
@@ -57,40 +60,67 @@ LONGEST = 600
 """Seconds that decoding a series may take: some ten times what a thousand slices take on a busy machine."""
 DAMAGED = "(?i)corrupt|premature|invalid|bogus|unsupported|must downscale|error"
 """What GDCM and its decoders print of pixels that they give although they are damaged."""
+SOUND = "Unsupported JPEG data precision 12|Invalid SOS parameters for sequential JPEG"
+"""What they print of sound JPEG Extended: a first try with 8 bits, and a needless parameter that is not zero."""
 
 
 def series_volume(planes: Sequence[Plane]) -> np.ndarray:
     """(columns, rows, planes) float32 of planes of equal size: stored values times slope plus intercept of each.
 
+    Pixels that the file states as padding are what lies outside of the patient, see
+    :func:`monai_ext.io.dicom.padding.outside`.
+
     Raises:
         InputError: pixels cannot be decoded, are not finite, or are compressed in an unknown way.
     """
-    columns, rows = planes[0].columns, planes[0].rows
-    volume = np.empty((columns, rows, len(planes)), np.float32)
-    file, frames = None, np.empty(0)
-    with _decoded([p.file for p in planes if p.syntax in GDCM]) as decoded:
-        # sorted by file, so that a file of many frames is decoded only one time
-        for index, plane in sorted(enumerate(planes), key=lambda pair: str(pair[1].file)):
-            if plane.file != file:
-                file = plane.file
-                frames = stored_values(file, plane.photometric == "MONOCHROME1", decoded.get(file))
-            values = frames[plane.frame].T
-            if (plane.slope, plane.intercept) != (1, 0):
-                values = values * plane.slope + plane.intercept  # in float64
-            with np.errstate(over="ignore", invalid="ignore"):
-                volume[:, :, index] = values
-            if not np.isfinite(volume[:, :, index]).all():
-                raise InputError(f"{plane.file.name}: NaN or infinite pixel values; export it again.")
+    volume = np.empty((planes[0].columns, planes[0].rows, len(planes)), np.float32)
+    padded = False
+    for index, values, padding in plane_values(planes):
+        with np.errstate(over="ignore", invalid="ignore"):
+            volume[:, :, index] = values.T
+        if not np.isfinite(volume[:, :, index]).all():
+            raise InputError(f"{planes[index].file.name}: NaN or infinite pixel values; export it again.")
+        if padding is not None:
+            volume[:, :, index][padding.T] = np.nan
+            padded = True
+    if padded:
+        nowhere = np.isnan(volume)
+        volume[nowhere] = outside(planes[0].modality, volume[~nowhere])
     return volume
 
 
-def stored_values(file: Path, inverted: bool = False, decoded: Path | None = None) -> np.ndarray:
+def plane_values(planes: Sequence[Plane]) -> Iterator[tuple[int, np.ndarray, np.ndarray | None]]:
+    """The index of each plane, its values (rows, columns), and which of them are padding, None if none are.
+
+    They come by file, so that a file of many frames is decoded only one time.
+
+    Raises:
+        InputError: pixels cannot be decoded, or are compressed in an unknown way.
+    """
+    file, frames, padding = None, np.empty(0), None
+    with _decoded([p.file for p in planes if p.syntax in GDCM]) as decoded:
+        for index, plane in sorted(enumerate(planes), key=lambda pair: str(pair[1].file)):
+            if plane.file != file:
+                file = plane.file
+                frames, padding = stored_values(file, plane.photometric == "MONOCHROME1", decoded.get(file))
+            values = frames[plane.frame]
+            if (plane.slope, plane.intercept) != (1, 0):
+                values = values * plane.slope + plane.intercept  # in float64
+            yield index, values, None if padding is None else padding[plane.frame]
+
+
+def stored_values(
+    file: Path, inverted: bool = False, decoded: Path | None = None
+) -> tuple[np.ndarray, np.ndarray | None]:
     """(frames, rows, columns) of a grey DICOM file as stored, or after its modality LUT if it has one.
 
     Args:
         file: one DICOM file.
         inverted: turn bright and dark, within the range that the stored bits can hold (MONOCHROME1).
         decoded: a ``.npy`` file of its values, (frames, rows, columns), where GDCM has decoded them.
+
+    Returns:
+        the values; and which of them are padding, bool of the same shape, None if none are.
 
     Raises:
         InputError: the pixels are cut short, damaged or compressed in a way that is not decoded.
@@ -113,10 +143,11 @@ def stored_values(file: Path, inverted: bool = False, decoded: Path | None = Non
                 )
             values = np.load(decoded) if decoded else image.pixel_array
             values = values.reshape(int(image.get("NumberOfFrames") or 1), image.Rows, image.Columns)
+            padding = padded(image, values)
             if inverted:
                 low = -(1 << (image.BitsStored - 1)) if image.PixelRepresentation else 0
                 values = 2 * low + (1 << image.BitsStored) - 1 - values.astype(np.int64)
-            return apply_modality_lut(values, image) if "ModalityLUTSequence" in image else values
+            return apply_modality_lut(values, image) if "ModalityLUTSequence" in image else values, padding
     except InputError:
         raise
     except Exception as error:  # damaged bytes lead the decoders to errors of any kind
@@ -154,7 +185,11 @@ def _decoded(files: Sequence[Path]) -> Iterator[dict[Path, Path]]:
         except subprocess.TimeoutExpired as error:
             remarks, failed = (error.stderr or b"").decode(errors="replace"), True
         begun = re.split(r"^(\d{6}\.dcm)$", remarks, flags=re.MULTILINE)  # text, name, text, name, text
-        complaints = [name for name, text in zip(begun[1::2], begun[2::2]) if re.search(DAMAGED, text)]
+        complaints = [
+            name
+            for name, text in zip(begun[1::2], begun[2::2])
+            if re.search(DAMAGED, re.sub(SOUND, "", text))
+        ]
         if failed or complaints:
             name = complaints[0] if complaints else begun[-2] if len(begun) > 1 else "000000.dcm"
             file = next(file for file, copy in copies.items() if copy.name == name)

@@ -38,6 +38,8 @@ def load_dicom(
         array = series_volume(found.planes)
     return array[None], {
         **volume_meta(affine, "dicom", found.modality),
+        "slice_normal": np.cross(affine[:3, 0], affine[:3, 1])
+        / np.prod(np.linalg.norm(affine[:3, :2], axis=0)),
         "source": series,
         "warnings": list(found.warnings),
     }

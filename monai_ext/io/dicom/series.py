@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from monai_ext.errors import InputError
-from monai_ext.io.dicom.headers import MAX_FILES, PROJECTIONS, Plane, dicom_files, read_planes
+from monai_ext.io.dicom.files import MAX_FILES, dicom_files
+from monai_ext.io.dicom.headers import PROJECTIONS, Plane, read_planes
 from monai_ext.io.dicom.stack import stack
 
 LISTED = 20

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import pairwise
 
 import numpy as np
 
-from monai_ext.errors import InputError
+from monai_ext.errors import InputError, quoted_name
+from monai_ext.io.dicom.copies import SAME, check_owners, without_copies
 from monai_ext.io.dicom.headers import PROJECTIONS, Plane
 from monai_ext.io.volumes import MAX_SIDE
 
 EVEN, NEARLY = 0.01, 0.1
 """Slice distances within 1 % of their median are even; up to 10 % off they are read with a warning."""
-FACTS = {"AcquisitionNumber", "EchoTime", "TemporalPositionIdentifier", "TriggerTime", "DiffusionBValue"}
-"""Marks whose values an error may quote; of the others (times of day, free text) it quotes only the names."""
 
 
 def stack(name: str, planes: Sequence[Plane]) -> tuple[list[Plane], np.ndarray, list[str]]:
@@ -33,7 +31,8 @@ def stack(name: str, planes: Sequence[Plane]) -> tuple[list[Plane], np.ndarray, 
     """
     for plane in planes:
         _check_plane(plane)
-    planes, notes = _without_copies(planes)
+    check_owners(name, planes)
+    planes, notes = without_copies(name, planes)
     if len({(p.columns, p.rows) for p in planes}) > 1:
         sizes = ", ".join(f"{w} × {h}" for w, h in sorted({(p.columns, p.rows) for p in planes}))
         raise InputError(f"{name}: slices of different sizes ({sizes}); give one folder per stack of slices.")
@@ -99,16 +98,6 @@ def _known(photometric: str) -> str:
     return photometric if base in common else "an unknown kind"
 
 
-def _without_copies(planes: Sequence[Plane]) -> tuple[list[Plane], list[str]]:
-    # The position is compared too: careless anonymisers give one SOPInstanceUID to all slices.
-    unique = {(p.instance or str(p.file), p.frame, p.position): p for p in reversed(planes)}
-    copies = len(planes) - len(unique)
-    notes = (
-        [f"{copies} of {len(planes)} DICOM images are copies of others and were left out"] if copies else []
-    )
-    return list(reversed(unique.values())), notes
-
-
 def _affine_of_one(plane: Plane, notes: list[str]) -> tuple[np.ndarray, list[str]]:
     """Affine of a single image: without a position it lies at the origin, upright as stored."""
     if plane.spacing is None:
@@ -143,11 +132,11 @@ def _check_distances(name: str, planes: Sequence[Plane], depth: np.ndarray) -> l
     Small unevenness, mostly of rounded positions, moves no slice by more than a fraction of that distance.
     """
     gaps = np.diff(depth)
-    if gaps.min() < 1e-3:
+    if gaps.min() < SAME:
         first = int(gaps.argmin())
         raise InputError(
-            f"{name}: two slices at one position ({planes[first].file.name}, {planes[first + 1].file.name}"
-            f"{_apart(planes)}); give one folder per time point, echo or reconstruction."
+            f"{name}: {quoted_name(planes[first].file)} and {quoted_name(planes[first + 1].file)} lie side by side in"
+            " one plane; give one folder per stack of slices."
         )
     distances = f"slice distances vary from {gaps.min():.2f} to {gaps.max():.2f} mm"
     counts = np.round(gaps / gaps.min())
@@ -156,33 +145,14 @@ def _check_distances(name: str, planes: Sequence[Plane], depth: np.ndarray) -> l
         missing, gap = int((counts - 1).sum()), int(skips.argmax())
         raise InputError(
             f"{name}: {'a slice is' if missing == 1 else f'{missing} slices are'} missing"
-            f"{', first' if skips.sum() > 1 else ''} between {planes[gap].file.name} and"
-            f" {planes[gap + 1].file.name} ({gaps[gap]:.2f} mm apart, others {np.median(gaps[~skips]):.2f} mm);"
+            f"{', first' if skips.sum() > 1 else ''} between {quoted_name(planes[gap].file)} and"
+            f" {quoted_name(planes[gap + 1].file)} ({gaps[gap]:.2f} mm apart, others {np.median(gaps[~skips]):.2f} mm);"
             " complete the series."
         )
     off = float(np.abs(gaps / np.median(gaps) - 1).max())
     if off > NEARLY:
         raise InputError(f"{name}: {distances}; resample the series to equal distances first.")
     return [f"{distances}, their mean is used"] if off > EVEN + 1e-6 else []
-
-
-def _apart(planes: Sequence[Plane]) -> str:
-    """What differs among the planes at one position, such as "; they differ in EchoTime: 4.6, 9.2"."""
-    groups: dict[tuple[float, ...], list[Plane]] = {}
-    for plane in planes:
-        groups.setdefault(tuple(np.round(plane.position or (), 3)), []).append(plane)
-    different: dict[str, set[str]] = {}
-    for group in groups.values():
-        for plane, other in pairwise(group):
-            for mark, value in set(plane.marks) ^ set(other.marks):
-                different.setdefault(mark, set()).add(value)
-    marks = []
-    for mark, values in sorted(different.items()):
-        numbers = sorted(values, key=lambda v: (len(v.split(".")[0]), v))
-        marks.append(
-            f"{mark} ({', '.join(numbers[:6])}{', …' if len(numbers) > 6 else ''})" if mark in FACTS else mark
-        )
-    return f"; they differ in {', '.join(marks)}" if marks else ""
 
 
 def _step(name: str, planes: Sequence[Plane], positions: np.ndarray, normal: np.ndarray) -> np.ndarray:
@@ -196,7 +166,7 @@ def _step(name: str, planes: Sequence[Plane], positions: np.ndarray, normal: np.
     beside = aside - 0.01 * depth
     if beside.max() > 0.5 * min((planes[0].spacing or (1, 1))[:2]):
         raise InputError(
-            f"{name}: {planes[int(beside.argmax())].file.name} lies {aside[beside.argmax()]:.2f} mm beside the"
+            f"{name}: {quoted_name(planes[int(beside.argmax())].file)} lies {aside[beside.argmax()]:.2f} mm beside the"
             " other slices; resample the series first."
         )
     return distance / (len(planes) - 1)

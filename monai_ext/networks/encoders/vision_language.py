@@ -22,6 +22,7 @@ from monai_ext.losses.image_text import ImageTextLogits
 from monai_ext.networks.encoders.clip_config import ClipConfig, build_clip, clip_config, is_file
 from monai_ext.networks.encoders.clip_text import Tokenizer, read_tokenizer
 from monai_ext.networks.encoders.clip_towers import ImageTower, image_tower, layer_indices
+from monai_ext.networks.language.taught import Taught
 from monai_ext.networks.segmenter import ensembled
 from monai_ext.prompts.prompt import Prompt
 from monai_ext.weights.formats import SETTINGS, without_prefix
@@ -49,7 +50,7 @@ class ImageFeatures:
     layers: dict[int, Tensor]
 
 
-class VisionLanguageEncoder(nn.Module):
+class VisionLanguageEncoder(Taught):
     """An open_clip model; its weights are random until some are loaded (:meth:`load`).
 
     Args:
@@ -122,11 +123,15 @@ class VisionLanguageEncoder(nn.Module):
         """
         from open_clip.model import convert_to_custom_text_state_dict
 
+        state = dict(state)
+        lexicon = state.pop("_extra_state", None)
         state = without_prefix(state, "model.")
         state = {key: value for key, value in state.items() if key not in OBSOLETE_KEYS}
         if "positional_embedding" in state and hasattr(self.model, "text"):
             state = convert_to_custom_text_state_dict(state)
         copy_into(self.model, state, description)
+        if lexicon is not None:
+            self.set_extra_state(lexicon)
 
     def prepare(self, image: Tensor) -> Tensor:
         """Images as the image tower takes them: squashed to its input size and normalised.

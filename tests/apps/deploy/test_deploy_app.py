@@ -8,6 +8,7 @@ voxel, in another order of slices or made for another prompt fails.
 from __future__ import annotations
 
 import copy
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -214,6 +215,14 @@ def test_usage_errors_are_one_line(arguments, reason, bundle, tmp_path, capsys, 
     assert deploy.main([argument.format(**folders) for argument in arguments]) == 2
     error = capsys.readouterr().err
     assert error.startswith("error: ") and reason in error and error.count("\n") == 1
+
+
+def test_a_bundle_without_its_weights_is_refused_in_one_line(bundle, tmp_path, capsys):
+    without = shutil.copytree(bundle, tmp_path / "bundle", ignore=shutil.ignore_patterns("models"))
+
+    assert deploy.main(["-i", str(tmp_path), "-m", str(without), "-p", "liver"]) == 3
+    error = capsys.readouterr().err
+    assert error.startswith("error: bundle 'bundle': its own weights") and error.count("\n") == 1
 
 
 def test_long_prompts_are_kept_whole_beside_their_label():

@@ -252,5 +252,5 @@ def test_bundles_without_weights_are_named(app, tmp_path):
         find_bundles(tmp_path, "")
     shutil.copytree(app / "model", tmp_path / "model")
     (tmp_path / "model" / "vlsm" / "models" / "model.pt").unlink()
-    with pytest.raises(WeightsError, match="bundle vlsm has no models/model.pt"):
+    with pytest.raises(WeightsError, match="bundle 'vlsm': its own weights, models/model.pt, are not there"):
         find_bundles(tmp_path / "model", "")

@@ -14,6 +14,7 @@ from tests.io.dicom.dicom_files import put_frame, write_enhanced, write_series
 
 STORED = np.arange(48).reshape(8, 6, 1) * 37 % 1000
 LOSSLESS, LOSSLESS_2000, LS = "1.2.840.10008.1.2.4.70", "1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.80"
+EXTENDED = "1.2.840.10008.1.2.4.51"
 FRAMES = {
     LOSSLESS: "ffd8ffc3000b100006000801011100ffc40017000101010100000000000000000000000006090a10ffda000801010001"
     "0000e4a952a54a952d284a952a54a952d284a952a54a952d284a952e0f12a54b93f4a952a54a952d284a952a54a952ff"
@@ -26,6 +27,14 @@ FRAMES = {
     "0c9ef9e3a70d9a1414e64c171e42205f2240000000193d5282629c9922241f7c48ffd9",
 }
 """Row y, column x of 6 rows and 8 columns: (8 y + x) * 37 modulo 1000, each compressed without loss."""
+FRAMES[EXTENDED] = (
+    "ffd8ffe000104a46494600010100000100010000ffdb004300"
+    + "01" * 64
+    + "ffc1000b0c0006000801011100ffc40014000100000000"
+    "00000000000000000000000affc4001f10000003090000000000000000000000000006080a0b0c262846476467ffda000801010000"
+    "3f0036ee3861361988a409891bd8d8c8dba1ccc7ffd9"
+)
+"""Row y, column x: 1000 + 200 y + 100 x, by 12 bits."""
 PICTURE = (np.arange(48).reshape(6, 8) * 37 % 1000).T
 
 
@@ -33,13 +42,13 @@ def volume(path: Path) -> np.ndarray:
     return series_volume(read_series(path).planes)
 
 
-def compressed(*syntaxes: str, cut: bool = False):
-    """Gives slice z the frame of the z-th syntax."""
+def compressed(*syntaxes: str, cut: int = 0):
+    """Gives slice z the frame of the z-th syntax, without its last bytes."""
 
     def each(ds, z: int) -> None:
         frame = bytearray.fromhex(FRAMES[syntaxes[z]])
         if cut:
-            del frame[-20:]
+            del frame[-cut:]
         put_frame(ds, bytes(frame), syntaxes[z])
 
     return each
@@ -112,8 +121,49 @@ def test_lossless_jpeg_is_decoded(tmp_path: Path) -> None:
     np.testing.assert_array_equal(volume(tmp_path / "mr"), np.stack([PICTURE * 2.0 - 1024] * 2, axis=2))
 
 
+def test_jpeg_extended_of_12_bits_is_decoded(tmp_path: Path) -> None:
+    tags = {"BitsStored": 12, "HighBit": 11}
+    write_series(tmp_path / "ct", STORED.repeat(2, axis=2), each=compressed(EXTENDED, EXTENDED), **tags)
+    picture = np.add.outer(100 * np.arange(8), 1000 + 200 * np.arange(6))
+    np.testing.assert_array_equal(volume(tmp_path / "ct"), np.stack([picture - 1024] * 2, axis=2))
+
+
+@pytest.mark.parametrize("cut", [10, 20, 60])
+def test_damaged_jpeg_extended_is_refused(tmp_path: Path, cut: int) -> None:
+    tags = {"BitsStored": 12, "HighBit": 11}
+    write_series(tmp_path / "ct", STORED, each=compressed(EXTENDED, cut=cut), **tags)
+    with pytest.raises(InputError, match=r"^1-001\.dcm: the compressed DICOM pixels cannot be decoded"):
+        volume(tmp_path / "ct")
+
+
+@pytest.mark.parametrize(
+    ("remark", "sound"),
+    [
+        ("Unsupported JPEG data precision 12", True),
+        ("Invalid SOS parameters for sequential JPEG", True),
+        ("Unsupported JPEG data precision 7", False),
+        ("Unsupported JPEG data precision 12\nPremature end of JPEG file", False),
+    ],
+)
+def test_some_complaints_are_made_of_sound_pixels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, remark: str, sound: bool
+) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import os, sys, numpy as np; os.write(2, b'\\n000000.dcm\\n'); "
+        f"os.write(2, {remark.encode()!r}); np.save(sys.argv[1] + '/000000.npy', np.zeros((1, 6, 8)))"
+    )
+    monkeypatch.setattr(gdcm, "__file__", str(program))
+    write_series(tmp_path / "ct", STORED, each=compressed(LOSSLESS))
+    if sound:
+        assert (volume(tmp_path / "ct") == -1024).all()
+    else:
+        with pytest.raises(InputError, match="they are damaged"):
+            volume(tmp_path / "ct")
+
+
 def test_damaged_jpeg_is_refused_although_gdcm_gives_a_picture(tmp_path: Path) -> None:
-    write_series(tmp_path / "ct", STORED, each=compressed(LOSSLESS, cut=True))
+    write_series(tmp_path / "ct", STORED, each=compressed(LOSSLESS, cut=20))
     with pytest.raises(InputError, match=r"^1-001\.dcm: the compressed DICOM pixels cannot be decoded"):
         volume(tmp_path / "ct")
 

@@ -7,12 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from monai.transforms import Orientation
 from nibabel.affines import apply_affine
 from pydicom import dcmread
 
 from monai_ext.errors import InputError
+from monai_ext.io.case_names import without_names
 from monai_ext.io.dicom.read import load_dicom
-from monai_ext.io.slices import slice_view
+from monai_ext.io.read_image import load_image
+from monai_ext.io.slices import slice_view, view_of
+from monai_ext.transforms.load import MedicalLoadImage
 from tests.io.dicom.dicom_files import write_enhanced, write_series
 
 STORED = np.arange(2 * 3 * 4).reshape(2, 3, 4)
@@ -39,6 +43,7 @@ def test_a_folder_is_rescaled_ordered_and_has_its_affine(tmp_path: Path) -> None
     np.testing.assert_allclose(meta["affine"], expected)
     np.testing.assert_allclose(meta["spacing"], [1, 2, 5])
     assert (meta["kind"], meta["modality"], meta["bits"], meta["warnings"]) == ("dicom", "CT", 0, [])
+    np.testing.assert_allclose(meta["slice_normal"], [0, 0, 1], atol=1e-12)
 
 
 def test_an_archive_an_enhanced_file_and_a_folder_give_the_same(tmp_path: Path) -> None:
@@ -50,6 +55,54 @@ def test_an_archive_an_enhanced_file_and_a_folder_give_the_same(tmp_path: Path) 
         same, same_meta = load_dicom(tmp_path / other)
         np.testing.assert_array_equal(same, array)
         np.testing.assert_array_equal(same_meta["affine"], meta["affine"])
+
+
+@pytest.mark.parametrize("kind", ["folder", "archive", "frames", "one slice"])
+def test_the_plane_that_is_stated_is_shown_whatever_the_spacing(tmp_path: Path, kind: str) -> None:
+    """Pixels of 4 × 1 mm, slices 2 mm apart: the rows are the axis of the largest spacing."""
+    volume = STORED[..., :1] if kind == "one slice" else STORED
+    path = tmp_path / ("e" if kind == "frames" else "ct")
+    if kind == "frames":
+        write_enhanced(path, volume, [(0, 0, 2 * z) for z in range(4)], spacing=(1.0, 4.0))
+    else:
+        write_series(path, volume, spacing=(1.0, 4.0, 2.0))
+    if kind == "archive":
+        shutil.make_archive(str(path), "zip", path)
+        path = tmp_path / "ct.zip"
+    image = MedicalLoadImage()(path)
+    np.testing.assert_allclose(image.meta["slice_normal"], [0, 0, 1], atol=1e-12)
+    assert view_of(image).axis == 2
+    assert kind == "one slice" or slice_view(image.shape[1:], image.affine.numpy()).axis == 1
+
+
+def test_an_oblique_sagittal_series_states_its_normal(tmp_path: Path) -> None:
+    c, s = np.cos(0.3), np.sin(0.3)
+    along = np.array([c, s, 0])  # LPS, across the slices; rows run along the other directions
+    write_series(
+        tmp_path / "mr",
+        STORED,
+        spacing=(3.0, 1.0, 2.0),
+        positions=[tuple(2.0 * z * along) for z in range(4)],
+        ImageOrientationPatient=[f"{x:.9f}" for x in (-s, c, 0, 0, 0, -1)],
+        Modality="MR",
+    )
+    image = MedicalLoadImage()(tmp_path / "mr")
+    np.testing.assert_allclose(np.abs(image.meta["slice_normal"]), [c, s, 0], atol=1e-6)
+    assert view_of(image).axis == 2
+    turned = Orientation("RAS", labels=None)(image)  # the array turns, what is stated does not
+    assert view_of(turned).axis == 0
+
+
+@pytest.mark.parametrize("name", ["IM0001", "1.2.3.4", "scan.ima", "scan.dcm.bak"])
+def test_a_file_is_read_whatever_it_is_called(tmp_path: Path, name: str) -> None:
+    write_series(tmp_path, STORED[..., :1])
+    (tmp_path / "1-001.dcm").rename(tmp_path / name)
+    array, meta = load_image([tmp_path / name])
+    np.testing.assert_array_equal(array[0], STORED[..., :1] - 1024)
+    assert meta["kind"] == "dicom"
+    (tmp_path / name).write_bytes(b"text" * 99)
+    with pytest.raises(InputError, match="not a format that is read"):
+        load_image([tmp_path / name])
 
 
 def test_a_series_is_chosen(tmp_path: Path) -> None:
@@ -70,13 +123,32 @@ def test_a_radiograph_is_one_slice_shown_as_stored(tmp_path: Path) -> None:
     assert (view.axis, view.rows, view.columns, view.flip_rows, view.flip_columns) == (2, 1, 0, False, False)
 
 
-@pytest.mark.parametrize("problem", ["none", "two series", "copies", "tilt", "colour", "time points", "cut"])
+@pytest.mark.parametrize(
+    "problem",
+    [
+        "none",
+        "two series",
+        "copies",
+        "tilt",
+        "aside",
+        "gap",
+        "two in a plane",
+        "patients",
+        "colour",
+        "time points",
+        "cut",
+    ],
+)
 def test_nothing_names_the_patient(
     tmp_path: Path, problem: str, capfd: pytest.CaptureFixture, caplog: pytest.LogCaptureFixture
 ) -> None:
     folder = tmp_path / "Sentinel folder/ct"
     changes = {
         "tilt": {"positions": [(0, 9 * z, 5 * z) for z in range(4)]},
+        "aside": {"positions": [(0, 3 * (z == 1), 5 * z) for z in range(4)]},
+        "gap": {"positions": [(0, 0, 5 * (z + (z > 1))) for z in range(4)]},
+        "two in a plane": {"positions": [(0, 9 * (z % 2), 5 * (z // 2)) for z in range(4)]},
+        "patients": {"each": lambda ds, z: setattr(ds, "PatientID", f"Sentinel-{z}")},
         "colour": {"PhotometricInterpretation": "Sentinel"},
         "time points": {"positions": [(0, 0, 5 * (z // 2)) for z in range(4)]},
     }
@@ -86,8 +158,10 @@ def test_nothing_names_the_patient(
     if problem == "copies":
         shutil.copytree(folder, folder / "Sentinel copy")
     if problem == "cut":
-        content = (folder / "1-001.dcm").read_bytes()
-        (folder / "1-001.dcm").write_bytes(content[:-5])
+        content = (folder / "Sentinel-1.dcm").read_bytes()
+        (folder / "Sentinel-1.dcm").write_bytes(content[:-5])
+    for number, file in enumerate(sorted(folder.glob("*.dcm"))):
+        file.rename(folder / f"Sentinel-{number}.dcm")
     capfd.readouterr()
     caplog.clear()  # messages of writing them
     with warnings.catch_warnings(record=True) as caught:
@@ -98,7 +172,7 @@ def test_nothing_names_the_patient(
             assert problem in ("none", "copies")
             assert array.shape == (1, 2, 3, 4)
         except InputError as error:
-            output = str(error)
+            output = without_names(str(error), folder, "case")
     output += "".join(capfd.readouterr()) + caplog.text + " ".join(str(w.message) for w in caught)
     for word in ("Sentinel", "19700101", "121314"):
         assert word not in output

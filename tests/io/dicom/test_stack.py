@@ -100,12 +100,14 @@ def test_distances_up_to_ten_per_cent_off_have_a_warning() -> None:
 
 def test_a_missing_slice_is_refused_with_its_neighbours() -> None:
     assert refusal(*map(plane, (0, 5, 15, 20, 25))) == (
-        "ct: a slice is missing between 5.dcm and 15.dcm (10.00 mm apart, others 5.00 mm);"
+        "ct: a slice is missing between “5.dcm” and “15.dcm” (10.00 mm apart, others 5.00 mm);"
         " complete the series."
     )
-    assert "a slice is missing between 5.dcm and 15.dcm" in refusal(*map(plane, (0, 5, 15)))
-    assert "2 slices are missing, first between 5.dcm and 15.dcm" in refusal(*map(plane, (0, 5, 15, 20, 30)))
-    assert "3 slices are missing between 5.dcm and 25.dcm" in refusal(*map(plane, (0, 5, 25, 30, 35)))
+    assert "a slice is missing between “5.dcm” and “15.dcm”" in refusal(*map(plane, (0, 5, 15)))
+    assert "2 slices are missing, first between “5.dcm” and “15.dcm”" in refusal(
+        *map(plane, (0, 5, 15, 20, 30))
+    )
+    assert "3 slices are missing between “5.dcm” and “25.dcm”" in refusal(*map(plane, (0, 5, 25, 30, 35)))
 
 
 @pytest.mark.parametrize("depths", [(0, 5, 10, 16, 21), (0, 5, 10, 15, 17.5), (0, 5, 12.5)])
@@ -113,28 +115,10 @@ def test_uneven_distances_are_refused(depths: tuple[float, ...]) -> None:
     assert "slice distances vary from" in refusal(*map(plane, depths))
 
 
-@pytest.mark.parametrize(
-    ("marks", "differences"),
-    [
-        (((), ()), ""),
-        (((("EchoTime", "9.2"),), (("EchoTime", "14"),)), "; they differ in EchoTime (9.2, 14)"),
-        (
-            ((("AcquisitionTime", "1207"),), (("AcquisitionTime", "1208"),)),
-            "; they differ in AcquisitionTime",
-        ),
-    ],
-)
-def test_two_slices_at_one_position_are_refused_with_what_distinguishes_them(
-    marks: tuple, differences: str
-) -> None:
-    pairs = [
-        plane(z, marks=m, instance=f"{z}{n}", file=Path(f"{z}{'ab'[n]}.dcm"))
-        for z in (0, 5)
-        for n, m in enumerate(marks)
-    ]
-    assert refusal(*pairs) == (
-        f"ct: two slices at one position (0a.dcm, 0b.dcm{differences}); give one folder per time point, echo or"
-        " reconstruction."
+def test_two_slices_side_by_side_in_one_plane_are_refused() -> None:
+    beside = plane(5, position=(300.0, 20.0, 5.0), file=Path("study/b.dcm"))
+    assert refusal(plane(0), plane(5), beside, plane(10)) == (
+        "ct: “5.dcm” and “b.dcm” lie side by side in one plane; give one folder per stack of slices."
     )
 
 
@@ -169,7 +153,28 @@ def test_a_stack_that_would_be_misread_is_refused(second: dict, message: str) ->
 
 def test_a_slice_beside_the_others_is_refused() -> None:
     planes = [plane(z, position=(10.0, 20.0 + 2 * (z == 50), float(z))) for z in range(0, 105, 5)]
-    assert "50.dcm lies 2.00 mm beside the other slices" in refusal(*planes)
+    assert "“50.dcm” lies 2.00 mm beside the other slices" in refusal(*planes)
+
+
+@pytest.mark.parametrize(("tilt", "read"), [(0.0099, True), (0.0101, False), (-0.0101, False)])
+def test_a_stack_may_lean_by_one_per_cent(tilt: float, read: bool) -> None:
+    planes = [plane(z, position=(10.0, 20.0 + tilt * z, float(z))) for z in range(0, 50, 5)]
+    if not read:
+        assert "stacked aslant (gantry tilt)" in refusal(*planes)
+        return
+    _, affine, warnings = stack("ct", planes)
+    np.testing.assert_allclose(affine[:3, 2], [0, -5 * tilt, 5])
+    assert warnings == []
+
+
+@pytest.mark.parametrize(("aside", "read"), [(0.5, True), (0.52, False)])
+def test_a_slice_may_lie_half_a_pixel_beside_the_others(aside: float, read: bool) -> None:
+    """Pixels of 2 × 1 mm; that it lies aside counts beyond one per cent of its depth of 1 mm."""
+    planes = [plane(z, position=(10.0 + (aside + 0.01) * (z == 1), 20.0, float(z))) for z in range(3)]
+    if not read:
+        assert "“1.dcm” lies 0.53 mm beside the other slices" in refusal(*planes)
+        return
+    np.testing.assert_allclose(stack("ct", planes)[1][:3, 2], [0, 0, 1])
 
 
 def test_inverted_x_ray_pictures_are_read() -> None:

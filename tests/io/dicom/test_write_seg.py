@@ -198,6 +198,66 @@ def test_the_same_masks_give_the_same_bytes_and_others_other_uids(
     assert first.SOPInstanceUID == first.file_meta.MediaStorageSOPInstanceUID
 
 
+def test_another_algorithm_or_version_gives_other_uids(tmp_path: Path) -> None:
+    source, masks = write(tmp_path / "ct"), some_masks()
+    found = []
+    for number, algorithm in enumerate([MODEL, ("model", "1.3"), ("models", "1.2"), ("model1", ".2")]):
+        write_seg(tmp_path / f"{number}.dcm", masks, PROMPTS, source, "", algorithm)
+        seg = dcmread(tmp_path / f"{number}.dcm")
+        tracking = [item.TrackingUID for item in seg.SegmentSequence]
+        found += [
+            seg.SOPInstanceUID,
+            seg.SeriesInstanceUID,
+            *tracking,
+            seg.DimensionOrganizationSequence[0][0x00209164].value,
+        ]
+    assert len(set(found)) == len(found) == 4 * 6
+    assert all(UID(uid).is_valid and len(uid) <= 64 for uid in found)
+
+
+@pytest.mark.parametrize(
+    ("length", "kept"),
+    [(64, True), (65, False)],
+)
+def test_a_uid_of_more_than_64_characters_is_replaced(tmp_path: Path, length: int, kept: bool) -> None:
+    uids = {
+        name: f"1.2.{n}." + "7" * (length - 6)
+        for n, name in enumerate(("StudyInstanceUID", "FrameOfReferenceUID"))
+    }
+    source = write(tmp_path / "ct", **uids)
+    notes = write_seg(tmp_path / "s.dcm", some_masks(), PROMPTS, source, "", MODEL)
+    seg = dcmread(tmp_path / "s.dcm")
+    for name, uid in uids.items():
+        assert len(uid) == length
+        assert (seg[name].value == uid) is kept
+        assert UID(seg[name].value).is_valid
+    assert len(notes) == (not kept)
+    assert kept or "lack FrameOfReferenceUID, StudyInstanceUID: the SEG has its own" in notes[0]
+
+
+@pytest.mark.parametrize(
+    ("tags", "dates"),
+    [
+        ({}, ("20200102", "20200103", "20200103", "101112")),
+        ({"SeriesDate": ""}, ("20200102", "20200102", "20200102", "090807")),
+        ({"SeriesTime": ""}, ("20200102", "20200103", "20200103", "000000")),
+        ({"SeriesDate": "20201301"}, ("20200102", "20200102", "20200102", "090807")),
+        ({"SeriesDate": "2020.01.03"}, ("20200102", "20200102", "20200102", "090807")),
+        ({"SeriesTime": "246060"}, ("20200102", "20200103", "20200103", "000000")),
+        ({"SeriesTime": "235959.123456"}, ("20200102", "20200103", "20200103", "235959.123456")),
+        ({"SeriesDate": "", "StudyDate": ""}, ("", None, "19000101", "090807")),
+        ({"SeriesDate": "", "StudyDate": "", "StudyTime": ""}, ("", None, "19000101", "000000")),
+    ],
+)
+@pytest.mark.filterwarnings("ignore")
+def test_its_dates_are_those_of_the_series_else_of_the_study(
+    tmp_path: Path, tags: dict, dates: tuple[str, ...]
+) -> None:
+    seg = segment(write(tmp_path / "ct", **{"StudyTime": "090807", **tags}), some_masks())
+    found = (seg.StudyDate, seg.get("SeriesDate"), seg.ContentDate, seg.ContentTime)
+    assert tuple(None if value is None else str(value) for value in found) == dates
+
+
 def test_segments_state_what_they_are_and_what_made_them(tmp_path: Path) -> None:
     prompts = ["liver", "left kidney", "brain metastasis", "肺 🫁 \\ " + "x" * 99, ""]
     seg = segment(write(tmp_path / "ct"), some_masks(prompts=5), prompts)

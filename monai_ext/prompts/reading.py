@@ -1,0 +1,201 @@
+"""What a text prompt asks for, read before a network is asked: the words for the network, or why it is not asked.
+
+A network of few words answers any sentence that holds one of them: "no lungs", "dog in the lungs" and "left upper lobe"
+with the lungs. A sentence is therefore read as a whole. It is refused where it negates, holds a word that the network
+was not taught, names a part or a finding of what was taught, or several structures at once. It is put into words that
+the network was taught where it is in another language, abbreviates a side, or names a side of the image.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from monai_ext.prompts.lexicon import Known, Lexicon
+from monai_ext.prompts.library import names_modality
+from monai_ext.prompts.prompt import Prompt
+from monai_ext.prompts.sentence import Sentence
+from monai_ext.prompts.suggest import suggestion
+
+NOTHING = "names nothing that these weights know"
+MODALITY_NAMES = {
+    "xray": "X-ray",
+    "us": "ultrasound",
+    "endoscopy": "endoscopy",
+    "dermoscopy": "dermoscopy",
+    "ct": "CT",
+    "mri": "MRI",
+}
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a text prompt asks for.
+
+    Attributes:
+        text: what the network is asked.
+        refusal: why it is not asked, as the end of a sentence; "" if it is.
+        notes: what the text was taken to mean, as sentences.
+        modalities: those in which the network was taught what the text names; none where that is not recorded.
+    """
+
+    text: str
+    refusal: str = ""
+    notes: tuple[str, ...] = ()
+    modalities: tuple[str, ...] = ()
+
+
+@lru_cache(1024)
+def read(text: str, lexicon: Lexicon, modality: str | None = None) -> Reading:
+    """Read a text prompt.
+
+    Args:
+        text: as a user wrote it.
+        lexicon: what the network was taught. An open one takes every word, but no negation.
+        modality: of the image, one of :data:`monai_ext.prompts.library.MODALITIES`, where it is known.
+    """
+    sentence = Sentence(text, lexicon)
+    notes = tuple(sentence.notes)
+    taught = tuple(sentence.words) in lexicon.sentences
+    refusal = "" if taught else _negation(sentence) or _place(sentence)
+    if refusal or lexicon.open:
+        return Reading(sentence.asked, refusal, notes)
+    found = _targets(sentence)
+    stated = modality or names_modality(re.sub(r"\bus\b", " ", sentence.text, flags=re.IGNORECASE))
+    refusal = (
+        _elsewhere(found, stated, lexicon)
+        if taught
+        else (
+            _nothing(sentence)
+            or _part(sentence, found)
+            or _unknown_word(sentence)
+            or _no_single_target(sentence, found)
+            or _elsewhere(found, stated, lexicon)
+        )
+    )
+    modalities = tuple(dict.fromkeys(known.modality for known in found if known.modality))
+    return Reading(sentence.asked, refusal, notes, modalities)
+
+
+def read_prompt(prompt: Prompt, lexicon: Lexicon, modality: str | None = None) -> tuple[Prompt, Reading]:
+    """Read all texts of a prompt; an ensemble is refused if all its texts are.
+
+    Returns:
+        the prompt with the texts that the network is asked, and the reading of the first text that is not refused.
+    """
+    if prompt.verbatim:
+        return prompt, Reading(prompt.texts[0])
+    readings = [read(text, lexicon, modality) for text in prompt.texts]
+    asked = replace(prompt, texts=tuple(reading.text for reading in readings))
+    return asked, next((one for one in readings if not one.refusal), readings[0])
+
+
+def _negation(sentence: Sentence) -> str:
+    meant = sentence.marked("meant negations")
+    open_english = sentence.lexicon.open and not sentence.foreign  # "pas" may be a stain there
+    groups = ["negations", "negating phrases", *([] if open_english else ["foreign negations"])]
+    passed = meant | (sentence.filler_of_language if sentence.foreign else set()) | sentence.named
+    for start, stop in (span for group in groups for span in sentence.spans(group)):
+        if start not in passed:
+            return f"says what is not wanted ('{sentence.quoted(start, stop)}'); name only what is"
+    return ""
+
+
+def _place(sentence: Sentence) -> str:
+    """The refusal of a place in the image, which no network of few words was taught."""
+    if sentence.contradiction:
+        return f"names two sides that contradict each other ('{sentence.contradiction}')"
+    if sentence.place and not sentence.lexicon.open:
+        return (
+            f"names a place in the image ('{sentence.place}'); these weights find a structure wherever it is"
+        )
+    return ""
+
+
+def _nothing(sentence: Sentence) -> str:
+    """The refusal of a text without any word that was taught to stand for something."""
+    given = [word for word in sentence.english if len(word) > 2]
+    lexicon = sentence.lexicon
+    if any(word in lexicon.naming for word in given) or sentence.parts or sentence.names:
+        return ""
+    little = sentence.speech.filler | sentence.speech.single("generic")
+    if not sentence.unknown and any(word in lexicon.taught - little for word in given):
+        return ""
+    return NOTHING + suggestion(given, lexicon)
+
+
+def _unknown_word(sentence: Sentence) -> str:
+    if not sentence.unknown:
+        return ""
+    start = sentence.unknown[0]
+    near = suggestion([sentence.words[start]], sentence.lexicon)
+    return f"names '{sentence.quoted(start, start + 1)}', which these weights do not know{near}"
+
+
+def _targets(sentence: Sentence) -> list[Known]:
+    """The known targets that a text may stand for: those whose sentences hold all that it says."""
+    content = sentence.content
+    holding = [known for known in sentence.lexicon.known if content <= known.words]
+    findings = sentence.speech.single("findings")
+    if content & findings:
+        return [known for known in holding if not known.target or _words(known.target) & findings]
+    for targets in sentence.named_targets:
+        found = [known for known in holding if known.target in targets or not known.target]
+        if found:
+            return found
+    named = set().union(*sentence.named_targets)
+    # "heart" is in the sentences of the lungs, too: a name that was not taught is not looked for there
+    return holding if len(named) < 2 and named <= {known.target for known in sentence.lexicon.known} else []
+
+
+def _words(target: str) -> set[str]:
+    return set(target.split())
+
+
+def _part(sentence: Sentence, found: list[Known]) -> str:
+    """The refusal of a part of a structure, or of one among several."""
+    known = sentence.known_whole()
+    instead = (
+        f"; these weights know '{known}' as a whole"
+        if known
+        else "; these weights know whole structures only"
+    )
+    for start in sentence.parts:
+        return f"names a part or one of several ('{sentence.quoted(start, start + 1)}'){instead}"
+    sides = [start for start in sentence.side_words if start not in sentence.context]
+    sided = any(_words(one.target) & {"left", "right"} for one in found)
+    if sides and found and not sided and not sentence.both_sides and "breast" not in sentence.english:
+        return f"names a side ('{sentence.quoted(sides[0], sides[0] + 1)}') that these weights do not tell apart{instead}"
+    return ""
+
+
+def _no_single_target(sentence: Sentence, found: list[Known]) -> str:
+    if sentence.several:
+        names = ", ".join(dict.fromkeys(sentence.several))
+        return f"names several structures ({names}); ask for each by itself, separated by ;"
+    if found or not sentence.content:
+        return ""
+    known = sentence.known_whole()
+    findings = [word for word in sentence.english if word in sentence.speech.single("findings")]
+    if findings and known:
+        return f"names a finding ('{findings[0]}') in what these weights know as a whole only: '{known}'"
+    if known and known not in sentence.named_as:
+        return f"names '{sentence.named_as[0]}', which these weights do not know; they know '{known}'"
+    if sentence.named_as and not known:
+        return f"names '{sentence.named_as[0]}', which these weights do not know"
+    return "names no single structure that these weights know"
+
+
+def _elsewhere(found: list[Known], modality: str | None, lexicon: Lexicon) -> str:
+    """The refusal of what was taught in other kinds of images only."""
+    if modality is None or not found or any(one.modality in (modality, "") for one in found):
+        return ""
+    where = ", ".join(dict.fromkeys(MODALITY_NAMES[one.modality] for one in found))
+    there = [one.target for one in lexicon.known if one.modality == modality]
+    known = f"; in {MODALITY_NAMES[modality]} they know {_listed(there)}" if there else ""
+    return f"is not known in {MODALITY_NAMES[modality]}: these weights know it in {where}{known}"
+
+
+def _listed(targets: list[str], most: int = 8) -> str:
+    return ", ".join(targets[:most]) + (f" and {len(targets) - most} more" if len(targets) > most else "")

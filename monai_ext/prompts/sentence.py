@@ -1,0 +1,359 @@
+"""The words of a text prompt and what each of them is: a name, a side, a part, filler, or nothing that is known."""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property
+from typing import NamedTuple
+
+from monai_ext.prompts.image_side import ImageSide, image_side, place_in_image
+from monai_ext.prompts.lexicon import Lexicon
+from monai_ext.prompts.text import clean, words
+from monai_ext.prompts.vocabulary import Name, Vocabulary, vocabulary
+
+OPPOSITE = {"left": "right", "right": "left"}
+
+
+class Named(NamedTuple):
+    """A name of a structure in a sentence: its words from `start` up to, without, `stop`."""
+
+    start: int
+    stop: int
+    name: Name
+
+
+class Sentence:
+    """A text prompt, word by word.
+
+    Attributes:
+        text: without characters that nobody sees.
+        words: folded, in their order; all positions are indices of this list.
+        names: of structures, in any language.
+        foreign: whether one of them is in another language than English.
+        asked: the text for the network.
+        notes: what was changed in it, as sentences.
+        place: the words that name a place in the image, "" if none do.
+        contradiction: the words that name a side twice and differently, "" if none do.
+    """
+
+    def __init__(self, text: str, lexicon: Lexicon) -> None:
+        self.speech: Vocabulary = vocabulary()
+        self.lexicon = lexicon
+        self.text = clean(text)
+        self._tokens = words(self.text)
+        self.words = [token.text for token in self._tokens]
+        self.names = self._find_names()
+        self.foreign = any(found.name.foreign for found in self.names)
+        self.notes: list[str] = []
+        self.place = self.contradiction = ""
+        self._changes: dict[tuple[int, int], str] = {}
+        self.asked = self._ask()
+
+    def spans(self, group: str) -> list[tuple[int, int]]:
+        """Where phrases of a group of the vocabulary stand, as (start, stop)."""
+        return self.speech.spans(self.words, self.speech.groups[group])
+
+    def marked(self, group: str) -> set[int]:
+        """Positions of the words in phrases of a group."""
+        return {at for start, stop in self.spans(group) for at in range(start, stop)}
+
+    def quoted(self, start: int, stop: int) -> str:
+        """Some words as they were written."""
+        return self.text[self._tokens[start].start : self._tokens[stop - 1].stop]
+
+    def position(self, at: int) -> tuple[int, int]:
+        """Where a word stands in the text, stop exclusive."""
+        return self._tokens[at].start, self._tokens[at].stop
+
+    @cached_property
+    def named(self) -> set[int]:
+        """Positions of the words in names."""
+        return {at for found in self.names for at in range(found.start, found.stop)}
+
+    @cached_property
+    def filler_of_language(self) -> set[int]:
+        """Positions of words that mean nothing in another language."""
+        return {at for at, word in enumerate(self.words) if word in self.speech.foreign_filler}
+
+    @cached_property
+    def wholes(self) -> set[int]:
+        """Positions of phrases with words of parts that mean a whole, or where it is."""
+        return self.marked("wholes")
+
+    @cached_property
+    def context(self) -> set[int]:
+        """Positions behind words that say where something is ("above the kidney"), up to the next comma."""
+        found: set[int] = set()
+        inside = False
+        for at, word in enumerate(self.words):
+            between = self.text[self._tokens[at - 1].stop : self._tokens[at].start] if at else ""
+            starts = word in self.speech.single("landmarks") and at not in self.wholes
+            inside = (inside and not re.search("[,;:.]", between)) or starts
+            if inside:
+                found.add(at)
+        return found
+
+    @cached_property
+    def side_words(self) -> list[int]:
+        """Positions of words that name a side of the patient."""
+        language = (
+            self.speech.sides if self.foreign else dict.fromkeys(("left", "right", "lt", "rt", "l", "r"))
+        )
+        passed = self.named | self._sides_of_wholes | self._placed
+        beside = {
+            at + step for found in self.names for at in (found.start, found.stop - 1) for step in (-1, 1)
+        }
+        return [
+            at
+            for at, word in enumerate(self.words)
+            # a single letter is a side only beside a name
+            if word in language and at not in passed and (len(word) > 1 or at in beside)
+        ]
+
+    @cached_property
+    def _sides_of_wholes(self) -> set[int]:
+        """Positions of sides in phrases such as "left and right" and "left upper abdomen"."""
+        regions = self.speech.single("regions")
+        phrases = [range(*span) for span in self.spans("wholes")]
+        return {
+            at
+            for phrase in phrases
+            if {"left", "right"} <= {self.words[at] for at in phrase}
+            or {self.words[at] for at in phrase} & regions
+            for at in phrase
+        }
+
+    @property
+    def sides(self) -> set[str]:
+        """The sides that the text names of what it asks for."""
+        return {self.speech.sides[self.words[at]] for at in self.side_words if at not in self.context}
+
+    @property
+    def both_sides(self) -> bool:
+        return len(self.sides) == 2
+
+    @cached_property
+    def english(self) -> list[str]:
+        """The words as the network is asked."""
+        return [token.text for token in words(self.asked)]
+
+    @cached_property
+    def parts(self) -> list[int]:
+        """Positions of words that name a part of something, or one of several things."""
+        single = self.speech.single
+        words_of_parts = single("parts") | single("positions") | single("selectors")
+        passed = self.wholes | self.named | self._placed | self.context
+        found = [at for at, word in enumerate(self.words) if word in words_of_parts and at not in passed]
+        return sorted({*(at for at in found if not self._region(at)), *self._segments()})
+
+    @cached_property
+    def unknown(self) -> list[int]:
+        """Positions of words that neither the network nor this package knows."""
+        single = self.speech.single
+        known = self.lexicon.taught | self.speech.filler | single("generic") | single("imaging")
+        known |= single("landmarks") | single("parts") | single("positions") | single("selectors")
+        known |= {word for phrase in self.speech.groups["wholes"] for word in phrase}
+        passed = self.named | set(self.side_words) | self._placed
+        passed |= self.filler_of_language if self.foreign else set()
+        return [
+            at
+            for at, word in enumerate(self.words)
+            if len(word) > 2
+            and not word.isdigit()
+            and at not in passed
+            and not self._changed(at)
+            and word not in known
+        ]
+
+    @cached_property
+    def content(self) -> set[str]:
+        """The words that say what is asked for, as the network is asked."""
+        single = self.speech.single
+        empty = self.speech.filler | (single("generic") - single("findings")) | single("imaging")
+        empty |= single("parts") | single("positions") | single("selectors") | set(self.speech.sides)
+        if self.foreign:
+            return {word for word in self.english if len(word) > 2} - empty
+        said = self._said(self.marked("contents") | self._placed) - empty
+        findings = said & single("findings")
+        # "tumour behind the liver" must not become any tumour, but "gland above the kidney" is no kidney
+        said = said if findings else self._said(self.marked("contents") | self._placed | self.context) - empty
+        special = findings - single("general findings")
+        return said - single("general findings") if special else said
+
+    def _said(self, passed: set[int]) -> set[str]:
+        said = {
+            self._changes.get((at, at + 1), word) for at, word in enumerate(self.words) if at not in passed
+        }
+        return {word for word in said if len(word) > 2 and not word.isdigit()}
+
+    @cached_property
+    def named_targets(self) -> list[set[str]]:
+        """For each name of what is asked for, the targets of the prompt library that it means with its side."""
+        side = next(iter(self.sides)) if len(self.sides) == 1 else ""
+        found = []
+        for named in self.asked_names:
+            by_side = self.speech.targets[named.name.structure]
+            sided = len(by_side) > 1
+            found.append({by_side.get(side, "")} if sided else {by_side[""]})
+        return found
+
+    @cached_property
+    def asked_names(self) -> list[Named]:
+        """The names without those that only say where something is."""
+        return [found for found in self.names if found.start not in self.context]
+
+    @cached_property
+    def named_as(self) -> list[str]:
+        """The names of what is asked for, in English with the side."""
+        side = next(iter(self.sides)) + " " if len(self.sides) == 1 else ""
+        return [self._spoken(found, side) for found in self.asked_names]
+
+    @cached_property
+    def several(self) -> list[str]:
+        """The structures that a text asks for at once, [] if it is one."""
+        structures = []
+        for before, after in zip(self.asked_names, self.asked_names[1:]):
+            if before.name.structure != after.name.structure and self.joined(before.stop, after.start):
+                structures += [self.quoted(*before[:2]), self.quoted(*after[:2])]
+        return structures
+
+    def known_whole(self) -> str:
+        """A target that the network was taught, and that the text names, or would if it named no side; "" if none."""
+        targets = {known.target for known in self.lexicon.known}
+        for found in self.asked_names:
+            by_side = self.speech.targets[found.name.structure]
+            for target in (by_side.get(""), *by_side.values()):
+                if target in targets:
+                    return str(target)
+        return ""
+
+    def _find_names(self) -> list[Named]:
+        spans = self.speech.spans(self.words, self.speech.names)
+        english = self.lexicon.taught | self.speech.filler | self.speech.single("generic")
+        filler = self.speech.foreign_filler | set(self.speech.sides)
+        found = []
+        for start, stop in spans:
+            name = self.speech.names[tuple(self.words[start:stop])]
+            spelt = self.words[start:stop]
+            if name.foreign and self.lexicon.taught.issuperset(spelt) and self.lexicon.naming & set(spelt):
+                name = name._replace(foreign=False)  # the network itself was taught it
+            double = stop - start == 1 and self.words[start] in english | self.speech.foreign_filler
+            # "rim" is a kidney in Portuguese and "os" a bone in French, but not beside English or another name
+            alone = len(spans) == 1 and filler.issuperset([*self.words[:start], *self.words[stop:]])
+            if not (name.foreign and double) or alone:
+                found.append(Named(start, stop, name))
+        return found
+
+    def _ask(self) -> str:
+        """The text for the network; notes what was changed."""
+        self._place = image_side(self.words, self.foreign)
+        if self._place is None:
+            self.place = " ".join(place_in_image(self.words))
+        else:
+            self._read_place(self._place)
+        if self.contradiction:
+            return self.text
+        sided = [found for found in self.asked_names if len(self.speech.targets[found.name.structure]) > 1]
+        if self._place is not None and not self.place:
+            side = OPPOSITE[self._place.side]
+            asked = f"{side} {sided[0].name.structure}"
+            self.notes.append(
+                f"'{self.quoted(self._place.start, self._place.stop)}' is a side of the image, which shows the patient's {side} there: "
+                f"'{asked}' was asked for"
+            )
+            return asked
+        if self.foreign:
+            side = next(iter(self.sides)) + " " if len(self.sides) == 1 else ""
+            asked = self._spoken(
+                next(found for found in (*self.asked_names, *self.names) if found.name.foreign), side
+            )
+            self.notes.append(f"'{asked}' was asked for")
+            return asked
+        self._spell_sides()
+        self._spell_numbers()
+        for at, (word, token) in enumerate(zip(self.words, self._tokens)):
+            if word != self.text[token.start : token.stop].casefold():  # an accent on an English word
+                self._changes.setdefault((at, at + 1), word)
+        return self._changed_text()
+
+    def _read_place(self, place: ImageSide) -> None:
+        """Whether a side of the image belongs to a structure that has sides, and agrees with another side named."""
+        sided = [found for found in self.names if len(self.speech.targets[found.name.structure]) > 1]
+        if not sided:
+            self.place = self.quoted(place.start, place.stop)
+        elif self.sides - {OPPOSITE[place.side]}:
+            self.contradiction = f"{next(iter(self.sides))} … {self.quoted(place.start, place.stop)}"
+
+    def _spell_sides(self) -> None:
+        for at in self.side_words:
+            side = self.speech.sides[self.words[at]]
+            if self.words[at] != side:
+                self._changes[at, at + 1] = side
+                self.notes.append(f"'{self.quoted(at, at + 1)}' was read as the patient's {side}")
+
+    def _spell_numbers(self) -> None:
+        """Singular or plural of English words of which the network was taught the other."""
+        known = self.lexicon.taught | self.speech.filler | self.speech.single("generic")
+        for at, word in enumerate(self.words):
+            if len(word) > 3 and word not in known and not self.lexicon.open:
+                taught = [one for one in _other_number(word) if one in self.lexicon.taught]
+                if taught:
+                    self._changes[at, at + 1] = taught[0]
+
+    def _changed_text(self) -> str:
+        text = self.text
+        for (start, stop), words_instead in sorted(self._changes.items(), reverse=True):
+            text = text[: self._tokens[start].start] + words_instead + text[self._tokens[stop - 1].stop :]
+        return text
+
+    def _changed(self, at: int) -> bool:
+        return (at, at + 1) in self._changes
+
+    @property
+    def _placed(self) -> set[int]:
+        return set() if self._place is None else set(range(self._place.start, self._place.stop))
+
+    def _spoken(self, found: Named, side: str = "") -> str:
+        structure = found.name.structure
+        by_side = self.speech.targets[structure]
+        if side.strip() in by_side and side:
+            return f"{side}{structure}"
+        return self.speech.spoken[structure]
+
+    def joined(self, start: int, stop: int) -> bool:
+        """Whether two names are joined by "and" and its like, and not by "in" or "of"."""
+        joining = self.marked("joining")
+        gap = self.text[self._tokens[start - 1].stop : self._tokens[stop].start]
+        small = self.speech.filler | set(self.speech.sides) | self.speech.foreign_filler
+        small -= {"in", "of", "on", "at", "by", "from", "with", "within", "inside"}
+        if not (re.search("[,/+&]", gap) or any(at in joining for at in range(start, stop))):
+            return False
+        return all(at in joining or self.words[at] in small for at in range(start, stop))
+
+    def _region(self, at: int) -> bool:
+        """Whether a position belongs to a region of the body, such as "upper" to an abdomen."""
+        after = self.words[at + 1 : at + 2]
+        return bool(after) and after[0] in self.speech.single("regions")
+
+    def _segments(self) -> list[int]:
+        """Positions of "segment" as a noun: before a number or "of", or behind a name."""
+        stops = {found.stop for found in self.names}
+        found = []
+        for at, word in enumerate(self.words):
+            after = self.words[at + 1] if at + 1 < len(self.words) else ""
+            numbered = after.isdigit() or re.fullmatch(r"[ivx]+[ab]?|\d[ab]?|of", after) is not None
+            if word in ("segment", "segments") and (numbered or at in stops or word == "segments"):
+                found.append(at)
+        return found
+
+
+def _other_number(word: str) -> list[str]:
+    """Singular and plural forms of an English word."""
+    forms = [word + "s", word + "es"]
+    if word.endswith("s"):
+        forms = [word[:-1], *([word[:-2]] if word.endswith("es") else [])]
+    if word.endswith("ies"):
+        forms.append(word[:-3] + "y")
+    if word.endswith("y"):
+        forms.append(word[:-1] + "ies")
+    return forms

@@ -1,0 +1,38 @@
+"""Whether a picture is a chest radiograph with its grey levels turned: bright lungs between dark bones."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from monai_ext.transforms.margin import DARK, Box, content_box
+
+HALF_CHEST = (
+    (-25, -20, -12, 5),
+    (5, 6, -1, 4),
+    (10, 6, -10, 3),
+    (0, 3, -8, 8),
+    (-11, 1, -2, 13),
+    (-17, 0, 5, 15),
+    (-23, 3, 14, 18),
+    (-28, 4, 16, 18),
+)
+"""The right half of the mean of 238 upright chest radiographs in 8 x 8 fields, in hundredths."""
+ALIKE = -0.55
+"""Correlation with the mean chest up to which a picture is a turned one.
+
+Of 403 other chest radiographs, turned, 93 % are below it, and none that is upright; no grey picture of 2209 of other
+kinds is below -0.49.
+"""
+
+
+def inverted_chest(image: Tensor) -> Box | None:
+    """What has to be turned, between dark borders, in a (1, H, W) image in [0, 1]; None unless it is a turned chest."""
+    box = content_box(image[0] > DARK)
+    if box is None:
+        return None
+    half = torch.tensor(HALF_CHEST, dtype=image.dtype, device=image.device)
+    fields = F.interpolate(image[None, :, box[0], box[1]], (8, 8), mode="bilinear", antialias=True)
+    pair = torch.stack([fields.flatten(), torch.cat([half, half.flip(1)], dim=1).flatten()])
+    return box if float(torch.corrcoef(pair)[0, 1]) < ALIKE else None

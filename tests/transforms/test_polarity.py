@@ -1,0 +1,34 @@
+"""Chest radiographs with turned grey levels are recognised, others are left as they are."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from monai_ext.transforms.polarity import HALF_CHEST, inverted_chest
+
+
+def mean_chest(turned: bool = False) -> torch.Tensor:
+    """(1, 128, 128): the mean chest itself, enlarged, within 0.2 and 0.9."""
+    half = torch.tensor(HALF_CHEST, dtype=torch.float32)
+    small = torch.cat([half, half.flip(1)], dim=1)
+    scaled = 0.2 + 0.7 * (small - small.min()) / (small.max() - small.min())
+    image = torch.nn.functional.interpolate(scaled[None, None], (128, 128), mode="bilinear")[0]
+    return 1 - image if turned else image
+
+
+def test_a_turned_chest_is_found_and_an_upright_one_is_not() -> None:
+    assert inverted_chest(mean_chest(turned=True)) == (slice(0, 128), slice(0, 128))
+    assert inverted_chest(mean_chest()) is None
+
+
+def test_a_dark_border_is_not_turned() -> None:
+    image = torch.zeros(1, 160, 168)
+    image[:, 10:138, 30:158] = mean_chest(turned=True)
+    assert inverted_chest(image) == (slice(10, 138), slice(30, 158))
+
+
+@pytest.mark.parametrize("image", [torch.zeros(1, 64, 64), torch.linspace(0, 1, 64).expand(1, 64, 64)])
+def test_what_is_no_chest_is_left_alone(image: torch.Tensor) -> None:
+    assert inverted_chest(image) is None
+    assert inverted_chest(1 - image) is None
