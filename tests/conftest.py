@@ -24,8 +24,9 @@ def _one_thread() -> None:
 def _slices_kept_elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     from monai_ext.synthesis import kept
 
+    folder = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(kept, "home", lambda folder=tmp_path_factory.mktemp("home"): folder)
+        patch.setattr(kept, "home", lambda: folder)
         yield
 
 

@@ -145,3 +145,16 @@ def test_a_folder_whose_temporary_name_is_taken_by_a_dead_process_of_the_same_nu
 def test_the_hash_of_a_file_is_that_of_its_content(tmp_path):
     (tmp_path / "a").write_bytes(b"input")
     assert file_sha256(tmp_path / "a") == "c96c6d5be8d08a12e7b5cdc1b207fa6b2430974c86803d8891675e76fd992c20"
+
+
+def test_a_process_of_another_user_is_alive(tmp_path, monkeypatch, dead):
+    left = tmp_path / f".{dead}-{temporary(tmp_path / 'a.png')}"
+    left.touch()
+
+    def refuse(*_):
+        raise PermissionError
+
+    monkeypatch.setattr(os, "kill", refuse)
+    with whole_file(tmp_path / "a.png") as path:
+        path.touch()
+    assert names(tmp_path) == [left.name, "a.png"]

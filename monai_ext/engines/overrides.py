@@ -157,10 +157,10 @@ def _components(content: Any, path: str = "") -> Iterator[tuple[str, dict[str, A
 
 
 def _handed_over(parser: ConfigParser, written: list[ConfigParser]) -> dict[str, tuple[Any, list[Any]]]:
-    """Plain values by id, each with the annotations of what it is handed to, but for those that are too narrow.
+    """Plain values by id, each with the annotations of what it is handed to; a value of a configuration needs none.
 
-    RandGridDistortiond, for one, takes a list of modes and is annotated with one mode: an annotation that the value in
-    a configuration does not fit is passed over.
+    An annotation that the value of a configuration does not fit is too narrow, and passed over: RandGridDistortiond,
+    for one, takes a list of modes and is annotated with one mode.
     """
     found: dict[str, tuple[Any, list[Any]]] = {}
     for path, one in _components(parser.get()):
@@ -171,10 +171,13 @@ def _handed_over(parser: ConfigParser, written: list[ConfigParser]) -> dict[str,
             while isinstance(value, str) and value.startswith("@") and value[1:] in parser:
                 name = value[1:].replace("#", "::")
                 value = parser[name]
-            if not _is_open(value) and all(
-                fits(one.get(name, value), hint, _is_open) for one in written if name in one
-            ):
-                found.setdefault(name, (value, []))[1].append(hint)
+            if _is_open(value):
+                continue
+            hints = found.setdefault(name, (value, []))[1]
+            usual = [one[name] for one in written if name in one]
+            is_usual = any(type(one) is type(value) and one == value for one in usual)
+            if not is_usual and all(fits(one, hint, _is_open) for one in usual):
+                hints.append(hint)
     return found
 
 
@@ -192,7 +195,7 @@ def _meant(name: str, value: Any, hints: list[Any]) -> Any:
         InputError: when none of its readings does.
     """
     readings = [value]
-    if isinstance(value, str):
+    if isinstance(value, str) and hints:
         text = value.strip().lower()
         readings = [None, [], {}] if text in NOTHING else [value, *(w for t, w in WORDS.items() if t == text)]
         if value and text in NOTHING:

@@ -17,6 +17,7 @@ from monai_ext.files import whole_file
 from monai_ext.weights.formats import check_finite
 
 CHECKPOINT, MODEL, LOG = "checkpoint.pt", "model.pt", "training.csv"
+COLUMNS = "epoch,seconds,loss"  # of the log
 
 
 class ClipGradients:
@@ -139,9 +140,11 @@ def _write(state: Any, path: Path) -> None:
 class LossLog:
     """A row of ``training.csv`` per epoch: epoch, seconds since the start of this run, mean loss.
 
+    A training that is resumed goes on after the rows of the epochs before; one that starts anew begins a new file, as
+    :class:`ResumableCheckpoint` does.
+
     Args:
-        output_dir: folder of the file; rows are appended when a training is resumed. Of several processes the first one
-            writes its own loss.
+        output_dir: folder of the file. Of several processes the first one writes its own loss.
     """
 
     def __init__(self, output_dir: str | Path) -> None:
@@ -154,7 +157,7 @@ class LossLog:
         engine.add_event_handler(Events.EPOCH_COMPLETED, self._write)
 
     def _start(self, engine: Engine) -> None:
-        self.started = time.monotonic()
+        self.total, self.steps, self.started = 0.0, 0, time.monotonic()
 
     def _add(self, engine: Engine) -> None:
         output: Any = engine.state.output  # a dictionary, with MONAI's trainer; ignite leaves its type open
@@ -164,14 +167,16 @@ class LossLog:
     def _write(self, engine: Engine) -> None:
         if rank():
             return
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        new = not self.path.exists()
-        with self.path.open("a") as file:
-            if new:
-                file.write("epoch,seconds,loss\n")
-            seconds = time.monotonic() - self.started
-            file.write(f"{engine.state.epoch},{seconds:.0f},{self.total / self.steps:.4f}\n")
+        seconds, loss = time.monotonic() - self.started, self.total / self.steps
+        row = f"{engine.state.epoch},{seconds:.0f},{loss:.4f}"
+        with whole_file(self.path) as partial:
+            partial.write_text("\n".join([COLUMNS, *self._before(engine.state.epoch), row, ""]))
         self.total, self.steps = 0.0, 0
+
+    def _before(self, epoch: int) -> list[str]:
+        """The rows of earlier epochs: none in the first, so that those of another training are not kept."""
+        rows = self.path.read_text().splitlines()[1:] if self.path.exists() else []
+        return [row for row in rows if row.split(",")[0] in map(str, range(1, epoch))]
 
 
 class Attach:

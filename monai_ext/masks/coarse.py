@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -103,39 +104,65 @@ class OtsuMask(CoarseMask):
 
 
 class KMeansMask(CoarseMask):
-    """The largest components of the more salient of two clusters of pixels (the code of MedCLIP-SAMv2).
+    """The largest components of the more salient of two clusters of pixels, after the code of MedCLIP-SAMv2.
+
+    The saliency is resized with antialiasing, so that no salient region falls between the pixels of the square, and the
+    components are chosen there. `as_published` is that code to the pixel instead: nearest neighbours as OpenCV takes
+    them both ways, components chosen at the image's size, and those as large as the last one of them kept as well.
 
     Args:
         components: how many are kept, None for all; two for lungs, one for most targets.
         size: side in pixels of the square that the saliency is resized to and clustered in.
         seed: of the initial centres of the clusters.
+        as_published: see above.
 
     Raises:
         InputError: when a value is out of its range.
     """
 
-    def __init__(self, components: int | None = 1, size: int = 256, seed: int = 10) -> None:
+    def __init__(
+        self, components: int | None = 1, size: int = 256, seed: int = 10, as_published: bool = False
+    ) -> None:
         if (components is not None and components < 1) or size < 2 or seed < 0:
             raise InputError(
                 f"components {components}, size {size}, seed {seed}: one component (None for all), a size of 2 and "
                 "a seed of 0 are the least."
             )
         self.components, self.size, self.seed = components, size, seed
+        self.as_published = as_published
 
     def mask(self, saliency: Tensor, image: Tensor) -> Tensor:
-        from sklearn.cluster import KMeans  # takes half a second, which only this class needs
-
+        square = (self.size, self.size)
+        if self.as_published:
+            mask = _nearest(self._salient(_nearest(saliency.double(), square)), saliency.shape)
+            return mask if self.components is None else keep_components(mask, self.components, ties=True)
         small = F.interpolate(
-            saliency[None, None], (self.size, self.size), mode="bilinear", align_corners=False, antialias=True
+            saliency[None, None], square, mode="bilinear", align_corners=False, antialias=True
         )[0, 0]
-        if small.amin() == small.amax():  # the salient region vanishes at this size
-            return torch.zeros_like(saliency, dtype=torch.bool)
-        clusters = KMeans(2, n_init=1, random_state=self.seed).fit(small.reshape(-1, 1).numpy())
-        higher = int(clusters.cluster_centers_[:, 0].argmax())
-        mask = torch.from_numpy(clusters.labels_ == higher).reshape(small.shape)
+        mask = self._salient(small)
         if self.components is not None:
             mask = keep_components(mask, self.components)
         return F.interpolate(mask[None, None].float(), saliency.shape, mode="nearest-exact")[0, 0] > 0
+
+    def _salient(self, small: Tensor) -> Tensor:
+        """The more salient of two clusters of the pixels of a saliency (size, size), as a mask."""
+        from sklearn.cluster import KMeans  # takes half a second, which only this class needs
+
+        if small.amin() == small.amax():  # the salient region vanishes at this size
+            return torch.zeros_like(small, dtype=torch.bool)
+        clusters = KMeans(2, n_init=1, random_state=self.seed).fit(small.reshape(-1, 1).numpy())
+        higher = int(clusters.cluster_centers_[:, 0].argmax())
+        return torch.from_numpy(clusters.labels_ == higher).reshape(small.shape)
+
+
+def _nearest(values: Tensor, shape: Sequence[int]) -> Tensor:
+    """(H, W) values at another size, the neighbours that OpenCV takes; torch rounds some positions otherwise."""
+    scales = [1 / (new / old) for old, new in zip(values.shape, shape)]
+    rows, columns = (
+        (torch.arange(new).double() * scale).long().clamp_max(old - 1)
+        for old, new, scale in zip(values.shape, shape, scales)
+    )
+    return values[rows[:, None], columns]
 
 
 class CRFMask(CoarseMask):

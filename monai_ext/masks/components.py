@@ -21,12 +21,13 @@ def count_components(mask: Tensor) -> int:
     return int(label_components(mask).max(initial=0))
 
 
-def keep_components(mask: Tensor, n: int) -> Tensor:
+def keep_components(mask: Tensor, n: int, ties: bool = False) -> Tensor:
     """The n largest components of a mask: (H, W) bool.
 
     Args:
         mask: (H, W).
         n: how many are kept; all where there are fewer.
+        ties: keep those, too, that are as large as the smallest one that is kept.
 
     Raises:
         InputError: when n is negative.
@@ -34,6 +35,11 @@ def keep_components(mask: Tensor, n: int) -> Tensor:
     if n < 0:
         raise InputError(f"{n} components are to be kept; none is the least.")
     kept = get_largest_connected_component_mask(mask.cpu() > 0, connectivity=2, num_components=n)
+    if ties and kept.any():
+        labels = label_components(mask)
+        sizes = np.bincount(labels[labels > 0])
+        large = np.flatnonzero(sizes >= sizes[labels[kept.numpy()]].min())
+        kept = torch.from_numpy(np.isin(labels, large))
     return kept.to(mask.device)
 
 

@@ -152,6 +152,20 @@ def test_an_id_of_another_configuration_of_the_folder_is_not_known(opened, confi
     assert str(actionable(raised.value)).startswith(f"There is no id {name}")
 
 
+def test_a_text_that_a_configuration_has_is_not_read_as_nothing(tmp_path):
+    """In inference.json the series is "", which is no null."""
+    files = [CONFIGS["vlsm/train"].parent / f"{name}.json" for name in ("inference", "evaluate")]
+    flow = ConfigWorkflow([*map(str, files)], workflow_type="infer", logging_file=False, sets="null")
+    flow.initialize()
+    assert flow.parser["series"] == "" and flow.parser["sets"] is None
+    flow = ConfigWorkflow([*map(str, files)], workflow_type="infer", logging_file=False, absent=-1, sets=3)
+    with pytest.raises(RuntimeError) as raised:
+        flow.initialize()
+    assert str(actionable(raised.value)) == (
+        "sets is 3; a list or text or null is wanted, such as --sets \"'3'\". absent is -1; the least is 0."
+    )
+
+
 def test_an_overlay_may_bring_ids_that_something_refers_to(opened, tmp_path, data):
     overlay = tmp_path / "mine.json"
     overlay.write_text(json.dumps({"rate": 0.1, "learning_rate": "@rate", "_note_": "fast"}))

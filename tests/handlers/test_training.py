@@ -48,12 +48,52 @@ def test_an_interrupted_run_ends_with_the_same_weights_bit_for_bit(tmp_path):
     assert torch.equal(kept["weight"], whole.weight)
 
 
+def rows(folder):
+    """Epochs and losses of the log, and its first line."""
+    first, *others = (folder / "run" / "training.csv").read_text().splitlines()
+    return first, [row.split(",")[0] for row in others], [row.split(",")[2] for row in others]
+
+
 def test_the_log_has_one_row_an_epoch_over_all_parts(tmp_path):
-    training(tmp_path, stop_after=2)
+    training(tmp_path / "parts", stop_after=2)
+    training(tmp_path / "parts")
+    training(tmp_path / "whole")
+    assert rows(tmp_path / "parts") == rows(tmp_path / "whole")
+    first, epochs, losses = rows(tmp_path / "parts")
+    assert (first, epochs) == ("epoch,seconds,loss", ["1", "2", "3", "4"])
+    assert len(set(losses)) == 4
+
+
+def test_a_training_that_starts_anew_begins_a_new_log(tmp_path):
     training(tmp_path)
-    rows = (tmp_path / "run" / "training.csv").read_text().splitlines()
-    assert rows[0] == "epoch,seconds,loss"
-    assert [row.split(",")[0] for row in rows[1:]] == ["1", "2", "3", "4"]
+    training(tmp_path, resume=False, stop_after=2)
+    assert rows(tmp_path)[1] == ["1", "2"]
+
+
+def test_a_finished_training_that_is_started_again_leaves_its_log(tmp_path):
+    training(tmp_path)
+    before = rows(tmp_path)
+    training(tmp_path)
+    assert rows(tmp_path) == before
+
+
+def test_epochs_that_are_done_again_replace_their_rows(tmp_path):
+    training(tmp_path, stop_after=2)
+    with (tmp_path / "run" / "training.csv").open("a") as file:
+        file.write("3,1,9.0000\n4,1,9.0000\n")  # later than the last checkpoint
+    training(tmp_path)
+    assert rows(tmp_path)[1] == ["1", "2", "3", "4"] and "9.0000" not in rows(tmp_path)[2]
+
+
+def test_the_loss_of_an_epoch_is_the_mean_of_its_steps_in_this_run(tmp_path):
+    log = LossLog(tmp_path / "run")
+    for losses, stop in (([9.0, 9.0], 1), ([1.0, 5.0], None)):  # the first is stopped within its epoch
+        engine = Engine(lambda _, batch: {"loss": torch.tensor(batch)})
+        log.attach(engine)
+        if stop:
+            engine.add_event_handler(Events.ITERATION_COMPLETED(once=stop), lambda e: e.terminate())
+        engine.run(losses, max_epochs=1)
+    assert rows(tmp_path)[1:] == (["1"], ["3.0000"])
 
 
 def test_a_broken_checkpoint_is_one_clear_error_and_can_be_overridden(tmp_path):

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import math
 
 import numpy as np
 import pytest
@@ -231,24 +230,45 @@ class TestOrientation:
 
 class TestPresence:
     def test_absent_slices_are_empty_and_slice_presence_tells(self):
-        result = PromptInferer("lungs", case_fraction=0.5)(volume_of([0.9, 0.2, 0.8, 0.1]), Scripted())
+        result = PromptInferer("lungs")(volume_of([0.9, 0.2, 0.8, 0.1]), Scripted())
         assert torch.allclose(result.meta["slice_presence"], torch.tensor([[[0.9, 0.2, 0.8, 0.1]]]))
-        assert result.meta["presence"].item() == pytest.approx(0.85)
+        assert result.meta["presence"].item() == pytest.approx(0.6 * 0.9 + 0.2 * 0.9 + 0.2 * 0.2)
         assert (result[0, 0] > 0.5).all(0).all(0).tolist() == [True, False, True, False]
         assert result[..., 1].abs().max() == 0
 
     def test_an_absent_case_is_empty_even_where_a_slice_passes(self):
-        result = PromptInferer("lungs", case_fraction=0.5)(volume_of([0.6, 0.1, 0.1, 0.1]), Scripted())
-        assert result.meta["presence"].item() == pytest.approx(0.35)
+        result = PromptInferer("lungs")(volume_of([0.1, 0.7, 0.1, 0.1]), Scripted())
+        assert result.meta["presence"].item() == pytest.approx(0.6 * 0.7 + 0.4 * 0.1)
         assert result.max() == 0
 
     @pytest.mark.parametrize(
-        "fraction, slices, count", [(0.1, 1, 1), (0.1, 10, 1), (0.1, 11, 2), (0.07, 100, 7), (1.0, 3, 3)]
+        ("share", "presence"), [(0.0, 0.8), (0.4, 0.6 * 0.8 + 0.2 * (0.3 + 0.5)), (2 / 3, (0.3 + 0.8 + 0.5) / 3)]
     )
-    def test_a_case_is_judged_by_its_highest_slices(self, fraction, slices, count):
-        presence = [(i + 1) / (slices + 1) for i in range(slices)]
-        result = PromptInferer("lungs", case_fraction=fraction)(volume_of(presence), Scripted())
-        assert result.meta["presence"].item() == pytest.approx(math.fsum(presence[-count:]) / count)
+    def test_a_case_is_judged_by_its_best_slice_and_the_neighbours_of_it(self, share, presence):
+        result = PromptInferer("lungs", neighbour_share=share)(volume_of([0.1, 0.3, 0.8, 0.5, 0.0]), Scripted())
+        assert result.meta["presence"].item() == pytest.approx(presence)
+
+    def test_an_outer_slice_and_a_single_one_are_their_own_neighbours(self):
+        assert PromptInferer("lungs")(volume_of([0.7]), Scripted()).meta["presence"].item() == pytest.approx(0.7)
+        outer = PromptInferer("lungs")(volume_of([0.2, 0.3, 0.9]), Scripted()).meta["presence"].item()
+        assert outer == pytest.approx(0.8 * 0.9 + 0.2 * 0.3)
+
+    @pytest.mark.parametrize("shown", [1, 3, 5])
+    @pytest.mark.parametrize("first", [0, 140, 295])
+    def test_a_structure_in_a_few_of_hundreds_of_slices_is_found_there_and_only_there(self, shown, first):
+        presence = [0.1] * 300
+        presence[first : first + shown] = [0.95] * shown
+        result = PromptInferer("lungs")(volume_of(presence), Scripted())
+        assert result.meta["presence"].item() > 0.5
+        found = (result[0, 0] > 0.5).all(0).all(0)
+        assert found.nonzero().flatten().tolist() == list(range(first, first + shown))
+
+    def test_a_structure_that_is_in_none_of_hundreds_of_slices_is_absent(self):
+        random = np.random.RandomState(0)
+        noise = random.beta(1, 6, 300)  # about two of 300 slices above one half, none beside another
+        assert (noise > 0.5).sum() >= 2
+        result = PromptInferer("lungs")(volume_of(noise.tolist()), Scripted())
+        assert result.meta["presence"].item() < 0.5 and not result.any()
 
     def test_a_presence_at_the_threshold_keeps_slice_and_case(self):
         result = PromptInferer("lungs", presence_threshold=0.5)(volume_of([0.5]), Scripted())
@@ -256,21 +276,21 @@ class TestPresence:
         assert result.min() > 0.99
 
     def test_a_slice_at_the_threshold_is_emptied_with_its_absent_case(self):
-        result = PromptInferer("lungs", case_fraction=1.0)(volume_of([0.5, 0.0, 0.0, 0.0]), Scripted())
-        assert result.meta["presence"].item() == 0.125
+        result = PromptInferer("lungs")(volume_of([0.0, 0.5, 0.0, 0.0]), Scripted())
+        assert result.meta["presence"].item() == pytest.approx(0.3)
         assert result.max() == 0
 
     def test_without_gate_absent_structures_stay(self):
         result = PromptInferer("lungs", gate=False)(volume_of([0.1, 0.2]), Scripted())
         assert result.min() > 0.99
-        assert result.meta["presence"].item() == pytest.approx(0.2)
+        assert result.meta["presence"].item() == pytest.approx(0.18)
 
     @pytest.mark.parametrize("gate", [True, False])
     def test_words_that_the_network_does_not_know_are_not_asked_for(self, gate):
         network = Choosy()
         result = PromptInferer("teapot; lungs", gate=gate)(volume_of([0.9, 0.8]), network)
         assert not result[:, 0].any() and result[:, 1].all()
-        assert result.meta["presence"][0].tolist() == [0.0, pytest.approx(0.9)]
+        assert result.meta["presence"][0].tolist() == [0.0, pytest.approx(0.88)]
         assert result.meta["slice_presence"][0, 0].tolist() == [0.0, 0.0]
         assert result.meta["unknown"] == ["names nothing that these weights know\n"]
 
@@ -301,6 +321,20 @@ class TestBatch:
         for image, result in zip(images, together):
             alone = PromptInferer("right; top")(image[None], DisplayProbe(bright=True))
             assert torch.equal(alone[0].as_tensor(), result.as_tensor())
+
+    def test_every_volume_is_cut_along_the_plane_that_its_file_states(self):
+        affine = torch.diag(torch.tensor([1.0, 4, 2, 1]))
+        images = [
+            MetaTensor(torch.full((3, 4, 5, 6), 0.9), affine=affine, meta={"slice_normal": np.array(normal)})
+            for normal in ([0.0, 0, 0], [0.0, 0, 1], [1.0, 0, 0])
+        ]
+        (batch,) = DataLoader([{"image": image} for image in images], batch_size=3)
+        found = PromptInferer("lungs")(batch["image"], Scripted()).meta["slice_presence"]
+        assert (~found.isnan()).sum(2).tolist() == [[5], [6], [4]]
+        alone = PromptInferer("lungs")(images[1][None], Scripted()).meta["slice_presence"]
+        assert alone.shape == (1, 1, 6)
+        twice = PromptInferer("lungs")(torch.stack([images[1]] * 2), Scripted()).meta["slice_presence"]
+        assert twice.shape == (2, 1, 6)
 
     def test_shorter_cases_are_padded_in_the_slice_presence(self):
         images = [
@@ -432,7 +466,7 @@ class TestErrors:
 
     @pytest.mark.parametrize(
         "wrong",
-        [{"batch_size": 0}, {"presence_threshold": 1.5}, {"case_fraction": 0.0}, {"slice_axis": 3}],
+        [{"batch_size": 0}, {"presence_threshold": 1.5}, {"neighbour_share": 1.5}, {"slice_axis": 3}],
         ids=str,
     )
     def test_values_out_of_range_are_named(self, wrong):

@@ -47,7 +47,7 @@ def test_a_dicom_file_is_a_case_whatever_it_is_called(tmp_path: Path, name: str)
     assert [case["image"] for case in list_cases(tmp_path / "x")] == [str(tmp_path / "x")]
     (tmp_path / name).write_bytes(b"text" * 99)
     with pytest.raises(
-        InputError, match="not a format that is read; give PNG, .* DICOM .a folder, .zip, file.$"
+        InputError, match="not a format that is read; give PNG, .* DICOM .a folder, .zip, file.[.]$"
     ):
         list_cases(tmp_path / name)
 

@@ -93,7 +93,7 @@ def test_files_of_different_position_or_shape_are_refused(tmp_path: Path) -> Non
         affine = AFFINE.copy()
         affine[0, 3] += moved
         other = write_nifti(tmp_path / f"{name}.nii", np.zeros(shape, np.int16), affine)
-        with pytest.raises(InputError, match=rf"^{name}\.nii: not of the shape and position of a\.nii"):
+        with pytest.raises(InputError, match=rf"^{name}\.nii: not of the shape and position of “a\.nii”"):
             load_image([first, other])
 
 

@@ -3,9 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from monai.data import MetaTensor
 
 from monai_ext.errors import InputError
-from monai_ext.io.slices import SliceView, slice_view
+from monai_ext.io.slices import SliceView, slice_view, view_of
 from tests.orientations import affine_of, rotation
 
 RAS = np.diag([1.0, 1.0, 1.0, 1.0])
@@ -90,6 +91,49 @@ class TestSliceAxis:
     def test_a_wished_axis_goes_before_all(self):
         view = slice_view((4, 5, 6), affine_of((1, 1, 5)), axis=0)
         assert view == SliceView(0, 2, 1, True, True)
+
+
+class TestStatedPlane:
+    @pytest.mark.parametrize("normal", [(0, 0, 1), (0, 0, -1), torch.tensor([0.0, 0.1, 0.99])])
+    def test_it_goes_before_spacing(self, normal):
+        affine = affine_of((1.0, 4.0, 2.0))
+        assert slice_view((4, 5, 6), affine).axis == 1
+        assert slice_view((4, 5, 6), affine, normal=normal).axis == 2
+
+    @pytest.mark.parametrize("world", [0, 1, 2])
+    @pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1), (1, 2, 0)])
+    def test_it_is_found_wherever_its_normal_is_stored(self, world, order):
+        affine = affine_of((1.0, 4.0, 2.0), rotation(10, -20, 15))
+        normal = affine[:3, world] / np.linalg.norm(affine[:3, world])
+        stored = affine[:, [*order, 3]]
+        assert slice_view((4, 5, 6), stored, normal=normal).axis == order.index(world)
+
+    def test_the_direction_counts_and_not_the_length_of_an_axis(self):
+        affine = affine_of((1.0, 9.0, 1.0))
+        assert slice_view((4, 5, 6), affine, normal=(0, 0.5, 0.8)).axis == 2
+
+    @pytest.mark.parametrize(
+        "spacing, axis",
+        [((1.0, 1.0, 1.0), 2), ((1.2, 1.0, 1.0), 2), ((1.25, 1.0, 1.0), 0), ((1.0, 1.25, 1.0), 0)],
+    )
+    def test_voxels_that_are_nearly_cubes_are_cut_axially_all_the_same(self, spacing, axis):
+        assert slice_view((4, 5, 6), affine_of(spacing), normal=(1, 0, 0)).axis == axis
+
+    def test_one_that_is_not_stated_changes_nothing(self):
+        for normal in (None, np.zeros(3), torch.zeros(3)):
+            assert slice_view((4, 5, 6), affine_of((1.0, 4.0, 2.0)), normal=normal).axis == 1
+
+    def test_an_axis_of_one_voxel_or_a_wished_one_goes_before_it(self):
+        affine = affine_of((1.0, 4.0, 2.0))
+        assert slice_view((4, 1, 6), affine, normal=(0, 0, 1)).axis == 1
+        assert slice_view((4, 5, 6), affine, axis=0, normal=(0, 0, 1)).axis == 0
+
+    def test_a_volume_is_viewed_by_its_metadata(self):
+        affine, meta = torch.tensor(affine_of((1.0, 4.0, 2.0))), {"slice_normal": np.array([0.0, 0, 1])}
+        assert view_of(MetaTensor(torch.zeros(1, 4, 5, 6), affine, meta)).axis == 2
+        assert view_of(MetaTensor(torch.zeros(1, 4, 5, 6), affine)).axis == 1
+        with pytest.warns(UserWarning, match="no affine"):
+            assert view_of(torch.zeros(1, 4, 5, 6)) == SliceView(2, 0, 1)
 
 
 class TestWithoutAffine:

@@ -7,12 +7,14 @@ from monai.bundle import ConfigParser
 
 from monai_ext.errors import InputError
 from monai_ext.masks import CoarseMask, CRFMask, DenseCRF, KMeansMask, OtsuMask, ThresholdMask
+from monai_ext.masks.coarse import _nearest
 from tests.abstract import incomplete
 
 METHODS = {
     "threshold": ThresholdMask(),
     "otsu": OtsuMask(),
     "kmeans": KMeansMask(size=64),
+    "kmeans as published": KMeansMask(size=64, as_published=True),
     "crf": CRFMask(),
 }
 every_method = pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
@@ -67,6 +69,37 @@ def test_clusters_are_made_at_their_own_size():
     wanted = torch.zeros_like(mask)
     wanted[..., 100:200, 80:200] = True
     assert mask[~edges].equal(wanted[~edges])
+
+
+class TestAsPublished:
+    """The code of MedCLIP-SAMv2, whose masks these numbers are."""
+
+    def test_the_saliency_is_resized_to_nearest_neighbours_both_ways(self):
+        saliency, image = torch.zeros(1, 1, 6, 10), torch.zeros(1, 3, 6, 10)
+        saliency[0, 0, 1] = 1  # of rows 0, 1, 3 and 4 that four of six are, one
+        saliency[0, 0, 2:5] = torch.rand(3, 10) / 9
+        mask = KMeansMask(size=4, as_published=True)(saliency, image)[0, 0]
+        assert mask.any(1).tolist() == [False, False, True, False, False, False] and mask[2].all()
+
+    def test_neighbours_are_those_of_opencv_where_others_round_otherwise(self):
+        rows, columns = torch.arange(198), torch.arange(4)
+        taken = _nearest(10 * rows[:, None] + columns, (64, 6))
+        assert taken[32].tolist() == [980, 980, 981, 982, 982, 983]  # exactly half of 198 would be row 99
+        assert taken[[0, 1, 63], 0].tolist() == [0, 30, 1940]
+
+    def test_components_are_chosen_at_the_size_of_the_image(self):
+        saliency, image = torch.zeros(1, 1, 8, 64), torch.zeros(1, 3, 8, 64)
+        saliency[..., 0, :20] = 1  # 20 pixels here, 5 of the square of 16, two rows of it
+        saliency[..., 4:8, 40:44] = 1  # 16 pixels here, 8 of the square
+        assert int(KMeansMask(size=16, as_published=True)(saliency, image)[..., :20].sum()) == 20
+
+    def test_components_as_large_as_the_last_one_that_is_kept_stay(self):
+        saliency, image = torch.zeros(1, 1, 32, 32), torch.zeros(1, 3, 32, 32)
+        for row, column, side in ((2, 2, 6), (2, 20, 4), (20, 2, 4), (20, 20, 2)):
+            saliency[..., row : row + side, column : column + side] = 1
+        sizes = {n: int(KMeansMask(n, 32, as_published=True)(saliency, image).sum()) for n in (1, 2, 3, 4, None)}
+        assert sizes == {1: 36, 2: 68, 3: 68, 4: 72, None: 72}
+        assert int(KMeansMask(2, 32)(saliency, image).sum()) == 52
 
 
 def test_the_random_field_starts_from_the_unscaled_saliency():

@@ -146,11 +146,11 @@ def test_the_use_of_labels_is_stated_on_the_screen_in_the_report_and_in_the_over
 
 
 def test_the_overlay_gives_the_scores_of_the_best(grey, data, tmp_path):
-    assert tune(grey, data, tmp_path / "out", "--set", "inferer#case_fraction=0.1,1") == 0
+    assert tune(grey, data, tmp_path / "out", "--set", "inferer#neighbour_share=0.4,1") == 0
     files = [str(grey / "configs/inference.json"), str(tmp_path / "out" / "best.json")]
     laid = ConfigParser.load_config_files(files)
     assert laid["mask_threshold"] == 0.42
-    assert laid["inferer"]["case_fraction"] == 0.1  # a default that inference.json does not write
+    assert laid["inferer"]["neighbour_share"] == 0.4  # a default that inference.json does not write
     best = tmp_path / "best"
     shutil.copytree(grey, best)
     (best / "configs/inference.json").write_text(json.dumps(laid))
@@ -246,8 +246,8 @@ def test_where_nothing_is_better_the_bundles_own_is_the_best(grey, data, tmp_pat
         ),
         (["--set", "mask_threshold=0.3,7"], "mask_threshold=7: mask_threshold is 7; it lies in [0, 1]."),
         (
-            ["--set", "inferer#case_fraction=0"],
-            "inferer#case_fraction=0: case_fraction is 0; it lies in (0, 1].",
+            ["--set", "inferer#neighbour_share=2"],
+            "inferer#neighbour_share=2: neighbour_share is 2; it lies in [0, 1].",
         ),
         (["--set", "mask_threshold=.3"], '--set mask_threshold: ".3" is a text, a number is needed, such as'),
         (

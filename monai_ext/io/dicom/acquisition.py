@@ -43,6 +43,8 @@ FACTS = {
     "TriggerTime",
 }
 """Marks whose values an error may quote; of the others (times of day, free text) it quotes only the names."""
+FIGURE = re.compile(r"-?\d{1,9}(\.\d{1,9})?(e[+-]?\d{1,2})?", re.IGNORECASE)
+NONE = "none"
 OWNERS = ("FrameOfReferenceUID", "StudyInstanceUID", "PatientID", "PatientName")
 """Tags of what all images of a series must share."""
 TAGS: list[Any] = [*MARKS, *OWNERS, *PRIVATE_B_VALUES, *(tag & 0xFFFF0000 | 0x10 for tag in PRIVATE_B_VALUES)]
@@ -107,9 +109,12 @@ def difference(marks: Sequence[tuple[tuple[str, str], ...]]) -> str:
     """
     parts = []
     for mark in MARKS:
-        values = {dict(one).get(mark, "none") for one in marks}
-        if len(values) > 1:
-            numbers = sorted(values, key=lambda v: (len(v.split(".")[0]), v))
-            listed = ", ".join(numbers[:6]) + (", …" if len(numbers) > 6 else "")
-            parts.append(f"{mark} ({listed})" if mark in FACTS else mark)
+        values = {dict(one).get(mark, NONE) for one in marks}
+        if len(values) < 2:
+            continue
+        if mark in FACTS and all(FIGURE.fullmatch(value) for value in values - {NONE}):
+            figures = sorted(values, key=lambda value: float("inf" if value == NONE else value))
+            parts.append(f"{mark} ({', '.join(figures[:6])}{', …' if len(figures) > 6 else ''})")
+        else:
+            parts.append(mark)
     return ", ".join(parts)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,7 @@ def test_a_mark_that_is_damaged_does_not_refuse_the_image(tmp_path: Path) -> Non
     file = tmp_path / "1-001.dcm"
     content = file.read_bytes()
     assert content.count(b"FD\x08\0") == 1
-    file.write_bytes(content.replace(b"FD\x08\0", b"IS\x08\0"))  # a number in binary is no text
+    file.write_bytes(re.sub(rb"FD\x08\0(.{6})..", b"FD\x06\0\\1", content, flags=re.DOTALL))
     [plane] = read_planes(file)
     assert plane.marks == (("EchoTime", "4.6"),)
 
@@ -85,6 +86,11 @@ def test_the_difference_names_what_differs_and_quotes_only_figures() -> None:
     assert difference([(("TriggerTime", str(10 * n)),) for n in range(8)]) == (
         "TriggerTime (0, 10, 20, 30, 40, 50, …)"
     )
+
+
+def test_what_is_no_figure_is_not_quoted() -> None:
+    assert difference([(("EchoTime", "Doe"),), (("EchoTime", "4.6"),)]) == "EchoTime"
+    assert difference([(("EchoTime", "1e-3"),), (("EchoTime", "4.6"),)]) == "EchoTime (1e-3, 4.6)"
 
 
 def test_times_of_day_and_free_text_are_no_facts() -> None:

@@ -157,11 +157,11 @@ def test_nothing_names_the_patient(
         write_series(folder, STORED, number=2, **PATIENT)
     if problem == "copies":
         shutil.copytree(folder, folder / "Sentinel copy")
+    for number, file in enumerate(sorted(folder.glob("*.dcm"))):
+        file.rename(folder / f"Sentinel-{number}.dcm")
     if problem == "cut":
         content = (folder / "Sentinel-1.dcm").read_bytes()
         (folder / "Sentinel-1.dcm").write_bytes(content[:-5])
-    for number, file in enumerate(sorted(folder.glob("*.dcm"))):
-        file.rename(folder / f"Sentinel-{number}.dcm")
     capfd.readouterr()
     caplog.clear()  # messages of writing them
     with warnings.catch_warnings(record=True) as caught:
