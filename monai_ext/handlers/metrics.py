@@ -104,8 +104,8 @@ def _checked_label(data: Mapping[str, Any], name: str) -> Tensor | None:
     return plain
 
 
-class PooledDice(Metric):
-    """Mean Dice over all pairs of image and target; `rows` holds the scores of every prompt.
+class MeanDice(Metric):
+    """Mean Dice over all pairs of an image and a target that is in it; `rows` holds the scores of every prompt.
 
     A metric for MONAI's evaluators, whose state it reads after decollation and post-processing.
 
@@ -175,7 +175,7 @@ class MetricsWriter:
 
     def __init__(
         self,
-        metric: PooledDice,
+        metric: MeanDice,
         output_dir: str | Path,
         samples: int = 1000,
         seed: int = 0,

@@ -232,10 +232,15 @@ class PromptInferer(Inferer):
 
 
 def _stated_modality(inputs: Tensor) -> str | None:
-    """The modality that the files of a batch state, where they all state the same."""
-    stated = inputs.meta.get("modality", "") if isinstance(inputs, MetaTensor) else ""
-    values = {stated} if isinstance(stated, str) else set(stated)
-    return names_modality(values.pop()) if len(values) == 1 else None
+    """The modality that the files of a batch state, or that was recognised in all of them; None if they differ."""
+    if not isinstance(inputs, MetaTensor):
+        return None
+    for key in ("modality", "recognised_as"):
+        stated = inputs.meta.get(key, "")
+        values = {stated} if isinstance(stated, str) else set(stated)
+        if len(values) == 1 and (found := names_modality(values.pop())):
+            return found
+    return None
 
 
 def _described(reading: Reading) -> dict[str, Any]:

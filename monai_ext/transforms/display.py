@@ -19,7 +19,7 @@ from monai.utils import TransformBackends, convert_to_tensor
 from monai_ext.errors import InputError
 from monai_ext.io.volumes import AIR
 from monai_ext.transforms.margin import inside_bright_margin
-from monai_ext.transforms.polarity import inverted_chest
+from monai_ext.transforms.polarity import inverted_chest, shows_chest
 
 AUTO = "auto"
 
@@ -36,7 +36,8 @@ class DisplayRange(Transform):
 
     Pictures, and single slices of other modalities than CT and MR, lie in black after this: an even bright margin, as
     of a scan or a screenshot, becomes 0. A chest radiograph whose grey levels are turned is turned back. Sentences in
-    ``meta["warnings"]`` say so.
+    ``meta["warnings"]`` say so. ``meta["recognised_as"]`` is "X-ray" for a picture of no stated modality that is
+    surely a chest radiograph, else "".
 
     A volume whose file names no modality (NIfTI) is shown as CT when its minimum lies below -500, else as MR, and a
     sentence in ``meta["warnings"]`` says so.
@@ -86,6 +87,7 @@ class DisplayRange(Transform):
         low, high = self._range(values, ends, meta, modality, full)
         # as ScaleIntensityRange, but in the memory of one result: a large CT has a third of a gigabyte
         shown = plain.sub(low).div_(high - low).clamp_(0, 1) if high > low else torch.zeros_like(plain)
+        meta["recognised_as"] = ""
         if meta.get("shown_as") not in ("CT", "MR") and (shown.ndim == 3 or shown.shape[-1] == 1):
             _mend_picture(shown if shown.ndim == 3 else shown[..., 0].transpose(1, 2), meta)
         shown = shown.expand(3, *shown.shape[1:])
@@ -147,6 +149,13 @@ def _mend_picture(shown: torch.Tensor, meta: dict[str, Any]) -> None:
     if len(shown) == 1 and (box := inverted_chest(shown)) is not None:
         shown[:, *box] = 1 - shown[:, *box]
         _warn(meta, "the chest radiograph looks inverted, with bright lungs: its grey levels were turned")
+    if not meta.get("modality") and _is_grey(shown) and shows_chest(shown[:1]):
+        meta["recognised_as"] = "X-ray"
+
+
+def _is_grey(picture: torch.Tensor) -> bool:
+    """Whether the channels of a (C, H, W) picture in [0, 1] are equal, but for what a compression does to them."""
+    return float((picture - picture[:1]).abs().max()) < 0.03
 
 
 def _warn(meta: dict[str, Any], note: str) -> None:

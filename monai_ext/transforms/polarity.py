@@ -27,12 +27,33 @@ kinds is below -0.49.
 """
 
 
+CHEST = 0.7
+"""Correlation with the mean chest from which a picture is an upright one, unless it has a dark surround.
+
+Of 440 chest radiographs about 85 % are above it. Of 1 700 other grey pictures only brain slices on black come as far.
+"""
+SURROUND = 0.18
+"""Share of dark pixels from which a picture has a dark surround. Brain slices begin at 0.20, chest films end at 0.17."""
+
+
 def inverted_chest(image: Tensor) -> Box | None:
     """What has to be turned, between dark borders, in a (1, H, W) image in [0, 1]; None unless it is a turned chest."""
+    box, likeness = _chest_likeness(image)
+    return box if likeness < ALIKE else None
+
+
+def shows_chest(image: Tensor) -> bool:
+    """Whether a (1, H, W) image in [0, 1] is surely an upright chest radiograph; many others are not recognised."""
+    box, likeness = _chest_likeness(image)
+    return box is not None and likeness > CHEST and float((image[0][box] <= DARK).float().mean()) < SURROUND
+
+
+def _chest_likeness(image: Tensor) -> tuple[Box | None, float]:
+    """What lies between dark borders, and its correlation with the mean chest, in [-1, 1]."""
     box = content_box(image[0] > DARK)
     if box is None:
-        return None
+        return None, 0.0
     half = torch.tensor(HALF_CHEST, dtype=image.dtype, device=image.device)
     fields = F.interpolate(image[None, :, box[0], box[1]], (8, 8), mode="bilinear", antialias=True)
     pair = torch.stack([fields.flatten(), torch.cat([half, half.flip(1)], dim=1).flatten()])
-    return box if float(torch.corrcoef(pair)[0, 1]) < ALIKE else None
+    return box, float(torch.corrcoef(pair)[0, 1])

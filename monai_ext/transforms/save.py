@@ -228,7 +228,7 @@ def not_taught(modalities: Sequence[str], meta: Mapping[str, Any]) -> str:
         modalities: keys of those in which it was taught it, none where that is not recorded.
         meta: of the image: where it states no modality, a picture may be any but CT and MRI are volumes, mostly.
     """
-    stated = names_modality(str(meta.get("modality") or ""))
+    stated = names_modality(str(meta.get("modality") or meta.get("recognised_as") or ""))
     pictures = [one for one in MODALITIES if one not in ("ct", "mri")]
     possible = [stated] if stated else pictures if meta.get("kind") == "picture" else ["ct", "mri"]
     if not modalities or set(possible) & set(modalities):

@@ -12,7 +12,7 @@ from ignite.engine import Engine
 from monai.data import MetaTensor
 
 from monai_ext.errors import InputError
-from monai_ext.handlers.metrics import MetricsWriter, PooledDice, score_case
+from monai_ext.handlers.metrics import MetricsWriter, MeanDice, score_case
 
 
 def scored(case="a", **more):
@@ -140,7 +140,7 @@ def evaluate(cases, *handlers):
         return [{"masks": case["masks"]}]
 
     engine = Engine(step)
-    metric = PooledDice()
+    metric = MeanDice()
     metric.attach(engine, "dice")
     for handler in handlers:
         handler(metric).attach(engine)

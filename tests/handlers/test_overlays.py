@@ -10,7 +10,7 @@ from monai.data import Dataset, MetaTensor
 from PIL import Image
 
 from monai_ext.errors import InputError
-from monai_ext.handlers.metrics import MetricsWriter, PooledDice
+from monai_ext.handlers.metrics import MetricsWriter, MeanDice
 from monai_ext.handlers.overlays import CaseOverlays, choose_cases, rank_cases
 from monai_ext.visualize.overlay import COLOURS, CONTOUR, LINE, SHORTEST
 
@@ -123,7 +123,7 @@ def evaluate(cases, output):
         engine.state.batch = [{key: value for key, value in cases[number].items() if key != "masks"}]
         return [{"masks": cases[number]["masks"]}]
 
-    engine, metric, dataset = Engine(step), PooledDice(surface=False), Counting(cases)
+    engine, metric, dataset = Engine(step), MeanDice(surface=False), Counting(cases)
     metric.attach(engine, "dice")
     MetricsWriter(metric, output, overlays=CaseOverlays(dataset)).attach(engine)
     engine.run(range(len(cases)))

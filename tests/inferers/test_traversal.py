@@ -115,10 +115,11 @@ def test_an_observer_sees_a_picture_as_a_case_of_one_slice():
     assert diary.lines == [("case", 2, [True]), ("encoded", 0, 1, 1), ("segmented", 0, 1)] * 2
 
 
-def test_slices_come_eight_at_a_time_and_lie_in_one_piece_of_memory():
+@pytest.mark.parametrize("traversal", [None, SliceTraversal()])
+def test_slices_come_eight_at_a_time_and_lie_in_one_piece_of_memory(traversal):
     network = DisplayProbe()
     image = MetaTensor(torch.rand(1, 3, 4, 5, 10), affine=torch.eye(4))
-    PromptInferer("top")(image, network)
+    PromptInferer("top", traversal=traversal)(image, network)
     assert [len(shown) for shown in network.shown] == [8, 2]
     assert all(shown.is_contiguous() for shown in network.shown)
 

@@ -29,9 +29,17 @@ def test_the_largest_components_are_kept():
     assert keep_components(mask, 1)[12:15, 3:7].all() and keep_components(mask, 3).equal(mask)
 
 
+def test_components_as_large_as_the_last_one_are_kept_where_ties_are():
+    mask = mask_of_three()
+    mask[6, 20] = mask[10, 20] = True  # three of one pixel now
+    assert [int(keep_components(mask, n, ties=True).sum()) for n in range(5)] == [0, 12, 16, 19, 19]
+    assert [int(keep_components(mask, n).sum()) for n in range(5)] == [0, 12, 16, 17, 18]
+
+
 def test_an_empty_mask_has_no_components():
     empty = torch.zeros(5, 7, dtype=torch.bool)
     assert count_components(empty) == 0 and keep_components(empty, 2).equal(empty)
+    assert keep_components(empty, 2, ties=True).equal(empty)
 
 
 def test_components_that_share_a_pixel_with_another_mask_are_found():

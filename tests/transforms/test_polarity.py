@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from monai_ext.transforms.polarity import HALF_CHEST, inverted_chest
+from monai_ext.transforms.polarity import HALF_CHEST, inverted_chest, shows_chest
 
 
 def mean_chest(turned: bool = False) -> torch.Tensor:
@@ -32,3 +32,21 @@ def test_a_dark_border_is_not_turned() -> None:
 def test_what_is_no_chest_is_left_alone(image: torch.Tensor) -> None:
     assert inverted_chest(image) is None
     assert inverted_chest(1 - image) is None
+
+
+def test_an_upright_chest_is_recognised_and_a_turned_one_is_not() -> None:
+    assert shows_chest(mean_chest()) is True
+    assert shows_chest(mean_chest(turned=True)) is False
+    assert shows_chest(torch.zeros(1, 64, 64)) is False
+
+
+@pytest.mark.parametrize(("surround", "recognised"), [(0.16, True), (0.2, False)])
+def test_a_dark_surround_is_that_of_a_slice_and_not_of_a_film(surround: float, recognised: bool) -> None:
+    image = mean_chest()
+    corner = round(128 * (surround / 4) ** 0.5)  # of each of four squares
+    for rows in (slice(0, corner), slice(128 - corner, 128)):
+        for columns in (slice(0, corner), slice(128 - corner, 128)):
+            image[:, rows, columns] = 0
+    image[:, [0, -1]] = 0.5  # content up to the edge, so that the corners are not cut off
+    image[:, :, [0, -1]] = 0.5
+    assert shows_chest(image) is recognised

@@ -7,6 +7,7 @@ import pytest
 import torch
 from segment_anything import SamPredictor, sam_model_registry
 from segment_anything.modeling import Sam
+from skimage import transform
 
 from monai_ext.networks.decoders.sam import SAM, MedSAM
 from tests.networks.decoders.contract import DecoderContract, randomised
@@ -106,6 +107,32 @@ def test_medsam_squashes_and_stretches_each_image_to_0_1_and_does_no_more():
     wide = network.prepare(torch.rand(1, 3, 30, 50), network.letterbox(30, 50))
     assert wide.shape == (1, 3, 128, 128)
     assert (float(wide.min()), float(wide.max())) == (0.0, 1.0)
+
+
+def published_medsam(levels, side):
+    """What MedSAM_Inference.py makes of (H, W, 3) grey levels: (side, side, 3) in [0, 1]."""
+    resized = transform.resize(levels, (side, side), order=3, preserve_range=True, anti_aliasing=True)
+    whole = resized.astype(np.uint8)
+    return (whole - whole.min()) / np.clip(whole.max() - whole.min(), 1e-8, None)
+
+
+@pytest.mark.parametrize("size", [(300, 500), (90, 64), (128, 128), (40, 260)])
+def test_medsam_as_published_has_the_input_of_its_own_code(size):
+    pairs = [picture(*size), picture(*size)]
+    network = MedSAM(**SMALL, as_published=True)
+    ready = network.prepare(torch.cat([image for _, image in pairs]), network.letterbox(*size))
+    wanted = np.stack([published_medsam(levels, 128) for levels, _ in pairs])
+    assert np.abs(ready.permute(0, 2, 3, 1).numpy() - wanted).max() < 1e-7
+
+
+def test_medsam_by_default_resizes_quickly_and_is_off_at_edges_only():
+    image = torch.zeros(1, 3, 200, 200)
+    image[..., 100:, 60:] = 1
+    network = MedSAM(**SMALL)
+    quick = 255 * network.prepare(image, network.letterbox(200, 200))
+    published = 255 * published_medsam((255 * image[0]).permute(1, 2, 0).byte().numpy(), 128)
+    off = np.abs(quick[0].permute(1, 2, 0).numpy() - published)
+    assert off.max() == pytest.approx(45, abs=1e-3) and off.mean() < 0.5
 
 
 def test_medsam_resizes_probabilities_and_scales_boxes_along_each_axis():
