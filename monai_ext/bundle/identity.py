@@ -52,17 +52,24 @@ def configuration_hash() -> str:
     Raises:
         ValueError: when it is not called by MONAI's ConfigParser.
     """
+    content = {
+        key: value for key, value in _calling_parser().get("").items() if key not in NO_RESULT_DEPENDS_ON
+    }
+    text = json.dumps(_plain(content), sort_keys=True, default=lambda value: type(value).__qualname__)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _calling_parser() -> Any:
+    """The ConfigParser that calls a target: MONAI hands over resolved arguments, but never the configuration itself."""
     from monai.bundle import ConfigParser
 
-    # MONAI hands a target its arguments, resolved, but never the configuration: that is the parser's, further up
     frame = inspect.currentframe()
-    while frame is not None and not isinstance(parser := frame.f_locals.get("self"), ConfigParser):
+    while frame is not None:
+        caller = frame.f_locals.get("self")
+        if isinstance(caller, ConfigParser):
+            return caller
         frame = frame.f_back
-    if frame is None:
-        raise ValueError("configuration_hash is a target of configurations, and called by none.")
-    content = _plain({key: value for key, value in parser.get("").items() if key not in NO_RESULT_DEPENDS_ON})
-    text = json.dumps(content, sort_keys=True, default=lambda value: type(value).__qualname__)
-    return hashlib.sha256(text.encode()).hexdigest()
+    raise ValueError("configuration_hash is a target of configurations, and called by none.")
 
 
 def _plain(value: Any) -> Any:

@@ -54,11 +54,20 @@ def test_the_sign_of_the_pixels_counts_and_not_that_of_the_tag(
     assert read(tmp_path, [63536, 1024, 5], each=each, PixelRepresentation=signed) == [-1024, 0, -1019]
 
 
-@pytest.mark.parametrize("bits", [12, 16])
+@pytest.mark.parametrize("implicit", [False, True])
+@pytest.mark.parametrize("value", [4096, 35536, 63536])  # with a sign: 4096, -30000, -2000
 @pytest.mark.parametrize("signed", [0, 1])
-def test_padding_over_the_bits_that_are_not_used_is_found(tmp_path: Path, signed: int, bits: int) -> None:
-    tags = {"PixelRepresentation": signed, "BitsStored": bits, "HighBit": bits - 1}
-    assert read(tmp_path, [63536, 1024, 5], each=stated(63536), **tags) == [-1024, 0, -1019]
+def test_padding_over_the_bits_that_are_not_used_is_found(
+    tmp_path: Path, signed: int, value: int, implicit: bool
+) -> None:
+    tags = {"PixelRepresentation": signed, "BitsStored": 12, "HighBit": 11}
+    each = stated(value, implicit=implicit)
+    assert read(tmp_path, [value, 1024, 5], each=each, **tags) == [-1024, 0, -1019]
+
+
+def test_padding_with_a_sign_may_leave_the_bits_that_are_not_used(tmp_path: Path) -> None:
+    tags = {"PixelRepresentation": 1, "BitsStored": 12, "HighBit": 11}
+    assert read(tmp_path, [-2000 & 0xFFF, 1024], each=stated(-2000, vr="SS"), **tags) == [-1024, 0]
 
 
 def test_a_value_that_has_the_low_bits_of_such_padding_is_none(tmp_path: Path) -> None:
