@@ -67,6 +67,12 @@ def actionable(error: BaseException) -> InputError | WeightsError | None:
     return None
 
 
+def is_monai_command_line() -> bool:
+    """Whether this process is ``python -m monai.bundle``."""
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
+    return str(getattr(spec, "name", "")).startswith("monai.bundle")
+
+
 def print_in_one_line() -> None:
     """From now on this process ends, on an error that a user can act on, with its line and exit code; no traceback."""
 

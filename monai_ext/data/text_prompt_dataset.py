@@ -209,13 +209,16 @@ class TextPromptDataset(Randomizable, Dataset):
         return list(texts)
 
     def taught(self) -> dict[str, dict[str, list[str]]]:
-        """By modality, the targets that some image has, each with the sentences of the data set's own."""
+        """By modality, the targets that some image has, each with the sentences of the data set's own.
+
+        Made slices do not count: of what they alone show, a network knows little in real images.
+        """
         found: dict[str, dict[str, list[str]]] = {}
         for pair in self.data:
-            if pair["target"] is not None:
-                sample = pair["slice"]
+            sample = pair["slice"]
+            if pair["target"] is not None and "own" in sample:
                 target = sample["targets"][pair["target"]]
-                found.setdefault(sample["modality"], {})[target] = list(sample.get("own", {}).get(target, ()))
+                found.setdefault(sample["modality"], {})[target] = list(sample["own"].get(target, ()))
         return found
 
     def weights(self, by_set: Mapping[str, float] | None = None, default: float = 1.0) -> Tensor:

@@ -19,7 +19,7 @@ from yaml import YAMLError
 from monai_ext.engines.devices import checked_device
 from monai_ext.engines.distributed import default_device
 from monai_ext.engines.parameters import fits, parameters, wanted
-from monai_ext.errors import InputError, print_in_one_line
+from monai_ext.errors import InputError, is_monai_command_line, print_in_one_line
 from monai_ext.files import check_writable
 
 WORDS: Mapping[str, bool] = {"true": True, "false": False}
@@ -48,7 +48,7 @@ def check_overrides(
     workflow = _running()
     if workflow is None:
         return
-    if _is_command_line():
+    if is_monai_command_line():
         print_in_one_line()
     parser = workflow.parser
     written = _written(workflow)
@@ -76,12 +76,6 @@ def _running() -> ConfigWorkflow | None:
         if isinstance(caller := frame.f_locals.get("self"), ConfigWorkflow):
             return caller
     return None
-
-
-def _is_command_line() -> bool:
-    return str(getattr(getattr(sys.modules["__main__"], "__spec__", None), "name", "")).startswith(
-        "monai.bundle"
-    )
 
 
 def _written(workflow: ConfigWorkflow) -> list[ConfigParser]:

@@ -55,9 +55,9 @@ def _ensembles(batchdata: Mapping[str, Any], items: int) -> list[Prompt]:
     for text, target, subtype in zip(texts, targets, subtypes, strict=True):
         one, groups = split_texts(text)
         if groups:
-            prompts.append(GroupedPrompt(one, target or None, bool(subtype), True, groups))
+            prompts.append(GroupedPrompt(one, target or None, bool(subtype), groups, verbatim=True))
         else:
-            prompts.append(Prompt(one, target or None, bool(subtype), True))
+            prompts.append(Prompt(one, target or None, bool(subtype), verbatim=True))
     return prompts
 
 

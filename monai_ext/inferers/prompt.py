@@ -226,7 +226,9 @@ class PromptInferer(Inferer):
 
     def _case_presence(self, slice_presence: Tensor) -> Tensor:
         """(P, D) presences of slices to (P,) presences of the case."""
-        padded = F.pad(slice_presence[:, None], (1, 1), mode="replicate")[:, 0]  # an outer slice is its own neighbour
+        padded = F.pad(slice_presence[:, None], (1, 1), mode="replicate")[
+            :, 0
+        ]  # an outer slice is its own neighbour
         neighbours = (padded[:, :-2] + padded[:, 2:]) / 2
         return torch.lerp(slice_presence, neighbours, self.neighbour_share).amax(1)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from monai_ext.errors import InputError
@@ -28,7 +28,7 @@ class Prompt:
     texts: tuple[str, ...]
     target: str | None = None
     oracle: bool = False
-    verbatim: bool = False
+    verbatim: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
         if isinstance(self.texts, str) or not self.texts:
@@ -74,7 +74,7 @@ class GroupedPrompt(Prompt):
         """One prompt for each group."""
         texts = iter(self.texts)
         parts = (tuple(islice(texts, size)) for size in self.groups)
-        return [Prompt(part, self.target, self.oracle, self.verbatim) for part in parts]
+        return [Prompt(part, self.target, self.oracle, verbatim=self.verbatim) for part in parts]
 
 
 def as_prompts(prompts: str | Prompt | Sequence[str | Prompt]) -> list[Prompt]:

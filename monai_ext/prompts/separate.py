@@ -35,7 +35,7 @@ def split_prompts(text: str) -> list[str]:
 
 def separation_notes(text: str) -> dict[str, str]:
     """For each prompt of :func:`split_prompts` that came of a piece with several: that it did, as a sentence."""
-    notes = {}
+    notes: dict[str, str] = {}
     for piece in (" ".join(piece.split()) for piece in text.split(";")):
         prompts = separate(piece)
         if len(prompts) > 1:

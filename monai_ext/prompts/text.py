@@ -30,7 +30,7 @@ def clean(text: str) -> str:
     An accent that makes a letter of its own (e and an acute accent) becomes that letter; an accent on a Latin letter that
     has none such is dropped. Other scripts keep their combining characters, which are letters there.
     """
-    shown = []
+    shown: list[str] = []
     for character in unicodedata.normalize("NFC", text):
         if _unseen(character, shown[-1] if shown else ""):
             continue

@@ -65,7 +65,9 @@ def test_a_cpu_infers_in_full_precision_unless_told_otherwise(monkeypatch, devic
 @pytest.mark.parametrize(("own", "dtype"), [(True, torch.bfloat16), (False, torch.float16)])
 def test_a_card_infers_in_bfloat16_where_it_has_it_and_else_in_float16(monkeypatch, own, dtype):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: own)
+    monkeypatch.setattr(
+        torch.cuda, "is_bf16_supported", lambda including_emulation=True: own or including_emulation
+    )
     monkeypatch.setattr(torch.cuda.amp.common, "amp_definitely_not_available", lambda: False)
     assert mixed_precision("cuda:0").fast_dtype == dtype
     assert precision("cuda:0", amp=False) is None

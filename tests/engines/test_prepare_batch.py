@@ -29,14 +29,21 @@ class TestEvaluationBatch:
         item = {"image": torch.rand(3, 4, 4), "prompt": ["A. (and 1 more)", "spoon"], **asked}
         (batch,) = DataLoader([item], batch_size=1)
         *_, kwargs = PrepareTextPrompts()(batch)
-        assert kwargs == {"prompts": [Prompt(("A.", "B."), "lungs", oracle=True), Prompt(("spoon",))]}
+        assert kwargs == {
+            "prompts": [
+                Prompt(("A.", "B."), "lungs", oracle=True, verbatim=True),
+                Prompt(("spoon",), verbatim=True),
+            ]
+        }
 
     def test_the_texts_of_several_levels_are_parts_of_one_prompt(self):
         asked = {"texts": ["lungs\n\nA.\nB."], "target": ["lungs"], "subtype": [""]}
         item = {"image": torch.rand(3, 4, 4), "prompt": ["lungs (and 2 more)"], **asked}
         (batch,) = DataLoader([item], batch_size=1)
         *_, kwargs = PrepareTextPrompts()(batch)
-        assert kwargs == {"prompts": [GroupedPrompt(("lungs", "A.", "B."), "lungs", groups=(1, 2))]}
+        assert kwargs == {
+            "prompts": [GroupedPrompt(("lungs", "A.", "B."), "lungs", groups=(1, 2), verbatim=True)]
+        }
 
     def test_different_prompts_may_not(self):
         with pytest.raises(InputError, match="batch size of 1"):

@@ -12,7 +12,7 @@ from ignite.engine import Engine
 from monai.data import MetaTensor
 
 from monai_ext.errors import InputError
-from monai_ext.handlers.metrics import MetricsWriter, MeanDice, score_case
+from monai_ext.handlers.metrics import MeanDice, MetricsWriter, score_case
 
 
 def scored(case="a", **more):

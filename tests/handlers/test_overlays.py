@@ -10,7 +10,7 @@ from monai.data import Dataset, MetaTensor
 from PIL import Image
 
 from monai_ext.errors import InputError
-from monai_ext.handlers.metrics import MetricsWriter, MeanDice
+from monai_ext.handlers.metrics import MeanDice, MetricsWriter
 from monai_ext.handlers.overlays import CaseOverlays, choose_cases, rank_cases
 from monai_ext.visualize.overlay import COLOURS, CONTOUR, LINE, SHORTEST
 

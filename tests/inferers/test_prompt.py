@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-
 import numpy as np
 import pytest
 import torch
@@ -242,14 +241,19 @@ class TestPresence:
         assert result.max() == 0
 
     @pytest.mark.parametrize(
-        ("share", "presence"), [(0.0, 0.8), (0.4, 0.6 * 0.8 + 0.2 * (0.3 + 0.5)), (2 / 3, (0.3 + 0.8 + 0.5) / 3)]
+        ("share", "presence"),
+        [(0.0, 0.8), (0.4, 0.6 * 0.8 + 0.2 * (0.3 + 0.5)), (2 / 3, (0.3 + 0.8 + 0.5) / 3)],
     )
     def test_a_case_is_judged_by_its_best_slice_and_the_neighbours_of_it(self, share, presence):
-        result = PromptInferer("lungs", neighbour_share=share)(volume_of([0.1, 0.3, 0.8, 0.5, 0.0]), Scripted())
+        result = PromptInferer("lungs", neighbour_share=share)(
+            volume_of([0.1, 0.3, 0.8, 0.5, 0.0]), Scripted()
+        )
         assert result.meta["presence"].item() == pytest.approx(presence)
 
     def test_an_outer_slice_and_a_single_one_are_their_own_neighbours(self):
-        assert PromptInferer("lungs")(volume_of([0.7]), Scripted()).meta["presence"].item() == pytest.approx(0.7)
+        assert PromptInferer("lungs")(volume_of([0.7]), Scripted()).meta["presence"].item() == pytest.approx(
+            0.7
+        )
         outer = PromptInferer("lungs")(volume_of([0.2, 0.3, 0.9]), Scripted()).meta["presence"].item()
         assert outer == pytest.approx(0.8 * 0.9 + 0.2 * 0.3)
 

@@ -97,7 +97,9 @@ class TestAsPublished:
         saliency, image = torch.zeros(1, 1, 32, 32), torch.zeros(1, 3, 32, 32)
         for row, column, side in ((2, 2, 6), (2, 20, 4), (20, 2, 4), (20, 20, 2)):
             saliency[..., row : row + side, column : column + side] = 1
-        sizes = {n: int(KMeansMask(n, 32, as_published=True)(saliency, image).sum()) for n in (1, 2, 3, 4, None)}
+        sizes = {
+            n: int(KMeansMask(n, 32, as_published=True)(saliency, image).sum()) for n in (1, 2, 3, 4, None)
+        }
         assert sizes == {1: 36, 2: 68, 3: 68, 4: 72, None: 72}
         assert int(KMeansMask(2, 32)(saliency, image).sum()) == 52
 

@@ -211,7 +211,9 @@ class MedSAM(SAM):
             levels = resize_by_skimage(grey_levels(image), size)
         else:
             same = image.shape[-2:] == size
-            levels = grey_levels(image if same else F.interpolate(image, size, mode="bicubic", antialias=True))
+            levels = grey_levels(
+                image if same else F.interpolate(image, size, mode="bicubic", antialias=True)
+            )
         image = levels.float()
         low, high = image.amin((1, 2, 3), keepdim=True), image.amax((1, 2, 3), keepdim=True)
         return (image - low) / (high - low).clamp_min(1)  # whole grey levels: an image of one level becomes 0

@@ -90,6 +90,27 @@ def test_slices_of_one_instance_uid_and_equal_pixels_at_other_positions_are_no_c
     assert (len(series.planes), series.warnings) == (4, ())
 
 
+def test_slices_of_a_hundredth_of_a_millimetre_are_no_copies(tmp_path: Path) -> None:
+    write_series(tmp_path / "ct", np.zeros((3, 2, 4)), spacing=(0.01, 0.01, 0.01))
+    assert len(read_series(tmp_path / "ct").planes) == 4
+
+
+@pytest.mark.parametrize(
+    ("tags", "message"),
+    [
+        ({"Rows": 4, "Columns": 3}, "two images at one position"),
+        ({"ImageOrientationPatient": [0, 1, 0, 0, 0, 1]}, "slices of different orientations"),
+    ],
+)
+def test_equal_bytes_of_another_shape_or_orientation_are_no_copy(
+    tmp_path: Path, tags: dict, message: str
+) -> None:
+    write_series(tmp_path / "ct", np.zeros((4, 3, 2)))
+    shutil.copy(tmp_path / "ct/1-001.dcm", tmp_path / "ct/again.dcm")
+    change(tmp_path / "ct", "again.dcm", **tags)
+    assert message in refusal(tmp_path / "ct")
+
+
 def test_of_copies_without_a_position_the_first_is_read(tmp_path: Path) -> None:
     tags = {"ImagePositionPatient": None, "ImageOrientationPatient": None, "Modality": "DX"}
     write_series(tmp_path / "x", VOLUME[..., :1], **tags)
