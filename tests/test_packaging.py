@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import tomllib
 import zipfile
 from pathlib import Path
@@ -21,6 +22,8 @@ SOURCES = (
     "monai_ext",
     "bundles",
     "data",
+    "tests",
+    "MANIFEST.in",
     "pyproject.toml",
     "setup.py",
     "LICENSE",
@@ -121,6 +124,14 @@ def test_wheel_holds_package_bundles_and_data_and_nothing_else(source: Path, whe
     assert f"monai_ext/share/data/{SAMPLE}" in shared
     held = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     assert held == files("monai_ext") | shared
+
+
+def test_sdist_holds_no_tests(wheel: Path) -> None:
+    (sdist,) = wheel.parent.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        inside = {name.partition("/")[2] for name in archive.getnames()}
+    assert "setup.py" in inside and "data/" + SAMPLE in inside
+    assert [name for name in inside if name.split("/")[0] == "tests"] == []
 
 
 def test_wheel_carries_both_licences_and_the_command(wheel: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from monai_ext import __version__
 
 NO_RESULT_DEPENDS_ON = (
-    *("_meta_", "settings"),  # recorded in words
+    *("_meta_", "settings", "displayable_configs"),  # recorded in words
     *("weights", "loaded"),  # recorded by the hash of their file
     *("bundle_root", "dataset_dir", "output_dir", "report"),
     *("device", "batch_size", "masked_images_per_call", "max_voxels", "max_side"),

@@ -37,6 +37,7 @@ FUNCTIONS = (
     "monai_ext.data.evaluation.evaluation_items",
     "monai_ext.data.sampling.process_sampler",
     "monai_ext.data.sampling.set_sampler",
+    "monai_ext.engines.distributed.check_processes",
     "monai_ext.engines.distributed.default_device",
     "monai_ext.engines.distributed.end_processes",
     "monai_ext.engines.distributed.process_seed",

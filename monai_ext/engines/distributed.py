@@ -7,6 +7,8 @@ import os
 import torch
 import torch.distributed as dist
 
+from monai_ext.errors import InputError
+
 
 def default_device() -> torch.device:
     """The CUDA device of this process (``LOCAL_RANK`` of torchrun, else the first), or the CPU where there is none."""
@@ -22,6 +24,20 @@ def start_processes(device: str | torch.device) -> None:
         torch.cuda.set_device(device)
     if not dist.is_initialized():
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+
+
+def check_processes() -> None:
+    """Refuse several processes that know nothing of each other: all would train the same and write the same files.
+
+    Raises:
+        InputError: with the configuration that is missing.
+    """
+    processes = int(os.environ.get("WORLD_SIZE", 1)) if "RANK" in os.environ else 1
+    if processes > 1 and not (dist.is_available() and dist.is_initialized()):
+        raise InputError(
+            f"{processes} processes were started, each of which would do the whole training by itself; lay "
+            "multi_gpu_train.json over the configuration (its first lines say how), or start one without torchrun."
+        )
 
 
 def end_processes() -> None:

@@ -11,6 +11,7 @@ from monai.engines import SupervisedTrainer
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from monai_ext.engines.distributed import check_processes
 from monai_ext.engines.progress import progress_bar
 from monai_ext.engines.signals import stoppable
 from monai_ext.engines.tasks.base import TrainingTask
@@ -52,6 +53,7 @@ class TaskTrainer(SupervisedTrainer):
 
 def distributed(task: TrainingTask, device: torch.device) -> nn.Module:
     """The task as each of several processes trains it; the task itself where there is one process."""
+    check_processes()
     if not (dist.is_available() and dist.is_initialized()):
         return task
     ids = [device.index or 0] if device.type == "cuda" else None

@@ -23,6 +23,7 @@ from monai_ext.io.volumes import (
     grey_or_colour,
     volume_meta,
 )
+from monai_ext.logs import suppress_logs
 
 PRIVATE = ("data_type", "db_name", "descrip", "aux_file", "intent_name")  # free text: can name a patient
 KINDS = {348: nib.Nifti1Image, 540: nib.Nifti2Image}
@@ -33,6 +34,7 @@ UNITS = {1: ("metres", 1e3), 3: ("micrometres", 1e-3)}
 """Name and millimetres of NIfTI's units of length; 2 and 0 (unknown) are taken for millimetres."""
 
 
+@suppress_logs("nibabel")  # which prints on standard error what it mends in a header
 def load_nifti(
     path: Path,
     label: bool = False,
@@ -51,11 +53,16 @@ def load_nifti(
             values are complex or RGBA; its affine is singular, not finite or of no patient; it has more than
             `max_voxels` values (all volumes together) or an axis above `max_side`.
     """
-    volume, pixdim = _open(path, max_voxels, max_side)
+    volume, stated = _open(path, max_voxels, max_side)
     chosen = _chosen(path.name, volume.shape, channels)
     planes = _planes(path.name, volume, chosen, label)
     header = volume.header.copy()
-    affine, notes = stated_affine(header, pixdim)
+    affine, notes = stated_affine(header, stated["pixdim"][1:4].astype(np.float64))
+    notes += [
+        f"{code} {stated[code]} is none of NIfTI's, so that this form was not used"
+        for code in ("sform_code", "qform_code")
+        if stated[code] != header[code]
+    ]
     unit, millimetres = UNITS.get(int(header["xyzt_units"]) % 8, ("mm", 1.0))
     if unit != "mm":
         notes.append(f"the header counts in {unit}, which were turned to millimetres")
@@ -70,8 +77,8 @@ def load_nifti(
     return planes, {**meta, "nifti_header": block, "warnings": notes}
 
 
-def _open(path: Path, max_voxels: int, max_side: int) -> tuple[nib.Nifti1Image, np.ndarray]:
-    """The volume, and the voxel sizes (3,) of its header, which nibabel mends where they are 0 or negative.
+def _open(path: Path, max_voxels: int, max_side: int) -> tuple[nib.Nifti1Image, nib.Nifti1Header]:
+    """The volume, whose header nibabel mends, and the header as it stands in the file.
 
     A compressed file is inflated here, by no byte more than the header announces; a plain one is mapped.
     """
@@ -86,7 +93,7 @@ def _open(path: Path, max_voxels: int, max_side: int) -> tuple[nib.Nifti1Image, 
                 raise ImageFileError("no NIfTI header")
             block = head[: kind.header_class.template_dtype.itemsize]
             header = kind.header_class(block)
-            pixdim = kind.header_class(block, check=False)["pixdim"][1:4].astype(np.float64)
+            stated = kind.header_class(block, check=False)
             check_size(path.name, header.get_data_shape(), max_voxels, max_side)
             voxels = math.prod(int(n) for n in header.get_data_shape())
             announced = header.get_data_offset() + voxels * header.get_data_dtype().itemsize
@@ -111,7 +118,7 @@ def _open(path: Path, max_voxels: int, max_side: int) -> tuple[nib.Nifti1Image, 
         raise InputError(
             f"{path.name}: not a readable NIfTI file ({type(error).__name__}); export it again."
         ) from error
-    return volume, pixdim
+    return volume, stated
 
 
 def _chosen(name: str, shape: Sequence[int], channels: Sequence[int] | None) -> Sequence[int]:

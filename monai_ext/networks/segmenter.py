@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,17 +12,41 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from monai_ext.errors import InputError, is_monai_command_line, print_in_one_line
 from monai_ext.prompts.lexicon import Lexicon
 from monai_ext.prompts.prompt import Prompt
 from monai_ext.prompts.reading import Reading, read_prompt
 
 Features = Mapping[str, Any]
+CONVERSIONS = {"ckpt_export": "TorchScript", "onnx_export": "ONNX", "trt_export": "TensorRT"}
+"""What MONAI's commands of these names convert a network to."""
 
 
 def ensembled(prompts: Sequence[Prompt], vectors: Mapping[str, Tensor]) -> Tensor:
     """(N, C) unit vectors of N prompts from those (C,) of their texts: the mean over an ensemble, normalised."""
     means = torch.stack([torch.stack([vectors[text] for text in p.texts]).mean(0) for p in prompts])
     return F.normalize(means, dim=-1)
+
+
+def refuse_conversion() -> None:
+    """Refuse to be built by MONAI's commands that convert networks, which fail at the words of a prompt.
+
+    They say so in errors of torch's own, or of a package that is missing.
+
+    Raises:
+        InputError: with what is there instead. Where MONAI's command line runs, it is one line and exit code 2.
+    """
+    frame = sys._getframe()
+    while frame.f_back is not None:
+        frame = frame.f_back
+        command = frame.f_code.co_name
+        if command in CONVERSIONS and frame.f_globals.get("__name__") == "monai.bundle.scripts":
+            if is_monai_command_line():
+                print_in_one_line()
+            raise InputError(
+                f"{command}: a network that is asked in words cannot become {CONVERSIONS[command]}; a bundle with its "
+                "weights, for all that runs MONAI bundles, is written by: monai-ext bundles export NAME FOLDER."
+            )
 
 
 @dataclass
@@ -53,6 +78,10 @@ class TextPromptedSegmenter(nn.Module, ABC):
     default_prompt: Prompt = Prompt(("",))
     lexicon: Lexicon = Lexicon()
     """What the network was taught; open where that is not recorded."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        refuse_conversion()
 
     @abstractmethod
     def encode(self, image: Tensor) -> Features:

@@ -11,6 +11,7 @@ from monai.transforms import Transform
 from numpy.random import RandomState
 
 from monai_ext.data.simulated_prompts import centre_point, jittered_boxes, object_boxes, without_specks
+from monai_ext.errors import InputError
 from monai_ext.metrics.agreement import target_mask
 
 LISTS = ("prompt", "target", "values")  # of an item, one entry for each target
@@ -33,9 +34,17 @@ class ObjectPrompts(Transform):
         Args:
             data: an item of :func:`monai_ext.data.evaluation.evaluation_items` with its `label` (1, H, W) loaded. Its
                 lists `prompt`, `target` and `values` are reduced to the targets that are present.
+
+        Raises:
+            InputError: when the case is a volume.
         """
         d = dict(data)
         label = torch.as_tensor(d["label"])[0]
+        if label.ndim != 2:
+            raise InputError(
+                f"{d['set']}/{d['case']} is a volume, and visual prompts are simulated on pictures; choose sets of pictures, as "
+                "--sets \"['NAME','OTHER']\"."
+            )
         masks = [
             target_mask(label, values) if values else label.new_zeros(label.shape) for values in d["values"]
         ]

@@ -124,7 +124,9 @@ def load_into(
     model = None if bundle_root is None else own_model(bundle_root, own)
     if model is not None:
         name = " + ".join(weights_names(weights))
-        state = read_state_dict(model)
+        # a variant may build the network without one of its modules
+        absent = [module for module in vars(network) if getattr(network, module) is None]
+        state = {k: v for k, v in read_state_dict(model).items() if k.split(".")[0] not in absent}
         record = _describe_model(model, name)
         copy_into(network, state, f"weights {name!r} ({record['source']})")
     elif isinstance(weights, str):

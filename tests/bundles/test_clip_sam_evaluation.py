@@ -11,6 +11,7 @@ from PIL import Image
 from monai_ext.cli.main import main
 from monai_ext.masks import MaskedImages
 from monai_ext.networks.clip_sam import ClipSAM
+from monai_ext.prompts.lexicon import Lexicon
 from monai_ext.resources import resource_path
 from tests.bundles.runs import opened
 from tests.bundles.small import small_clip_sam
@@ -19,6 +20,8 @@ from tests.networks.test_clip_sam import ColourDecoder, ColourEncoder, by_colour
 
 class Wordy(ColourEncoder):
     """Every text is red, but for those of things that are not there: they are blue."""
+
+    lexicon = Lexicon()
 
     def encode_text(self, prompts):
         vectors = [[1.0, 0, 0] if "breast" in prompt.texts[0] else [0, 0, 1.0] for prompt in prompts]

@@ -24,7 +24,6 @@ def test_weights_are_scored_on_every_target_that_is_there(tmp_path, kind):
         dataset_dir=str(films),
         output_dir=str(tmp_path / "out"),
         weights=str(tmp_path / "model.pt"),
-        sets=None,
         device="cpu",
         kind=kind,
         **{f"network_def#{key}": value for key, value in SAM.items()},
@@ -34,6 +33,14 @@ def test_weights_are_scored_on_every_target_that_is_there(tmp_path, kind):
     figures = json.loads((tmp_path / "out" / "metrics.json").read_text())
     assert figures["pooled"]["dice"]["n"] == 1  # the other picture shows no lungs
     assert list(figures["sets"]["films"]["targets"]) == ["lungs"]
+
+
+def test_the_sets_of_the_model_card_are_a_recipe_laid_over_it():
+    plain, recipe = (
+        json.loads((CONFIGS / f"evaluate_decoder{name}.json").read_text()) for name in ("", "_embedded")
+    )
+    assert plain["sets"] is None
+    assert set(recipe) <= set(plain) and len(recipe["sets"]) == 9
 
 
 def test_the_configs_name_the_embedded_decoder():

@@ -27,7 +27,7 @@ from tests.transforms.test_load import F
 
 
 class TopLeft(TextPromptedSegmenter):
-    """Finds what is bright; of it "left" is the left half of the slice as shown, "nothing" is absent."""
+    """Finds what is bright; of it "left" is the left half of the slice as shown, "teapot" is absent."""
 
     default_prompt = Prompt(("bright",))
 
@@ -41,7 +41,7 @@ class TopLeft(TextPromptedSegmenter):
         for row, prompt in enumerate(prompts):
             if prompt.texts[0] == "left":
                 logits[row, :, :, width // 2 :] = -10
-            if prompt.texts[0] == "nothing":
+            if prompt.texts[0] == "teapot":
                 presence[row] = -3
         return Segmentation(logits, presence)
 
@@ -71,19 +71,19 @@ def test_a_folder_of_pictures_gets_upright_masks_of_every_prompt(tmp_path: Path)
     data.mkdir()
     Image.fromarray(F).save(data / "a.png")
     Image.fromarray(F.T).save(data / "b.png")
-    record = run(data, tmp_path / "out", "bright; left ;nothing", preview=True)
+    record = run(data, tmp_path / "out", "bright; left ;teapot", preview=True)
     assert [(r["case"], r["prompt"], r["voxels"]) for r in record] == [
         ("b", "bright", 11),
         ("b", "left", 8),
-        ("b", "nothing", 0),
+        ("b", "teapot", 0),
     ]
     np.testing.assert_array_equal(mask(tmp_path / "out", record[0]), F.T)
     with Image.open(tmp_path / "out/a/bright.png") as picture:
         np.testing.assert_array_equal(np.asarray(picture), F)
     assert record[2]["warnings"] == [
-        "judged absent: presence 0.05 is below 0.50, so the mask of 'nothing' is empty"
+        "judged absent: presence 0.05 is below 0.50, so the mask of 'teapot' is empty"
     ]
-    names = ["bright.png", "labels.png", "left.png", "nothing.png", "overlay.png"]
+    names = ["bright.png", "labels.png", "left.png", "overlay.png", "teapot.png"]
     assert sorted(p.name for p in (tmp_path / "out/b").iterdir()) == names
 
 
@@ -126,7 +126,7 @@ def test_a_dicom_folder_is_windowed_in_hu(tmp_path: Path) -> None:
 
 def test_masks_of_dicom_are_segments_that_name_bundle_and_version(tmp_path: Path) -> None:
     write_series(tmp_path / "ct", np.where(np.indices((6, 5, 4))[0] < 2, 2000, 0))
-    rows = run(tmp_path / "ct", tmp_path / "out", "bright; nothing")
+    rows = run(tmp_path / "ct", tmp_path / "out", "bright; teapot")
     assert [(row["mask"], row["segment"]) for row in rows] == [
         ("ct/segmentation.dcm", 1),
         ("ct/segmentation.dcm", 2),
@@ -145,4 +145,4 @@ def test_thresholds_reach_inferer_masks_and_record(tmp_path: Path) -> None:
     assert run(data, tmp_path / "1", "bright", mask_threshold=0.7)[0]["voxels"] == 16
     high = run(data, tmp_path / "2", "bright", mask_threshold=0.75)[0]
     assert (high["voxels"], high["threshold"]) == (0, 0.75)
-    assert run(data, tmp_path / "3", "nothing", presence_threshold=0.01)[0]["voxels"] == 16
+    assert run(data, tmp_path / "3", "teapot", presence_threshold=0.01)[0]["voxels"] == 16

@@ -8,7 +8,15 @@ import sys
 import pytest
 import torch
 
-from monai_ext.engines.distributed import end_processes, process_seed, rank, start_processes
+from monai_ext.engines.distributed import (
+    check_processes,
+    end_processes,
+    process_seed,
+    rank,
+    start_processes,
+)
+from monai_ext.engines.trainer import distributed
+from monai_ext.errors import InputError
 from monai_ext.resources import resource_path
 from tests.bundles.films import write_films
 from tests.bundles.small import SMALL
@@ -37,13 +45,25 @@ def test_a_group_of_one_process_begins_and_ends(monkeypatch, tmp_path):
     assert not torch.distributed.is_initialized()
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    """The folder of a training of two epochs by two processes, as the configuration's own words start it."""
-    folder = tmp_path_factory.mktemp("processes")
+def test_processes_that_share_no_group_are_refused(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.delenv("RANK", raising=False)
+    check_processes()  # what a shell leaves of another program starts no processes
+    monkeypatch.setenv("RANK", "0")
+    with pytest.raises(InputError, match="^2 processes were started, .* lay multi_gpu_train.json over"):
+        check_processes()
+    task = torch.nn.Linear(1, 1)
+    with pytest.raises(InputError, match="^2 processes"):
+        distributed(task, torch.device("cpu"))
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    assert distributed(task, torch.device("cpu")) is task
+
+
+def train(folder, *names):
+    """A training of two epochs on two processes with these configurations, and its folder ``run``."""
     configs = resource_path("vlsm", "bundles") / "configs"
     settings = {
-        "config_file": f"['{configs / 'train.json'}','{configs / 'multi_gpu_train.json'}']",
+        "config_file": str([str(configs / name) for name in names]),
         "logging_file": "False",
         "dataset_dir": write_films(folder / "films"),
         "output_dir": folder / "run",
@@ -61,7 +81,7 @@ def run(tmp_path_factory):
     }
     words = [word for key, value in settings.items() for word in (f"--{key}", str(value))]
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
-    done = subprocess.run(
+    return subprocess.run(
         [*torchrun, "-m", "monai.bundle", "run", *words],
         env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"},
         capture_output=True,
@@ -69,8 +89,22 @@ def run(tmp_path_factory):
         timeout=300,
         check=False,
     )
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """The folder of a training on two processes, as the configuration's own words start it."""
+    folder = tmp_path_factory.mktemp("processes")
+    done = train(folder, "train.json", "multi_gpu_train.json")
     assert done.returncode == 0, done.stderr[-3000:]
     return folder / "run"
+
+
+def test_without_the_configuration_of_several_processes_nothing_is_trained(tmp_path):
+    done = train(tmp_path, "train.json")
+    assert done.returncode == 1  # torchrun's own, of whatever its processes end with
+    assert "error: 2 processes were started" in done.stderr and "exitcode  : 2" in done.stderr
+    assert not (tmp_path / "run").exists() or not any((tmp_path / "run").iterdir())
 
 
 def test_one_process_writes_the_checkpoint_and_the_log(run):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -158,7 +159,8 @@ class ReaderContract:
         assert "\n" not in line and str(path.parent) not in line and "Doe" not in line
         hidden = without_names(line, path, "the case")
         assert hidden.startswith("the case: ")
-        assert not any(file.name in hidden for file in (path, *self.files(path)))
+        names = "|".join(re.escape(file.name) for file in (path, *self.files(path)))
+        assert re.search(rf"(?<!\w)({names})(?!\w)", hidden) is None
 
 
 class VolumeReaderContract(ReaderContract):

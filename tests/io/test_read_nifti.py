@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+import logging
 import tracemalloc
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from monai_ext.errors import InputError
 from monai_ext.io.read_nifti import load_nifti
+from monai_ext.io.write_nifti import write_nifti
 
 AFFINE = np.array([[-2.0, 0, 0, 11], [0, 0, 3, 12], [0, 1.5, 0, 13], [0, 0, 0, 1]])
 RGB = np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])
@@ -197,3 +199,38 @@ def test_a_wrong_checksum_is_refused(tmp_path: Path) -> None:
     path.write_bytes(content)
     with pytest.raises(InputError, match=r"^v\.nii\.gz: not a readable NIfTI file \(BadGzipFile\)"):
         load_nifti(path)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "note"),
+    [
+        ("pixdim", [1, -2, 3, 1.5, 1, 1, 1, 1], None),
+        ("sform_code", 9, "sform_code 9 is none of NIfTI's, so that this form was not used"),
+        ("qform_code", -3, "qform_code -3 is none of NIfTI's, so that this form was not used"),
+        ("vox_offset", 356, None),  # which is not divisible by 16
+    ],
+)
+def test_what_nibabel_mends_is_a_note_and_is_not_printed(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog, field: str, value: object, note: str | None
+) -> None:
+    image = nib.Nifti1Image(np.ones((2, 3, 4), np.int16), AFFINE)
+    image.set_qform(AFFINE, 1)
+    image.to_filename(tmp_path / "v.nii")
+    content = (tmp_path / "v.nii").read_bytes()
+    header = nib.Nifti1Header(content[:348])
+    header[field] = value
+    (tmp_path / "v.nii").write_bytes(
+        header.binaryblock + bytes(int(header["vox_offset"]) - 348) + content[352:]
+    )
+    heard: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: heard.append(record.getMessage())  # type: ignore[method-assign]
+    logging.getLogger("nibabel.global").addHandler(handler)
+    try:
+        planes, meta = load_nifti(tmp_path / "v.nii")
+        write_nifti(tmp_path / "mask.nii", planes[0], meta)
+    finally:
+        logging.getLogger("nibabel.global").removeHandler(handler)
+    assert (heard, caplog.records, capfd.readouterr().err) == ([], [], "")
+    assert [one for one in meta["warnings"] if "code" in one] == ([] if note is None else [note])
+    np.testing.assert_allclose(meta["affine"], AFFINE, atol=1e-5)

@@ -1,6 +1,4 @@
-"""The conditional random field is that of the reference (../shared/fixtures), and its lattice a Gaussian kernel."""
-
-from pathlib import Path
+"""The conditional random field is that of the reference (tests/fixtures), and its lattice a Gaussian kernel."""
 
 import numpy as np
 import pytest
@@ -8,16 +6,14 @@ import pytest
 from monai_ext.errors import InputError
 from monai_ext.masks.crf import DenseCRF
 from monai_ext.masks.lattice import Lattice
+from tests.conftest import FIXTURES
 
-FIXTURE = Path(__file__).resolve().parents[3] / "shared" / "fixtures" / "densecrf.npz"
 V1 = {"gaussian_sxy": 3, "bilateral_sxy": 60, "bilateral_srgb": 5}
 
 
 @pytest.fixture(scope="module")
 def reference():
-    if not FIXTURE.is_file():
-        pytest.skip("needs ../shared/fixtures/densecrf.npz beside the repository")
-    with np.load(FIXTURE) as content:
+    with np.load(FIXTURES / "densecrf.npz") as content:
         return {key: content[key] for key in content.files}
 
 

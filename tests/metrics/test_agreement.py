@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from monai_ext.metrics.agreement import mask_agreement
+from tests.conftest import FIXTURES
 
 
 def square(row, column, size=4, shape=(12, 12)):
@@ -79,11 +80,8 @@ def test_shapes_must_agree():
         mask_agreement(square(2, 2), torch.zeros(6, 6))
 
 
-def test_nsd_agrees_with_the_reference_implementation(shared_data):
-    file = shared_data.parent / "fixtures" / "nsd.npz"
-    if not file.is_file():
-        pytest.skip("needs ../shared/fixtures/nsd.npz beside the repository")
-    cases = np.load(file)
+def test_nsd_agrees_with_the_reference_implementation():
+    cases = np.load(FIXTURES / "nsd.npz")
     for number in range(8):
         shape = tuple(int(n) for n in cases[f"{number}|shape"])
         gt, pred = (

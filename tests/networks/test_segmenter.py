@@ -1,12 +1,17 @@
 from __future__ import annotations
 
 import copy
+import json
+import sys
 
 import pytest
 import torch
 import torch.multiprocessing as mp
+from monai.bundle import ckpt_export, onnx_export, trt_export
 
+from monai_ext.errors import InputError, actionable
 from monai_ext.inferers import PromptInferer
+from monai_ext.networks import segmenter
 from monai_ext.networks.segmenter import Segmentation, TextPromptedSegmenter
 from monai_ext.prompts.prompt import Prompt
 from tests.fakes import FAKES, PreferenceTask
@@ -147,3 +152,33 @@ class TestTwoProcesses:
         expected = PromptInferer("lungs; heart", slice_axis=2)(volume(), make(name).eval())
         for rank in ranks:
             assert torch.allclose(rank[name]["found"], expected.as_tensor(), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("convert", "kind"), [(ckpt_export, "TorchScript"), (onnx_export, "ONNX"), (trt_export, "TensorRT")]
+)
+def test_commands_that_convert_networks_are_refused_by_name_and_with_what_is_there_instead(
+    tmp_path, monkeypatch, convert, kind
+):
+    monkeypatch.setattr(sys, "excepthook", sys.__excepthook__)
+    config = tmp_path / "inference.json"
+    config.write_text(json.dumps({"network_def": {"_target_": "tests.fakes.FeedForward"}}))
+    files = {"config_file": config, "meta_file": config, "ckpt_file": config, "filepath": tmp_path / "out"}
+    settings = {"net_id": "network_def", "input_shape": [1, 3, 8, 8], **{k: str(v) for k, v in files.items()}}
+    if kind == "TensorRT":
+        settings["precision"] = "fp32"
+    for command_line in (False, True):
+        monkeypatch.setattr(segmenter, "is_monai_command_line", iter([command_line]).__next__)
+        with pytest.raises(RuntimeError) as caught:
+            convert(**settings)
+        reason = actionable(caught.value)
+        assert isinstance(reason, InputError) and str(reason).startswith(f"{convert.__name__}: a network")
+        assert f"become {kind};" in str(reason) and "monai-ext bundles export" in str(reason)
+        assert (sys.excepthook is not sys.__excepthook__) == command_line
+
+
+def test_a_function_of_the_same_name_elsewhere_builds_networks():
+    def ckpt_export():
+        return make(next(iter(FAKES)))
+
+    assert isinstance(ckpt_export(), TextPromptedSegmenter)

@@ -112,7 +112,9 @@ def canonical(mask: np.ndarray, affine: np.ndarray) -> np.ndarray:
 
 
 def shown(image: MetaTensor) -> MetaTensor:
-    return MetaTensor(image.as_tensor().expand(3, *image.shape[1:]) / 1000, meta=dict(image.meta))
+    # without the plane that DICOM states, by which copies that lie otherwise in their files are cut otherwise
+    meta = {key: value for key, value in image.meta.items() if key != "slice_normal"}
+    return MetaTensor(image.as_tensor().expand(3, *image.shape[1:]) / 1000, meta=meta)
 
 
 @pytest.mark.parametrize("kind", WRITERS)
@@ -221,6 +223,7 @@ def test_the_only_kidney_is_marked_on_the_patients_left(
     count = 0
     for stored, placed in orders(kind, array + 1024, affine):
         image = MedicalLoadImage()(WRITERS[kind](tmp_path / f"{count}", stored, placed)) - 1024
+        image.meta.pop("slice_normal", None)  # all copies are cut alike
         mask = masks(DisplayRange("CT")(image), "left kidney", embedded).numpy()[0]
         marked = np.argwhere(mask) @ image.affine.numpy()[:3, :3].T + image.affine.numpy()[:3, 3]
         assert np.mean(marked[:, 0] < 0) > 0.95, placed  # RAS: the left is below 0

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from monai_ext.errors import InputError
 from monai_ext.transforms.simulated_prompts import BestMasks, ObjectPrompts
 
 
@@ -40,6 +41,11 @@ def test_jitter_depends_on_seed_set_and_case_alone():
 
     assert boxes() == boxes()
     assert len({str(b) for b in (boxes(), boxes(name="2"), boxes(set="t"), boxes(seed=1))}) == 4
+
+
+def test_a_volume_is_refused_by_its_name():
+    with pytest.raises(InputError, match="^s/liver is a volume, .* choose sets of pictures"):
+        ObjectPrompts()(case("liver", label=torch.ones(1, 4, 5, 6)))
 
 
 def test_a_case_without_targets_has_no_prompts():

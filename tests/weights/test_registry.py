@@ -208,6 +208,25 @@ def test_the_model_of_a_bundle_goes_before_the_registry(small, tmp_path):
     assert record["note"] == "the bundle's own, not from the registry"
 
 
+class Parts(nn.Module):
+    def __init__(self, **parts):
+        super().__init__()
+        for name, part in parts.items():
+            setattr(self, name, part)
+
+
+def test_a_network_built_without_a_module_leaves_its_weights_in_the_file(small, tmp_path):
+    whole = Parts(encoder=nn.Linear(2, 1), decoder=nn.Linear(1, 1))
+    save_model(tmp_path, whole.state_dict())
+    without = Parts(encoder=nn.Linear(2, 1), decoder=None)
+    assert load_into(without, {"encoder": "small"}, tmp_path)["source"] == "models/model.pt"
+    assert torch.equal(without.encoder.weight, whole.encoder.weight)
+    with pytest.raises(WeightsError, match=r"2 unknown: decoder\.weight, decoder\.bias"):
+        load_into(Parts(encoder=nn.Linear(2, 1)), {"encoder": "small"}, tmp_path)
+    with pytest.raises(WeightsError, match=r"2 unknown: encoder\.weight, encoder\.bias"):
+        load_into(Parts(decoder=nn.Linear(1, 1), other=None), {"decoder": "small"}, tmp_path)
+
+
 def test_a_bundle_without_a_model_uses_the_registry(small, tmp_path):
     assert load_into(network(), "small", tmp_path)["source"] == "embedded/small.safetensors"
 
