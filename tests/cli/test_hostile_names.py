@@ -7,6 +7,7 @@ import os
 
 import pytest
 
+from monai_ext.prompts.text import escaped
 from tests.bundles.small import picture
 from tests.cli.commands import segment
 from tests.cli.test_hostile import folder
