@@ -253,13 +253,11 @@ class Sentence:
             self._read_place(self._place)
         if self.contradiction:
             return self.text
-        sided = [found for found in self.asked_names if len(self.speech.targets[found.name.structure]) > 1]
         if self._place is not None and not self.place:
-            side = OPPOSITE[self._place.side]
-            asked = f"{side} {sided[0].name.structure}"
+            side, said = OPPOSITE[self._place.side], self.quoted(self._place.start, self._place.stop)
+            asked = f"{side} {self._sided[0].name.structure}"
             self.notes.append(
-                f"'{self.quoted(self._place.start, self._place.stop)}' is a side of the image, which shows the patient's {side} there: "
-                f"'{asked}' was asked for"
+                f"'{said}' is a side of the image, which shows the patient's {side} there: '{asked}' was asked for"
             )
             return asked
         if self.foreign:
@@ -276,10 +274,14 @@ class Sentence:
                 self._changes.setdefault((at, at + 1), word)
         return self._changed_text()
 
+    @property
+    def _sided(self) -> list[Named]:
+        """The names of what is asked for that has sides."""
+        return [found for found in self.asked_names if len(self.speech.targets[found.name.structure]) > 1]
+
     def _read_place(self, place: ImageSide) -> None:
         """Whether a side of the image belongs to a structure that has sides, and agrees with another side named."""
-        sided = [found for found in self.names if len(self.speech.targets[found.name.structure]) > 1]
-        if not sided:
+        if not self._sided:
             self.place = self.quoted(place.start, place.stop)
         elif self.sides - {OPPOSITE[place.side]}:
             self.contradiction = f"{next(iter(self.sides))} … {self.quoted(place.start, place.stop)}"

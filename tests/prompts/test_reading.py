@@ -1,11 +1,15 @@
 """A sentence is read as a whole before a network is asked: what is answered, what is refused, and with which words."""
 
+from random import Random
+
 import pytest
 
 from monai_ext.prompts.lexicon import Lexicon
 from monai_ext.prompts.library import PromptLibrary
 from monai_ext.prompts.prompt import Prompt
 from monai_ext.prompts.reading import Reading, read, read_prompt
+from monai_ext.prompts.separate import separate
+from monai_ext.prompts.vocabulary import vocabulary
 from monai_ext.weights.registry import registered
 from tests.prompts import phrases
 
@@ -229,3 +233,28 @@ class TestPrompt:
     def test_target_and_oracle_stay(self):
         prompt, _ = read_prompt(Prompt(("Leber",), "liver", True), LEXICON)
         assert prompt == Prompt(("liver",), "liver", True)
+
+
+@pytest.mark.parametrize("lexicon", [LEXICON, Lexicon(), Lexicon(["uterus in a pelvic MRI"])])
+def test_no_sequence_of_words_breaks_the_reading(lexicon):
+    speech, random = vocabulary(), Random(0)
+    names = [" ".join(name) for name in speech.names]
+    words = [" ".join(phrase) for phrases in speech.groups.values() for phrase in phrases]
+    others = [
+        "on the left side of the image",
+        "viewer's left",
+        "in a chest X-ray",
+        "dog",
+        ",",
+        "/",
+        "(L)",
+        "no",
+        "l'",
+        "4",
+    ]
+    for _ in range(1000):
+        text = " ".join(
+            random.choice(random.choice([names, words, others])) for _ in range(random.randint(1, 6))
+        )
+        assert isinstance(read(text, lexicon), Reading), text
+        assert separate(text), text
