@@ -23,7 +23,7 @@ from monai_ext.files import check_writable, whole_file
 from monai_ext.handlers.overlays import CaseOverlays
 from monai_ext.handlers.stages import StageRecorder, stage_scores
 from monai_ext.metrics.agreement import mask_agreement, target_mask
-from monai_ext.metrics.summary import summarise
+from monai_ext.metrics.summary import AVERAGED, summarise
 
 
 def score_case(data: Mapping[str, Any], tolerance: float = 2.0, surface: bool = True) -> list[dict[str, Any]]:
@@ -144,7 +144,7 @@ class MeanDice(Metric):
 
     def compute(self) -> float:
         """The mean, NaN where no target is in any image; afterwards `rows` holds the rows of all processes."""
-        self.rows = _gather(self.rows)
+        self.rows = _completed(_gather(self.rows))
         values = [row["dice"] for row in self.rows if row["present"]]
         return sum(values) / len(values) if values else math.nan
 
@@ -157,6 +157,14 @@ def _gather(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         rows = [row for one in gathered for row in one]
     unique = {(row["set"], row["case"], row["target"], row["prompt"]): row for row in rows}
     return [unique[key] for key in sorted(unique)]
+
+
+def _completed(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows that all have the scores of stages: 0 or undefined in cases of which the network was asked nothing."""
+    scores = {name: None for row in rows for name in row if name in AVERAGED}
+    return [
+        {**row, **{s: 0.0 if row["present"] else math.nan for s in scores if s not in row}} for row in rows
+    ]
 
 
 class MetricsWriter:

@@ -4,6 +4,7 @@ import csv
 import json
 import math
 
+import numpy as np
 import pytest
 import torch
 import torch.distributed as dist
@@ -13,6 +14,9 @@ from monai.data import MetaTensor
 
 from monai_ext.errors import InputError
 from monai_ext.handlers.metrics import MeanDice, MetricsWriter, score_case
+from monai_ext.handlers.stages import RecordedCase, RecordedSlice
+from monai_ext.io.slices import SliceView
+from monai_ext.masks import CompressedMasks
 
 
 def scored(case="a", **more):
@@ -182,6 +186,22 @@ def test_figures_and_cases_are_written_at_the_end(tmp_path):
         ("a", "fourth", "", "False"),
         ("a", "pair", "1", "True"),
     ]
+
+
+def test_a_case_of_which_nothing_was_asked_has_empty_stages(tmp_path):
+    view = SliceView(2, 0, 1)
+    coarse = {"coarse": CompressedMasks.of(np.array([[[True, False, False, False]]]))}
+    asked = RecordedCase(view, (True,) * 4, [RecordedSlice(None, dict.fromkeys(range(4), coarse))])
+    unasked = RecordedCase(view, (False,) * 4)
+    pair = [scored("a", recorded=unasked), scored("b", recorded=asked)]
+    _, metric = evaluate(pair, lambda metric: MetricsWriter(metric, tmp_path))
+    by_target = {(row["case"], row["target"]): row["coarse_dice"] for row in metric.rows}
+    assert (by_target["a", "first"], by_target["b", "first"]) == (0, pytest.approx(2 / 3))
+    assert math.isnan(by_target["a", "fourth"]) and math.isnan(by_target["b", "fourth"])
+    figures = json.loads((tmp_path / "metrics.json").read_text())
+    assert figures["targets"]["first"]["coarse_dice"]["mean"] == pytest.approx(1 / 3)
+    header, *lines = (tmp_path / "cases.csv").read_text().splitlines()
+    assert header.endswith("coarse_dice") and len(lines) == 8
 
 
 def test_a_folder_that_cannot_be_written_is_said(tmp_path):
