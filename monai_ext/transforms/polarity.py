@@ -30,7 +30,7 @@ kinds is below -0.49.
 CHEST = 0.7
 """Correlation with the mean chest from which a picture is an upright one, unless it has a dark surround.
 
-Of 440 chest radiographs about 85 % are above it. Of 1 700 other grey pictures only brain slices on black come as far.
+With :data:`SURROUND` it recognises 565 of 625 chest radiographs, and none of 1 917 other grey pictures.
 """
 SURROUND = 0.18
 """Share of dark pixels from which a picture has a dark surround. Brain slices begin at 0.20, chest films end at 0.17."""
