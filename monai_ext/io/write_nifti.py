@@ -10,10 +10,8 @@ import nibabel as nib
 import numpy as np
 
 from monai_ext.files import whole_file
-from monai_ext.logs import suppress_logs
 
 
-@suppress_logs("nibabel")  # the header of the input may be one that it mends, and says so on standard error
 def write_nifti(path: Path, array: np.ndarray, meta: Mapping[str, Any]) -> None:
     """Write (X, Y, Z) uint8 with the geometry header of the input where it had one, else with its affine."""
     array = np.asarray(array, dtype=np.uint8)  # X fastest in memory is quickest, as the file has it

@@ -174,6 +174,10 @@ def _no_single_target(sentence: Sentence, found: list[Known]) -> str:
     if sentence.several:
         names = ", ".join(dict.fromkeys(sentence.several))
         return f"names several structures ({names}); ask for each by itself, separated by ;"
+    speech = sentence.speech
+    finding = speech.single("findings").intersection(sentence.english)  # "spot" is filler, too
+    if sentence.content and not finding and sentence.content <= speech.single("surroundings"):
+        return f"names '{sorted(sentence.content)[0]}', which these weights know as the surroundings of others only"
     if found or not sentence.content:
         return ""
     known = sentence.known_whole()

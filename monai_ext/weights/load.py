@@ -125,7 +125,7 @@ def load_into(
     if model is not None:
         name = " + ".join(weights_names(weights))
         # a variant may build the network without one of its modules
-        absent = [module for module in vars(network) if getattr(network, module) is None]
+        absent = [name for name, part in vars(network).items() if part is None]
         state = {k: v for k, v in read_state_dict(model).items() if k.split(".")[0] not in absent}
         record = _describe_model(model, name)
         copy_into(network, state, f"weights {name!r} ({record['source']})")

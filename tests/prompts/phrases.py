@@ -39,6 +39,8 @@ FINDINGS = (
     "air in the lungs", "liver vessels", "abnormal lung",
 )  # fmt: skip
 
+SURROUNDINGS = ("spine", "the skin", "breast", "skull on MRI", "outline the ribs")
+
 NO_SINGLE_TARGET = ("renal tumour", "skin tumour", "gastric cancer", "liver in spleen")
 
 PLACES = (
@@ -81,6 +83,7 @@ INSTEAD = {
     "polype du côlon": "polyp", "el hígado": "liver", "pulmón izquierdo": "left lung", "riñón derecho": "right kidney",
     "corazón": "heart", "polmone sinistro": "left lung", "rene destro": "right kidney", "il fegato": "liver",
     "cuore": "heart", "fígado": "liver", "pulmão direito": "right lung", "rim esquerdo": "left kidney",
-    "os pulmões": "lungs", "pólipo": "polyp", "pulmo sinister": "left lung", "ren dexter": "right kidney",
+    "os pulmões": "lungs", "pólipo": "polyp", "gliomas": "glioma", "breast masses": "breast mass", "linker Lungenflügel": "left lung",
+    "pulmo sinister": "left lung", "ren dexter": "right kidney",
     "li\u200bver": "liver", "lìver": "liver", "l\u0301iver": "liver", "liver\u2060": "liver",
 }  # fmt: skip

@@ -55,6 +55,11 @@ def test_words_of_different_targets_name_none(text):
     assert read(text, LEXICON).refusal.startswith("names no single structure")
 
 
+@pytest.mark.parametrize("text", phrases.SURROUNDINGS)
+def test_what_only_surrounds_targets_is_none(text):
+    assert read(text, LEXICON).refusal.endswith("which these weights know as the surroundings of others only")
+
+
 @pytest.mark.parametrize("text", phrases.PLACES)
 def test_a_place_in_the_image_is_refused(text):
     assert read(text, LEXICON).refusal.startswith("names a place in the image ('")

@@ -221,8 +221,9 @@ def test_a_network_built_without_a_module_leaves_its_weights_in_the_file(small, 
     without = Parts(encoder=nn.Linear(2, 1), decoder=None)
     assert load_into(without, {"encoder": "small"}, tmp_path)["source"] == "models/model.pt"
     assert torch.equal(without.encoder.weight, whole.encoder.weight)
-    with pytest.raises(WeightsError, match=r"2 unknown: decoder\.weight, decoder\.bias"):
-        load_into(Parts(encoder=nn.Linear(2, 1)), {"encoder": "small"}, tmp_path)
+    for other in ({}, {"decoder": "a word"}):
+        with pytest.raises(WeightsError, match=r"2 unknown: decoder\.weight, decoder\.bias"):
+            load_into(Parts(encoder=nn.Linear(2, 1), **other), {"encoder": "small"}, tmp_path)
     with pytest.raises(WeightsError, match=r"2 unknown: encoder\.weight, encoder\.bias"):
         load_into(Parts(decoder=nn.Linear(1, 1), other=None), {"decoder": "small"}, tmp_path)
 
