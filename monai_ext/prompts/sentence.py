@@ -172,7 +172,10 @@ class Sentence:
         empty = self.speech.filler | (single("generic") - single("findings")) | single("imaging")
         empty |= single("parts") | single("positions") | single("selectors") | set(self.speech.sides)
         if self.foreign:
-            return {word for word in self.english if len(word) > 2} - empty
+            findings = {word for at, word in enumerate(self.words) if at not in self.named} & single(
+                "findings"
+            )
+            return {word for word in self.english if len(word) > 2} - empty | findings
         said = self._said(self.marked("contents") | self._placed) - empty
         findings = said & single("findings")
         # "tumour behind the liver" must not become any tumour, but "gland above the kidney" is no kidney

@@ -36,7 +36,7 @@ PARTS = (
 FINDINGS = (
     "lung cancer", "lung tumour", "nodule in the lung", "mass in the lung", "metastasis in the lung", "lung opacity",
     "lesion in the spleen", "tumour in the kidney", "tumour of the heart", "colon cancer", "fluid in the lungs",
-    "air in the lungs", "liver vessels", "abnormal lung",
+    "air in the lungs", "liver vessels", "abnormal lung", "cancer du poumon",
 )  # fmt: skip
 
 SURROUNDINGS = ("spine", "the skin", "breast", "skull on MRI", "outline the ribs")
