@@ -181,7 +181,7 @@ def _no_single_target(sentence: Sentence, found: list[Known]) -> str:
     if found or not sentence.content:
         return ""
     known = sentence.known_whole()
-    findings = [word for word in sentence.english if word in sentence.speech.single("findings")]
+    findings = sorted(sentence.content & speech.single("findings"))
     if findings and known:
         return f"names a finding ('{findings[0]}') in what these weights know as a whole only: '{known}'"
     if known and known not in sentence.named_as:
