@@ -1,6 +1,7 @@
 """A training on several processes: each draws its own items, one writes, all end with the same weights."""
 
 import csv
+import json
 import os
 import subprocess
 import sys
@@ -98,6 +99,14 @@ def run(tmp_path_factory):
     done = train(folder, "train.json", "multi_gpu_train.json")
     assert done.returncode == 0, done.stderr[-3000:]
     return folder / "run"
+
+
+@pytest.mark.parametrize(
+    "name", ["vlsm/configs/train", "clip_sam/configs/train_encoder", "clip_sam/configs/train_decoder"]
+)
+def test_processes_are_checked_before_any_data_are_read(name):
+    first, second, *_ = json.loads(resource_path(f"{name}.json", "bundles").read_text())["initialize"]
+    assert (first, second["_target_"]) == ("@checked", "monai_ext.engines.distributed.check_processes")
 
 
 def test_without_the_configuration_of_several_processes_nothing_is_trained(tmp_path):
