@@ -129,6 +129,11 @@ class Sentence:
         return {self.speech.sides[self.words[at]] for at in self.side_words if at not in self.context}
 
     @property
+    def side(self) -> str:
+        """The one side that the text names of what it asks for, "" if it names none or both."""
+        return next(iter(self.sides)) if len(self.sides) == 1 else ""
+
+    @property
     def both_sides(self) -> bool:
         return len(self.sides) == 2
 
@@ -192,12 +197,11 @@ class Sentence:
     @cached_property
     def named_targets(self) -> list[set[str]]:
         """For each name of what is asked for, the targets of the prompt library that it means with its side."""
-        side = next(iter(self.sides)) if len(self.sides) == 1 else ""
         found = []
         for named in self.asked_names:
             by_side = self.speech.targets[named.name.structure]
             sided = len(by_side) > 1
-            found.append({by_side.get(side, "")} if sided else {by_side[""]})
+            found.append({by_side.get(self.side, "")} if sided else {by_side[""]})
         return found
 
     @cached_property
@@ -208,8 +212,7 @@ class Sentence:
     @cached_property
     def named_as(self) -> list[str]:
         """The names of what is asked for, in English with the side."""
-        side = next(iter(self.sides)) + " " if len(self.sides) == 1 else ""
-        return [self._spoken(found, side) for found in self.asked_names]
+        return [self._spoken(found) for found in self.asked_names]
 
     @cached_property
     def several(self) -> list[str]:
@@ -264,10 +267,8 @@ class Sentence:
             )
             return asked
         if self.foreign:
-            side = next(iter(self.sides)) + " " if len(self.sides) == 1 else ""
-            asked = self._spoken(
-                next(found for found in (*self.asked_names, *self.names) if found.name.foreign), side
-            )
+            named = next(found for found in (*self.asked_names, *self.names) if found.name.foreign)
+            asked = self._spoken(named)
             self.notes.append(f"'{asked}' was asked for")
             return asked
         self._spell_sides()
@@ -318,12 +319,11 @@ class Sentence:
     def _placed(self) -> set[int]:
         return set() if self._place is None else set(range(self._place.start, self._place.stop))
 
-    def _spoken(self, found: Named, side: str = "") -> str:
+    def _spoken(self, found: Named) -> str:
+        """A name in English, with the side of the text where the structure has it."""
         structure = found.name.structure
-        by_side = self.speech.targets[structure]
-        if side.strip() in by_side and side:
-            return f"{side}{structure}"
-        return self.speech.spoken[structure]
+        sided = self.side and self.side in self.speech.targets[structure]
+        return f"{self.side} {structure}" if sided else self.speech.spoken[structure]
 
     def joined(self, start: int, stop: int) -> bool:
         """Whether two names are joined by "and" and its like, and not by "in" or "of"."""
