@@ -18,7 +18,7 @@ import monai_ext
 PACKAGE = Path(monai_ext.__file__).parent
 ROOT = PACKAGE.name
 FLOORS = (
-    ("errors", "files", "logs", "resources"),
+    ("callers", "errors", "files", "logs", "resources"),
     ("io", "prompts", "synthesis", "metrics", "masks"),  # masks: tensor operations, which data makes use of
     ("data",),
     ("transforms", "visualize"),

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import inspect
 import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from monai_ext import __version__
+from monai_ext.callers import caller
 
 NO_RESULT_DEPENDS_ON = (
     *("_meta_", "settings", "displayable_configs"),  # recorded in words
@@ -52,24 +52,14 @@ def configuration_hash() -> str:
     Raises:
         ValueError: when it is not called by MONAI's ConfigParser.
     """
-    content = {
-        key: value for key, value in _calling_parser().get("").items() if key not in NO_RESULT_DEPENDS_ON
-    }
-    text = json.dumps(_plain(content), sort_keys=True, default=lambda value: type(value).__qualname__)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _calling_parser() -> Any:
-    """The ConfigParser that calls a target: MONAI hands over resolved arguments, but never the configuration itself."""
     from monai.bundle import ConfigParser
 
-    frame = inspect.currentframe()
-    while frame is not None:
-        caller = frame.f_locals.get("self")
-        if isinstance(caller, ConfigParser):
-            return caller
-        frame = frame.f_back
-    raise ValueError("configuration_hash is a target of configurations, and called by none.")
+    parser = caller(ConfigParser)
+    if parser is None:
+        raise ValueError("configuration_hash is a target of configurations, and called by none.")
+    content = {key: value for key, value in parser.get("").items() if key not in NO_RESULT_DEPENDS_ON}
+    text = json.dumps(_plain(content), sort_keys=True, default=lambda value: type(value).__qualname__)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _plain(value: Any) -> Any:

@@ -5,7 +5,6 @@ MONAI's command line takes what it does not know for text (``--amp false``), and
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -16,6 +15,7 @@ from monai.bundle import ConfigParser, ConfigWorkflow
 from monai.bundle.utils import DEFAULT_MLFLOW_SETTINGS
 from yaml import YAMLError
 
+from monai_ext.callers import caller
 from monai_ext.engines.devices import checked_device
 from monai_ext.engines.distributed import default_device
 from monai_ext.engines.parameters import fits, parameters, wanted
@@ -45,7 +45,7 @@ def check_overrides(
         InputError: with every id that no configuration of the folder knows, and every value of another type or out of
             its bounds. Where MONAI's command line runs, this error and later ones are one line and exit code 2 or 3.
     """
-    workflow = _running()
+    workflow = caller(ConfigWorkflow)
     if workflow is None:
         return
     if is_monai_command_line():
@@ -66,16 +66,6 @@ def check_overrides(
     parser.parse(reset=True)  # what follows this in `initialize` has not been resolved yet
     if output_dir is not None:
         check_writable(Path(str(output_dir)) / "model.pt")
-
-
-def _running() -> ConfigWorkflow | None:
-    """The workflow that resolves this: MONAI hands it to none of its components, so it is looked for among callers."""
-    frame = sys._getframe()
-    while frame.f_back is not None:
-        frame = frame.f_back
-        if isinstance(caller := frame.f_locals.get("self"), ConfigWorkflow):
-            return caller
-    return None
 
 
 def _written(workflow: ConfigWorkflow) -> list[ConfigParser]:

@@ -90,14 +90,12 @@ def vocabulary() -> Vocabulary:
     """The vocabulary that comes with the package."""
     listed, reading, carriers = (_read(f"{name}.json") for name in ("names", "reading", "carriers"))
     names: dict[Phrase, Name] = {}
-    for structure, entry in listed.items():
-        for language, spelt in entry.items():
-            if language != "targets":
-                for text in spelt:
-                    names.setdefault(phrase(text), Name(structure, language != ENGLISH))
-    # English names win over those of other languages that are spelt alike
-    for structure, entry in listed.items():
-        names.update({phrase(text): Name(structure, False) for text in entry[ENGLISH]})
+    for foreign in (False, True):  # an English name wins over one of another language that is spelt alike
+        for structure, entry in listed.items():
+            for language in entry.keys() - {"targets"}:
+                if (language != ENGLISH) == foreign:
+                    for text in entry[language]:
+                        names.setdefault(phrase(text), Name(structure, foreign))
     around = [text for kind in ("before", "determiners", "after") for text in carriers[kind]]
     filler = {word for text in [*around, *reading["clinical"]] for word in phrase(text)}
     return Vocabulary(
