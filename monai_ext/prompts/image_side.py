@@ -7,50 +7,6 @@ from typing import NamedTuple
 
 from monai_ext.prompts.vocabulary import vocabulary
 
-_PIECES = frozenset(
-    [
-        "side",
-        "hand",
-        "half",
-        "part",
-        "edge",
-        "third",
-        "border",
-        "seite",
-        "cote",
-        "lado",
-        "lato",
-        "parte",
-        "haelfte",
-    ]
-)
-_OF = frozenset(["of"])
-_OF_LANGUAGES = frozenset(["de", "del", "della", "dell", "da", "do", "des", "der", "vom", "im"])
-_LEADING = frozenset(
-    [
-        "on",
-        "at",
-        "in",
-        "to",
-        "the",
-        "toward",
-        "towards",
-        "near",
-        "auf",
-        "der",
-        "a",
-        "la",
-        "le",
-        "sur",
-        "sul",
-        "en",
-        "no",
-        "na",
-    ]
-)
-_LOOKING = frozenset(["viewer", "observer", "reader", "screen"])
-_PLACES = frozenset(["top", "bottom", "upper", "lower", "corner", "quadrant", "half"])
-
 
 class ImageSide(NamedTuple):
     """A side of the image in a text: "left" or "right", and the positions of its words."""
@@ -63,14 +19,14 @@ class ImageSide(NamedTuple):
 def image_side(words: Sequence[str], foreign: bool = False) -> ImageSide | None:
     """The side of the image that folded words name, as "the left side of the image" or "viewer's left" do."""
     speech = vocabulary()
-    images = speech.single("image")
-    prepositions = _OF | _OF_LANGUAGES if foreign else _OF
+    images, pieces = speech.single("image"), speech.single("image pieces")
+    prepositions = {"of"} | (speech.single("foreign of") if foreign else set())
     for at, word in enumerate(words):
         side = speech.sides.get(word, "") if foreign or word in ("left", "right") else ""
         if not side:
             continue
         stop = at + 1
-        while stop < len(words) and words[stop] in _PIECES:
+        while stop < len(words) and words[stop] in pieces:
             stop += 1
         if stop < len(words) and words[stop] in prepositions:
             stop += 1
@@ -79,10 +35,10 @@ def image_side(words: Sequence[str], foreign: bool = False) -> ImageSide | None:
             if stop < len(words) and words[stop] in images:
                 return ImageSide(side, _first(words, at), stop + 1)
         before = at - 2 if at > 1 and words[at - 1] == "s" else at - 1
-        looked_at = images if before == at - 2 else _LOOKING
+        looked_at = images if before == at - 2 else speech.single("image viewers")
         if before >= 0 and words[before] in looked_at:
             stop = at + 1
-            while stop < len(words) and words[stop] in _PIECES:
+            while stop < len(words) and words[stop] in pieces:
                 stop += 1
             return ImageSide(side, _first(words, before), stop)
     return None
@@ -90,9 +46,9 @@ def image_side(words: Sequence[str], foreign: bool = False) -> ImageSide | None:
 
 def place_in_image(words: Sequence[str]) -> list[str]:
     """The words that name a place in the image other than a side: "upper half of the image"; [] if none do."""
-    images = vocabulary().single("image")
+    images, places = vocabulary().single("image"), vocabulary().single("image places")
     for at, word in enumerate(words):
-        if word in _PLACES:
+        if word in places:
             following = list(words[at + 1 : at + 6])
             if "of" in following and any(one in images for one in following[following.index("of") + 1 :][:2]):
                 return list(words[at : at + 2 + following.index("of") + 2])
@@ -101,6 +57,6 @@ def place_in_image(words: Sequence[str]) -> list[str]:
 
 def _first(words: Sequence[str], at: int) -> int:
     """The position of the first of the small words before a place."""
-    while at > 0 and words[at - 1] in _LEADING:
+    while at > 0 and words[at - 1] in vocabulary().single("before image sides"):
         at -= 1
     return at

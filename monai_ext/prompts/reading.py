@@ -15,6 +15,7 @@ from functools import lru_cache
 from monai_ext.prompts.lexicon import Known, Lexicon
 from monai_ext.prompts.library import names_modality
 from monai_ext.prompts.prompt import Prompt
+from monai_ext.prompts.question import Question
 from monai_ext.prompts.sentence import Sentence
 from monai_ext.prompts.suggest import suggestion
 
@@ -56,26 +57,27 @@ def read(text: str, lexicon: Lexicon, modality: str | None = None) -> Reading:
         modality: of the image, one of :data:`monai_ext.prompts.library.MODALITIES`, where it is known.
     """
     sentence = Sentence(text, lexicon)
-    notes = tuple(sentence.notes)
+    question = Question(sentence)
+    notes = tuple(question.notes)
     taught = tuple(sentence.words) in lexicon.sentences
-    refusal = "" if taught else _negation(sentence) or _place(sentence)
+    refusal = "" if taught else _negation(sentence) or _place(question)
     if refusal or lexicon.open:
-        return Reading(sentence.asked, refusal, notes)
-    found = _targets(sentence)
+        return Reading(question.text, refusal, notes)
+    found = _targets(question)
     stated = modality or names_modality(re.sub(r"\bus\b", " ", sentence.text, flags=re.IGNORECASE))
     refusal = (
         _elsewhere(found, stated, lexicon)
         if taught
         else (
-            _nothing(sentence)
-            or _part(sentence, found)
-            or _unknown_word(sentence)
-            or _no_single_target(sentence, found)
+            _nothing(question)
+            or _part(question, found)
+            or _unknown_word(question)
+            or _no_single_target(question, found)
             or _elsewhere(found, stated, lexicon)
         )
     )
     modalities = tuple(dict.fromkeys(known.modality for known in found if known.modality))
-    return Reading(sentence.asked, refusal, notes, modalities)
+    return Reading(question.text, refusal, notes, modalities)
 
 
 def read_prompt(prompt: Prompt, lexicon: Lexicon, modality: str | None = None) -> tuple[Prompt, Reading]:
@@ -102,40 +104,40 @@ def _negation(sentence: Sentence) -> str:
     return ""
 
 
-def _place(sentence: Sentence) -> str:
+def _place(question: Question) -> str:
     """The refusal of a place in the image, which no network of few words was taught."""
-    if sentence.contradiction:
-        return f"names two sides that contradict each other ('{sentence.contradiction}')"
-    if sentence.place and not sentence.lexicon.open:
+    if question.contradiction:
+        return f"names two sides that contradict each other ('{question.contradiction}')"
+    if question.place and not question.sentence.lexicon.open:
         return (
-            f"names a place in the image ('{sentence.place}'); these weights find a structure wherever it is"
+            f"names a place in the image ('{question.place}'); these weights find a structure wherever it is"
         )
     return ""
 
 
-def _nothing(sentence: Sentence) -> str:
+def _nothing(question: Question) -> str:
     """The refusal of a text without any word that was taught to stand for something."""
-    given = [word for word in sentence.english if len(word) > 2]
-    lexicon = sentence.lexicon
+    given = [word for word in question.english if len(word) > 2]
+    sentence, lexicon = question.sentence, question.sentence.lexicon
     if any(word in lexicon.naming for word in given) or sentence.parts or sentence.names:
         return ""
     little = sentence.speech.filler | sentence.speech.single("generic")
-    if not sentence.unknown and any(word in lexicon.taught - little for word in given):
+    if not question.unknown and any(word in lexicon.taught - little for word in given):
         return ""
     return NOTHING + suggestion(given, lexicon)
 
 
-def _unknown_word(sentence: Sentence) -> str:
-    if not sentence.unknown:
+def _unknown_word(question: Question) -> str:
+    if not question.unknown:
         return ""
-    start = sentence.unknown[0]
+    sentence, start = question.sentence, question.unknown[0]
     near = suggestion([sentence.words[start]], sentence.lexicon)
     return f"names '{sentence.quoted(start, start + 1)}', which these weights do not know{near}"
 
 
-def _targets(sentence: Sentence) -> list[Known]:
+def _targets(question: Question) -> list[Known]:
     """The known targets that a text may stand for: those whose sentences hold all that it says."""
-    content = sentence.content
+    sentence, content = question.sentence, question.content
     holding = [known for known in sentence.lexicon.known if content <= known.words]
     findings = sentence.speech.single("findings")
     if content & findings:
@@ -153,8 +155,9 @@ def _words(target: str) -> set[str]:
     return set(target.split())
 
 
-def _part(sentence: Sentence, found: list[Known]) -> str:
+def _part(question: Question, found: list[Known]) -> str:
     """The refusal of a part of a structure, or of one among several."""
+    sentence = question.sentence
     known = sentence.known_whole()
     instead = (
         f"; these weights know '{known}' as a whole"
@@ -165,23 +168,24 @@ def _part(sentence: Sentence, found: list[Known]) -> str:
         return f"names a part or one of several ('{sentence.quoted(start, start + 1)}'){instead}"
     sides = [start for start in sentence.side_words if start not in sentence.context]
     sided = any(_words(one.target) & {"left", "right"} for one in found)
-    if sides and found and not sided and not sentence.both_sides and "breast" not in sentence.english:
+    if sides and found and not sided and not sentence.both_sides and "breast" not in question.english:
         return f"names a side ('{sentence.quoted(sides[0], sides[0] + 1)}') that these weights do not tell apart{instead}"
     return ""
 
 
-def _no_single_target(sentence: Sentence, found: list[Known]) -> str:
+def _no_single_target(question: Question, found: list[Known]) -> str:
+    sentence, content = question.sentence, question.content
     if sentence.several:
         names = ", ".join(dict.fromkeys(sentence.several))
         return f"names several structures ({names}); ask for each by itself, separated by ;"
     speech = sentence.speech
-    finding = speech.single("findings").intersection(sentence.english)  # "spot" is filler, too
-    if sentence.content and not finding and sentence.content <= speech.single("surroundings"):
-        return f"names '{sorted(sentence.content)[0]}', which these weights know as the surroundings of others only"
-    if found or not sentence.content:
+    finding = speech.single("findings").intersection(question.english)  # "spot" is filler, too
+    if content and not finding and content <= speech.single("surroundings"):
+        return f"names '{sorted(content)[0]}', which these weights know as the surroundings of others only"
+    if found or not content:
         return ""
     known = sentence.known_whole()
-    findings = sorted(sentence.content & speech.single("findings"))
+    findings = sorted(content & speech.single("findings"))
     if findings and known:
         return f"names a finding ('{findings[0]}') in what these weights know as a whole only: '{known}'"
     if known and known not in sentence.named_as:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import cached_property
 from typing import NamedTuple
 
-from monai_ext.prompts.image_side import ImageSide, image_side, place_in_image
+from monai_ext.prompts.image_side import ImageSide, image_side
 from monai_ext.prompts.lexicon import Lexicon
 from monai_ext.prompts.text import clean, words
 from monai_ext.prompts.vocabulary import Name, Vocabulary, vocabulary
-
-OPPOSITE = {"left": "right", "right": "left"}
 
 
 class Named(NamedTuple):
@@ -30,10 +29,6 @@ class Sentence:
         words: folded, in their order; all positions are indices of this list.
         names: of structures, in any language.
         foreign: whether one of them is in another language than English.
-        asked: the text for the network.
-        notes: what was changed in it, as sentences.
-        place: the words that name a place in the image, "" if none do.
-        contradiction: the words that name a side twice and differently, "" if none do.
     """
 
     def __init__(self, text: str, lexicon: Lexicon) -> None:
@@ -44,10 +39,6 @@ class Sentence:
         self.words = [token.text for token in self._tokens]
         self.names = self._find_names()
         self.foreign = any(found.name.foreign for found in self.names)
-        self.notes: list[str] = []
-        self.place = self.contradiction = ""
-        self._changes: dict[tuple[int, int], str] = {}
-        self.asked = self._ask()
 
     def spans(self, group: str) -> list[tuple[int, int]]:
         """Where phrases of a group of the vocabulary stand, as (start, stop)."""
@@ -64,6 +55,23 @@ class Sentence:
     def position(self, at: int) -> tuple[int, int]:
         """Where a word stands in the text, stop exclusive."""
         return self._tokens[at].start, self._tokens[at].stop
+
+    def replaced(self, changes: Mapping[int, str]) -> str:
+        """The text with other words at some positions."""
+        text = self.text
+        for at in sorted(changes, reverse=True):
+            text = text[: self._tokens[at].start] + changes[at] + text[self._tokens[at].stop :]
+        return text
+
+    @cached_property
+    def image_side(self) -> ImageSide | None:
+        """The side of the image that the text names."""
+        return image_side(self.words, self.foreign)
+
+    @property
+    def placed(self) -> set[int]:
+        """Positions of the words that name a side of the image."""
+        return set() if self.image_side is None else set(range(*self.image_side[1:]))
 
     @cached_property
     def named(self) -> set[int]:
@@ -99,7 +107,7 @@ class Sentence:
         language = (
             self.speech.sides if self.foreign else dict.fromkeys(("left", "right", "lt", "rt", "l", "r"))
         )
-        passed = self.named | self._sides_of_wholes | self._placed
+        passed = self.named | self._sides_of_wholes | self.placed
         beside = {
             at + step for found in self.names for at in (found.start, found.stop - 1) for step in (-1, 1)
         }
@@ -138,61 +146,13 @@ class Sentence:
         return len(self.sides) == 2
 
     @cached_property
-    def english(self) -> list[str]:
-        """The words as the network is asked."""
-        return [token.text for token in words(self.asked)]
-
-    @cached_property
     def parts(self) -> list[int]:
         """Positions of words that name a part of something, or one of several things."""
         single = self.speech.single
         words_of_parts = single("parts") | single("positions") | single("selectors")
-        passed = self.wholes | self.named | self._placed | self.context
+        passed = self.wholes | self.named | self.placed | self.context
         found = [at for at, word in enumerate(self.words) if word in words_of_parts and at not in passed]
         return sorted({*(at for at in found if not self._region(at)), *self._segments()})
-
-    @cached_property
-    def unknown(self) -> list[int]:
-        """Positions of words that neither the network nor this package knows."""
-        single = self.speech.single
-        known = self.lexicon.taught | self.speech.filler | single("generic") | single("imaging")
-        known |= single("landmarks") | single("parts") | single("positions") | single("selectors")
-        known |= {word for phrase in self.speech.groups["wholes"] for word in phrase}
-        passed = self.named | set(self.side_words) | self._placed
-        passed |= self.filler_of_language if self.foreign else set()
-        return [
-            at
-            for at, word in enumerate(self.words)
-            if len(word) > 2
-            and not word.isdigit()
-            and at not in passed
-            and not self._changed(at)
-            and word not in known
-        ]
-
-    @cached_property
-    def content(self) -> set[str]:
-        """The words that say what is asked for, as the network is asked."""
-        single = self.speech.single
-        empty = self.speech.filler | (single("generic") - single("findings")) | single("imaging")
-        empty |= single("parts") | single("positions") | single("selectors") | set(self.speech.sides)
-        if self.foreign:
-            findings = {word for at, word in enumerate(self.words) if at not in self.named} & single(
-                "findings"
-            )
-            return {word for word in self.english if len(word) > 2} - empty | findings
-        said = self._said(self.marked("contents") | self._placed) - empty
-        findings = said & single("findings")
-        # "tumour behind the liver" must not become any tumour, but "gland above the kidney" is no kidney
-        said = said if findings else self._said(self.marked("contents") | self._placed | self.context) - empty
-        special = findings - single("general findings")
-        return said - single("general findings") if special else said
-
-    def _said(self, passed: set[int]) -> set[str]:
-        said = {
-            self._changes.get((at, at + 1), word) for at, word in enumerate(self.words) if at not in passed
-        }
-        return {word for word in said if len(word) > 2 and not word.isdigit()}
 
     @cached_property
     def named_targets(self) -> list[set[str]]:
@@ -212,7 +172,7 @@ class Sentence:
     @cached_property
     def named_as(self) -> list[str]:
         """The names of what is asked for, in English with the side."""
-        return [self._spoken(found) for found in self.asked_names]
+        return [self.spoken(found) for found in self.asked_names]
 
     @cached_property
     def several(self) -> list[str]:
@@ -250,76 +210,7 @@ class Sentence:
                 found.append(Named(start, stop, name))
         return found
 
-    def _ask(self) -> str:
-        """The text for the network; notes what was changed."""
-        self._place = image_side(self.words, self.foreign)
-        if self._place is None:
-            self.place = " ".join(place_in_image(self.words))
-        else:
-            self._read_place(self._place)
-        if self.contradiction:
-            return self.text
-        if self._place is not None and not self.place:
-            side, said = OPPOSITE[self._place.side], self.quoted(self._place.start, self._place.stop)
-            asked = f"{side} {self._sided[0].name.structure}"
-            self.notes.append(
-                f"'{said}' is a side of the image, which shows the patient's {side} there: '{asked}' was asked for"
-            )
-            return asked
-        if self.foreign:
-            named = next(found for found in (*self.asked_names, *self.names) if found.name.foreign)
-            asked = self._spoken(named)
-            self.notes.append(f"'{asked}' was asked for")
-            return asked
-        self._spell_sides()
-        self._spell_numbers()
-        for at, (word, token) in enumerate(zip(self.words, self._tokens)):
-            if word != self.text[token.start : token.stop].casefold():  # an accent on an English word
-                self._changes.setdefault((at, at + 1), word)
-        return self._changed_text()
-
-    @property
-    def _sided(self) -> list[Named]:
-        """The names of what is asked for that has sides."""
-        return [found for found in self.asked_names if len(self.speech.targets[found.name.structure]) > 1]
-
-    def _read_place(self, place: ImageSide) -> None:
-        """Whether a side of the image belongs to a structure that has sides, and agrees with another side named."""
-        if not self._sided:
-            self.place = self.quoted(place.start, place.stop)
-        elif self.sides - {OPPOSITE[place.side]}:
-            self.contradiction = f"{next(iter(self.sides))} … {self.quoted(place.start, place.stop)}"
-
-    def _spell_sides(self) -> None:
-        for at in self.side_words:
-            side = self.speech.sides[self.words[at]]
-            if self.words[at] != side:
-                self._changes[at, at + 1] = side
-                self.notes.append(f"'{self.quoted(at, at + 1)}' was read as the patient's {side}")
-
-    def _spell_numbers(self) -> None:
-        """Singular or plural of English words of which the network was taught the other."""
-        known = self.lexicon.taught | self.speech.filler | self.speech.single("generic")
-        for at, word in enumerate(self.words):
-            if len(word) > 3 and word not in known and not self.lexicon.open:
-                taught = [one for one in _other_number(word) if one in self.lexicon.taught]
-                if taught:
-                    self._changes[at, at + 1] = taught[0]
-
-    def _changed_text(self) -> str:
-        text = self.text
-        for (start, stop), words_instead in sorted(self._changes.items(), reverse=True):
-            text = text[: self._tokens[start].start] + words_instead + text[self._tokens[stop - 1].stop :]
-        return text
-
-    def _changed(self, at: int) -> bool:
-        return (at, at + 1) in self._changes
-
-    @property
-    def _placed(self) -> set[int]:
-        return set() if self._place is None else set(range(self._place.start, self._place.stop))
-
-    def _spoken(self, found: Named) -> str:
+    def spoken(self, found: Named) -> str:
         """A name in English, with the side of the text where the structure has it."""
         structure = found.name.structure
         sided = self.side and self.side in self.speech.targets[structure]
@@ -350,15 +241,3 @@ class Sentence:
             if word in ("segment", "segments") and (numbered or at in stops or word == "segments"):
                 found.append(at)
         return found
-
-
-def _other_number(word: str) -> list[str]:
-    """Singular and plural forms of an English word."""
-    forms = [word + "s", word + "es"]
-    if word.endswith("s"):
-        forms = [word[:-1], *([word[:-2]] if word.endswith("es") else [])]
-    if word.endswith("ies"):
-        forms.append(word[:-3] + "y")
-    if word.endswith("y"):
-        forms.append(word[:-1] + "ies")
-    return forms
