@@ -1,0 +1,155 @@
+"""Every word of a sentence is told apart: names, sides, parts, and what only says where something is."""
+
+import pytest
+
+from monai_ext.prompts.sentence import Sentence
+from tests.prompts.taught import LEXICON
+
+
+def sentence(text) -> Sentence:
+    return Sentence(text, LEXICON)
+
+
+def words(text, positions):
+    return " ".join(sentence(text).words[at] for at in sorted(positions))
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("the left kidney and the spleen", {"kidney": False, "spleen": False}),
+        ("linke Niere", {"kidney": True}),
+        ("rim esquerdo", {"kidney": True}),
+        ("rim", {"kidney": True}),
+        ("rim of the liver", {"liver": False}),
+        ("kidney rim", {"kidney": False}),
+        ("portal and splenic vein", {"portal and splenic vein": False}),
+        ("teapot", {}),
+    ],
+)
+def test_names_are_found_in_all_languages_unless_they_are_english_words(text, names):
+    found = sentence(text)
+    assert {one.name.structure: one.name.foreign for one in found.names} == names
+    assert found.foreign == any(names.values())
+
+
+@pytest.mark.parametrize(
+    ("text", "behind"),
+    [
+        ("gland above the left kidney, liver", "above the left kidney"),
+        ("spleen; gland above the kidney", "above the kidney"),
+        ("gland near kidney. liver above spleen", "near kidney above spleen"),
+        ("liver and spleen", ""),
+        ("lung fields above", ""),
+    ],
+)
+def test_words_behind_a_landmark_only_say_where_up_to_the_next_comma(text, behind):
+    assert words(text, sentence(text).context) == behind
+
+
+@pytest.mark.parametrize(
+    ("text", "sides"),
+    [
+        ("left lung", "left"),
+        ("R kidney", "r"),
+        ("kidney l", "l"),
+        ("R 4 kidney", ""),
+        ("lt lung", "lt"),
+        ("linke Niere", "linke"),
+        ("linke lung", ""),
+        ("left and right lung", ""),
+        ("left upper abdomen, liver", ""),
+        ("left lung on the right of the image", "left"),
+    ],
+)
+def test_sides_of_the_patient_are_told_from_those_of_wholes_regions_and_images(text, sides):
+    assert words(text, sentence(text).side_words) == sides
+
+
+@pytest.mark.parametrize(
+    ("text", "side", "both"),
+    [
+        ("left lung", "left", False),
+        ("rt kidney", "right", False),
+        ("right lung or left kidney", "", True),
+        ("gland above the left kidney", "", False),
+        ("lungs", "", False),
+    ],
+)
+def test_one_side_is_asked_for_or_both_or_none(text, side, both):
+    assert (sentence(text).side, sentence(text).both_sides) == (side, both)
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("left upper lobe", "upper lobe"),
+        ("leftmost lung", "leftmost"),
+        ("upper abdomen, liver", ""),
+        ("inferior vena cava", ""),
+        ("both lobes of the liver", ""),
+        ("gland above the upper kidney", ""),
+        ("segment 4 of the liver", "segment"),
+        ("segment IVa", "segment"),
+        ("segment of the liver", "segment"),
+        ("liver segments", "segments"),
+        ("liver segment", "segment"),
+        ("segment the liver", ""),
+    ],
+)
+def test_words_of_parts_are_found_unless_they_belong_to_a_whole(text, parts):
+    assert words(text, sentence(text).parts) == parts
+
+
+@pytest.mark.parametrize(
+    ("text", "targets", "spoken"),
+    [
+        ("left kidney", [{"left kidney"}], ["left kidney"]),
+        ("kidneys", [{"kidneys"}], ["kidneys"]),
+        ("left liver", [{"liver"}], ["liver"]),
+        ("femur", [{""}], ["femurs"]),
+        ("right lung or left kidney", [{"lungs"}, {"kidneys"}], ["lungs", "kidneys"]),
+        ("liver above the spleen", [{"liver"}], ["liver"]),
+    ],
+)
+def test_a_name_means_a_target_with_the_side_that_is_asked_for(text, targets, spoken):
+    assert (sentence(text).named_targets, sentence(text).named_as) == (targets, spoken)
+
+
+@pytest.mark.parametrize(
+    ("text", "several"),
+    [
+        ("liver, spleen", ["liver", "spleen"]),
+        ("liver/spleen", ["liver", "spleen"]),
+        ("the left kidney and the spleen", ["kidney", "spleen"]),
+        ("Leber und Milz", ["Leber", "Milz"]),
+        ("liver in the spleen", []),
+        ("liver with the spleen", []),
+        ("liver and dog spleen", []),
+        ("left kidney and right kidney", []),
+        ("liver spleen", []),
+    ],
+)
+def test_several_structures_are_joined_by_commas_or_words_of_joining(text, several):
+    assert sentence(text).several == several
+
+
+@pytest.mark.parametrize(
+    ("text", "whole"), [("femur", "left femur"), ("left lung", "lungs"), ("portal vein", ""), ("teapot", "")]
+)
+def test_the_known_whole_is_that_of_the_first_name_that_has_one(text, whole):
+    assert sentence(text).known_whole() == whole
+
+
+def test_words_are_quoted_and_replaced_as_they_stand_in_the_text():
+    found = sentence("The  LEFT Lung's apex")
+    assert found.quoted(1, 3) == "LEFT Lung"
+    assert found.position(2) == (10, 14)
+    assert found.replaced({4: "tip", 1: "right"}) == "The  right Lung's tip"
+    assert found.replaced({}) == found.text
+
+
+def test_phrases_of_a_group_are_marked_word_by_word():
+    found = sentence("lung with air and stool")
+    assert found.spans("contents") == [(1, 5)]
+    assert found.marked("contents") == {1, 2, 3, 4}
