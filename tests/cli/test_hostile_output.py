@@ -23,7 +23,7 @@ from tests.bundles.small import contents, picture
 from tests.cli.commands import segment
 from tests.cli.test_hostile import cut, flipped, folder
 from tests.limits import limited
-from tests.weights.test_registry import Bomb
+from tests.weights.bombs import Bomb
 
 
 @contextmanager
