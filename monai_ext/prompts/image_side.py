@@ -48,10 +48,12 @@ def place_in_image(words: Sequence[str]) -> list[str]:
     """The words that name a place in the image other than a side: "upper half of the image"; [] if none do."""
     images, places = vocabulary().single("image"), vocabulary().single("image places")
     for at, word in enumerate(words):
-        if word in places:
-            following = list(words[at + 1 : at + 6])
-            if "of" in following and any(one in images for one in following[following.index("of") + 1 :][:2]):
-                return list(words[at : at + 2 + following.index("of") + 2])
+        following = list(words[at + 1 : at + 6]) if word in places else []
+        if "of" in following:
+            start = at + 2 + following.index("of")
+            for stop in range(start, min(start + 2, len(words))):
+                if words[stop] in images:
+                    return list(words[at : stop + 1])
     return []
 
 

@@ -49,6 +49,7 @@ def test_a_side_of_the_patient_is_none_of_the_image(text):
     [
         ("Lunge auf der linken Seite vom Bild", "left", "auf der linken seite vom bild"),
         ("pulmón a la derecha de la imagen", "right", "a la derecha de la imagen"),
+        ("polmone, lato sinistro della immagine", "left", "sinistro della immagine"),
     ],
 )
 def test_other_languages_have_words_of_their_own_for_it(text, side, words):
@@ -61,7 +62,11 @@ def test_other_languages_have_words_of_their_own_for_it(text, side, words):
     ("text", "words"),
     [
         ("lungs in the upper half of the image", "upper half of the image"),
-        ("top of image", "top of image"),
+        ("top of image, please", "top of image"),
+        ("lower left outer corner of the slice here", "lower left outer corner of the slice"),
+        ("corner a b c d e of image", ""),
+        ("top of the liver image", ""),
+        ("top of", ""),
         ("upper lobe of the right lung", ""),
         ("lower left corner of a bright wide image", ""),
         ("lungs", ""),

@@ -2,6 +2,7 @@
 
 import pytest
 
+from monai_ext.prompts.lexicon import Lexicon
 from monai_ext.prompts.sentence import Sentence
 from tests.prompts.taught import LEXICON
 
@@ -31,6 +32,11 @@ def test_names_are_found_in_all_languages_unless_they_are_english_words(text, na
     found = sentence(text)
     assert {one.name.structure: one.name.foreign for one in found.names} == names
     assert found.foreign == any(names.values())
+
+
+def test_a_name_of_another_language_that_the_network_was_taught_is_its_own():
+    assert not Sentence("teapot Milz", Lexicon(["Milz"])).foreign
+    assert Sentence("teapot Milz", Lexicon(["teapot"])).foreign
 
 
 @pytest.mark.parametrize(

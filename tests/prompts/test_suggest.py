@@ -10,6 +10,7 @@ from tests.prompts.taught import LEXICON
     ("given", "suggested"),
     [
         (["polip"], "; did you mean 'polyp'?"),
+        (["polypps"], "; did you mean 'polyp'?"),
         (["pancras"], "; did you mean 'pancreas'?"),
         (["xyz", "polip"], "; did you mean 'polyp'?"),
         (["bronchus"], "; the nearest that they know is 'lungs'"),
