@@ -30,7 +30,8 @@ PARTS = (
     "liver segment 4", "segment VIII of the liver", "left lobe of the liver", "left liver", "lower half of the liver",
     "tip of the liver", "third of the liver", "upper pole of the left kidney", "cortex of the kidney",
     "head of the pancreas", "tail of the pancreas", "aortic arch", "descending aorta", "wall of the bladder",
-    "heart valve", "right atrium", "left stomach", "lobe", "linker Lungenlappen",
+    "heart valve", "right atrium", "left stomach", "lobe", "linker Lungenlappen", "one lung", "one of the kidneys",
+    "the first polyp",
 )  # fmt: skip
 
 FINDINGS = (
@@ -66,6 +67,8 @@ AS_WRITTEN = (
     "cardiac silhouette in CT", "pancreas with head, body and tail", "where is the spleen?", "food pipe", "gullet",
     "I would like to have a mask of the stomach", "renal parenchyma of the left side", "right adrenal",
     "left femoral bone", "thigh bone on the right", "gland above the left kidney", "small lesion", "vena cava",
+    "flat polyp", "sessile polyp in the colon", "irregular breast mass", "asymmetric mole", "dilated oesophagus",
+    "healthy lungs", "low-grade glioma", "horseshoe kidney", "shrunken liver", "empty stomach", "two lungs",
 )  # fmt: skip
 
 INSTEAD = {
