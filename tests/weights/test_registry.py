@@ -11,6 +11,8 @@ import pytest
 
 from monai_ext.errors import WeightsError
 from monai_ext.weights import read_registry, registry
+from monai_ext.weights.registry import embedded_file, own_model, registered, weights_names
+from tests.weights.registries import write_registry
 
 
 def test_an_entry_without_a_licence_is_refused(tmp_path):
@@ -69,3 +71,61 @@ def test_reading_the_registry_does_not_import_torch():
     code = "import sys; from monai_ext.weights import read_registry; read_registry(); print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+def test_an_entry_is_had_by_its_name_and_an_unknown_name_lists_the_known_ones(tmp_path):
+    path = write_registry(tmp_path, b"some bytes")
+    assert registered("small", path).size == 10
+    assert embedded_file(registered("small", path), path) == tmp_path / "embedded" / "small.safetensors"
+    assert embedded_file(registered("vlsm")).is_file()
+    with pytest.raises(WeightsError, match="no weights 'large'; known are small"):
+        registered("large", path)
+
+
+def test_a_registry_that_cannot_be_read_is_named(tmp_path):
+    path = tmp_path / "registry.json"
+    with pytest.raises(WeightsError, match="registry.json: not readable .*No such file"):
+        read_registry(path)
+    path.write_text("{")
+    with pytest.raises(WeightsError, match="registry.json: not readable"):
+        read_registry(path)
+
+
+def test_weights_are_one_name_or_one_for_each_module():
+    assert weights_names("vlsm") == ["vlsm"]
+    assert weights_names({"encoder": "compact-clip", "decoder": "compact-sam"}) == [
+        "compact-clip",
+        "compact-sam",
+    ]
+
+
+def test_a_bundle_without_a_folder_of_models_has_no_weights_of_its_own(tmp_path):
+    assert own_model(tmp_path) is None
+    with pytest.raises(WeightsError, match="its own weights, models/model.pt, are not there, and no others"):
+        own_model(tmp_path, own=True)
+
+
+def test_the_model_of_a_bundle_is_its_own(tmp_path):
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "model.pt").touch()
+    assert own_model(tmp_path) == own_model(tmp_path, own=True) == tmp_path / "models" / "model.pt"
+
+
+def without_model(folder: Path, left: str) -> Path:
+    """A bundle whose own model is gone in the way that `left` says; the folder."""
+    (folder / "models").mkdir(parents=True)
+    if left == "a broken link":
+        (folder / "models/model.pt").symlink_to(folder / "nowhere.pt")
+    elif left == "a folder":
+        (folder / "models/model.pt").mkdir()
+    elif left == "no folder":
+        (folder / "models").rmdir()
+        (folder / "models").symlink_to(folder / "nowhere")
+    return folder
+
+
+@pytest.mark.parametrize("left", ["nothing", "a broken link", "a folder", "no folder"])
+def test_a_bundle_whose_own_model_is_gone_is_refused(tmp_path, left):
+    folder = without_model(tmp_path / "mine", left)
+    with pytest.raises(WeightsError, match="bundle 'mine': its own weights, models/model.pt, are not there"):
+        own_model(folder)
