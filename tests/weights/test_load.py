@@ -13,11 +13,13 @@ from safetensors.torch import save
 from torch import nn
 
 from monai_ext.errors import WeightsError
-from monai_ext.weights import load_into, load_weights, read_registry, registry
+from monai_ext.weights import load_into, load_weights, read_registry, registry, store
 from monai_ext.weights.embed import embed
 from monai_ext.weights.load import check_own_model, copy_into
+from monai_ext.weights.registry import registered
 from tests.weights.bombs import Bomb
 from tests.weights.registries import network, write_registry
+from tests.weights.server import FILE, registry_of
 
 
 @pytest.fixture
@@ -85,6 +87,19 @@ def test_registered_weights_take_the_type_of_the_network_and_log_their_licence(s
     assert target[0].weight.dtype == torch.float64
     assert target[0].weight.flatten().tolist() == [0, 1, 2, 3, 4, 5]
     assert "licence: for tests" in caplog.text
+
+
+def test_where_the_registry_states_some_digits_the_recorded_hash_is_told(tmp_path, monkeypatch):
+    monkeypatch.setenv("MONAI_EXT_HOME", str(tmp_path / "home"))
+    content = save(network().state_dict())
+    whole = hashlib.sha256(content).hexdigest()
+    store.fetched_file("small", registered("vlsm")).parent.mkdir(parents=True)
+    (tmp_path / "home/weights/small" / FILE).write_bytes(content)
+    store.write_record("small", store.Record(whole, len(content)))
+    for stated in (whole, whole[:8], None):
+        path = registry_of(tmp_path, "https://example.org/small", content, stated)
+        monkeypatch.setattr(registry, "REGISTRY", path)
+        assert load_into(network(), "small")["sha256"] == whole
 
 
 def test_the_model_of_a_bundle_goes_before_the_registry(small, tmp_path):
