@@ -5,7 +5,7 @@ import pytest
 from monai_ext.errors import InputError
 from monai_ext.prompts.library import MODALITIES, PromptLibrary
 from monai_ext.prompts.prompt import Prompt, as_prompts
-from monai_ext.prompts.separate import separate, separation_notes, split_prompts
+from monai_ext.prompts.separate import plain_text, separate, separation_notes, split_prompts
 
 LIBRARY = PromptLibrary.load()
 
@@ -85,3 +85,14 @@ def test_255_prompts_are_taken():
 def test_prompts_of_a_string_are_taken_apart_and_those_of_a_list_are_not():
     assert as_prompts("liver and spleen") == [Prompt(("liver",)), Prompt(("spleen",))]
     assert as_prompts(["liver and spleen"]) == [Prompt(("liver and spleen",))]
+
+
+def test_one_structure_stays_as_it_was_written():
+    assert separate("the  liver ") == ("the  liver ",)
+
+
+@pytest.mark.parametrize("text", ["$import os", "@network", "%loaded"])
+def test_a_text_that_a_configuration_would_run_or_look_up_is_refused(text):
+    with pytest.raises(InputError, match="which configurations reserve"):
+        plain_text(text)
+    assert plain_text(f" {text}") == f" {text}"

@@ -43,3 +43,9 @@ def test_an_article_joined_to_a_noun_is_no_word(text):
 
 def test_an_english_genitive_is_no_article():
     assert [word.text for word in words("viewer's left")] == ["viewer", "s", "left"]
+
+
+def test_an_accent_belongs_to_the_letter_before_it():
+    assert clean("αl\u0307") == "αl"
+    assert escaped("αl\u0307") == "αl\\u0307"
+    assert clean("lя\u0307") == "lя\u0307"

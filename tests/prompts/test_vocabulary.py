@@ -44,3 +44,9 @@ def test_the_longest_phrase_is_found_first_and_none_twice():
     text = ["portal", "and", "splenic", "vein", "and", "liver"]
     assert speech.spans(text, speech.names) == [(0, 4), (5, 6)]
     assert speech.spans([], speech.names) == []
+
+
+def test_words_and_longer_phrases_of_a_group_are_told_apart():
+    speech = vocabulary()
+    assert "without" in speech.single("negations") and "everything" not in speech.single("negations")
+    assert ("everything", "else") in speech.groups["negations"]

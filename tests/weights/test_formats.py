@@ -14,7 +14,13 @@ from monai_ext.errors import WeightsError
 from monai_ext.files import file_sha256
 from monai_ext.weights import load_into, load_weights, registry
 from monai_ext.weights.fetch import fetch
-from monai_ext.weights.formats import as_float16, check_finite, without_prefix, without_settings
+from monai_ext.weights.formats import (
+    as_float16,
+    check_finite,
+    read_state_dict,
+    without_prefix,
+    without_settings,
+)
 from tests.weights.bombs import Bomb
 from tests.weights.server import FILE, Behaviour, registry_of, serving
 
@@ -212,3 +218,42 @@ def test_the_record_of_a_newer_file_put_there_by_hand_has_its_own_hash(tmp_path,
     entries["small"]["sha256"] = file_sha256(home / "model.pth")
     registry.REGISTRY.write_text(json.dumps(entries))
     assert load_into(network(), "small")["sha256"] == entries["small"]["sha256"]
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_state_dicts_of_torch_are_read_in_both_of_its_formats(tmp_path, zipped):
+    torch.save({"a": torch.ones(2)}, tmp_path / "model.pt", _use_new_zipfile_serialization=zipped)
+    assert torch.equal(read_state_dict(tmp_path / "model.pt")["a"], torch.ones(2))
+
+
+def test_a_byte_that_changed_is_found_by_the_checksum_of_the_archive(tmp_path):
+    torch.save({"a": torch.full((64,), 1.5)}, tmp_path / "model.pt")
+    content = (tmp_path / "model.pt").read_bytes()
+    value = torch.tensor([1.5]).numpy().tobytes()
+    assert content.count(value) >= 64
+    (tmp_path / "model.pt").write_bytes(content.replace(value, torch.tensor([2.5]).numpy().tobytes(), 1))
+    with pytest.raises(WeightsError, match="model.pt: damaged"):
+        read_state_dict(tmp_path / "model.pt")
+
+
+@pytest.mark.parametrize("content", [{"a": torch.ones(1), "epoch": 3}, [torch.ones(1)]])
+def test_what_holds_more_than_tensors_is_no_state_dict(tmp_path, content):
+    torch.save(content, tmp_path / "model.pt")
+    with pytest.raises(WeightsError, match="model.pt: no state dict; save network.state_dict"):
+        read_state_dict(tmp_path / "model.pt")
+
+
+def test_a_conversion_that_cannot_be_written_is_one_line(tmp_path, home, monkeypatch):
+    origin = tmp_path / "disk" / FILE
+    origin.parent.mkdir()
+    torch.save({"state_dict": network().state_dict()}, origin)
+    path = registry_of(tmp_path, "https://example.org/small", origin.read_bytes(), loader="checkpoint")
+    monkeypatch.setattr(registry, "REGISTRY", path)
+    fetch("small", tmp_path / "disk", path)
+
+    def full(*_words):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("safetensors.torch.save_file", full)
+    with pytest.raises(WeightsError, match="small.safetensors cannot be written .No space left on device"):
+        load_weights("small")
