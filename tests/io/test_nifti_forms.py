@@ -8,6 +8,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from monai_ext.errors import InputError
 from monai_ext.io.read_nifti import load_nifti
 from monai_ext.io.volumes import FORMS_DISAGREE, ORIENTATION_UNKNOWN
 from tests.orientations import rotation
@@ -52,8 +53,22 @@ def test_the_sform_is_used_whatever_pixdim_says(tmp_path: Path) -> None:
     assert notes == ["voxels are 1 × 1 × 1 by pixdim, but 2 × 2 × 1.5 by the sform, which was used"]
 
 
-def test_pixdim_that_fits_nearly_is_no_note(tmp_path: Path) -> None:
-    path = volume(tmp_path / "v.nii", qform=(FORM, 0), pixdim=[1, 2.015, 2, 1.49])
+@pytest.mark.parametrize(("size", "told"), [(2.015, False), (2.03, True)])
+def test_pixdim_that_fits_to_a_hundredth_is_no_note(tmp_path: Path, size: float, told: bool) -> None:
+    path = volume(tmp_path / "v.nii", qform=(FORM, 0), pixdim=[1, size, 2, 1.49])
+    assert bool(geometry(path)[1]) is told
+
+
+def test_sizes_are_those_of_the_axes_of_the_array_however_these_are_turned(tmp_path: Path) -> None:
+    affine = FORM.copy()
+    affine[:3, :3] = rotation(90, 0, 0) @ FORM[:3, :3]
+    assert geometry(volume(tmp_path / "v.nii", (affine, 1), (affine, 1)))[1] == []
+
+
+def test_an_image_of_two_dimensions_has_two_sizes(tmp_path: Path) -> None:
+    path = volume(tmp_path / "v.nii", qform=(FORM, 0), dim=[2, 2, 12, 1], pixdim=[1, 1, 2, 7])
+    assert geometry(path)[1] == ["voxels are 1 × 2 by pixdim, but 2 × 2 by the sform, which was used"]
+    path = volume(tmp_path / "w.nii", qform=(FORM, 0), dim=[2, 2, 12, 1], pixdim=[1, 2, 2, 7])
     assert geometry(path)[1] == []
 
 
@@ -66,13 +81,21 @@ def test_a_form_without_a_code_is_none(tmp_path: Path) -> None:
     assert notes == []
 
 
-@pytest.mark.parametrize("sizes", [(2.0, 2.0, 1.5), (2.0, 0.0, 1.5)])
-def test_without_codes_the_orientation_is_unknown(tmp_path: Path, sizes: tuple[float, ...]) -> None:
+@pytest.mark.parametrize(
+    ("sizes", "lacking", "effect"),
+    [
+        ((2.0, 2.0, 1.5), "", ""),
+        ((2.0, 0.0, 1.5), "voxel spacing, ", "1 mm is assumed, sizes in mm are not right; "),
+    ],
+)
+def test_without_codes_the_orientation_is_unknown(
+    tmp_path: Path, sizes: tuple[float, ...], lacking: str, effect: str
+) -> None:
     path = volume(tmp_path / "v.nii", (FORM, 0), (FORM, 0), pixdim=[1, *sizes])
     affine, (note,) = geometry(path)
     np.testing.assert_allclose(np.abs(affine[:3, :3]), np.diag([size or 1 for size in sizes]))
-    assert ORIENTATION_UNKNOWN in note
-    assert ("1 mm is assumed, sizes in mm are not right" in note) == (0.0 in sizes)
+    effects = f"{effect}{ORIENTATION_UNKNOWN}; positions in mm are not right"
+    assert note == f"no {lacking}orientation, origin in the header: {effects}"
 
 
 @pytest.mark.parametrize(
@@ -96,6 +119,12 @@ def test_a_sform_that_is_no_affine_gives_way_to_the_qform(tmp_path: Path, broken
     affine, notes = geometry(volume(tmp_path / "v.nii", srow_x=[broken] * 4))
     np.testing.assert_allclose(affine, FORM, atol=1e-6)
     assert notes == ["the header's sform is no affine; its qform was used"]
+
+
+def test_a_form_that_is_no_affine_and_the_only_one_is_refused(tmp_path: Path) -> None:
+    path = volume(tmp_path / "v.nii", qform=(FORM, 0), srow_x=[0.0] * 4)
+    with pytest.raises(InputError, match=r"^v\.nii: singular affine"):
+        load_nifti(path)
 
 
 def test_negative_voxel_sizes_of_a_qform_are_told(tmp_path: Path) -> None:

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from monai_ext.errors import InputError
 from monai_ext.io.read_picture import load_picture
+from monai_ext.io.tiff_samples import Samples, stated_samples
 
 BITS, COMPRESSION, PHOTOMETRIC, PLANES, FORMAT = 258, 259, 262, 284, 339
 UNSIGNED, SIGNED, FLOAT = 1, 2, 3
@@ -134,3 +136,11 @@ def test_numbers_that_pillow_does_not_know_are_refused(
 ) -> None:
     with pytest.raises(InputError, match=r"^x\.tif: not a whole PNG, JPEG, TIFF or BMP picture"):
         load_picture(write_tiff(tmp_path / "x.tif", ramp(dtype), form=form, photometric=photometric))
+
+
+def test_other_formats_state_nothing_of_their_numbers(tmp_path: Path) -> None:
+    Image.fromarray(ramp("<u2")).save(tmp_path / "g.png")
+    with Image.open(tmp_path / "g.png") as opened:
+        samples = stated_samples("g.png", opened)
+    assert samples == Samples(bits=8, form=UNSIGNED, inverted=False)
+    np.testing.assert_array_equal(samples.meant(ramp("<u2")), ramp("<u2"))
