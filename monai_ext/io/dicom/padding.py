@@ -52,7 +52,7 @@ def _stated(image: Any, tag: str) -> int | None:
     value = image.get(tag)
     if value is None or value in ("", b""):
         return None
-    number = int.from_bytes(value[:2], "little") if isinstance(value, bytes) else int(value)
+    number = int.from_bytes(value, "little") if isinstance(value, bytes) else int(value)
     bits = max(16, int(image.BitsAllocated))
     number %= 1 << bits
     return number - (1 << bits) if image.PixelRepresentation and number >> (bits - 1) else number

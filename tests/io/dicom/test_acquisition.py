@@ -123,6 +123,14 @@ def test_a_name_is_the_same_in_capitals_and_without_empty_parts(other: str, equa
     assert (one == two) is equal
 
 
+def test_an_owner_that_is_damaged_is_none() -> None:
+    class Damaged(Dataset):
+        def get(self, *_: Any) -> Any:
+            raise ValueError
+
+    assert owners_of(Damaged()) == ()
+
+
 def test_frames_share_the_owners_of_their_file(tmp_path: Path) -> None:
     write_enhanced(tmp_path / "e.dcm", np.zeros((2, 2, 2)), [(0, 0, 0), (0, 0, 1)], StudyInstanceUID="1.2.3")
     first, second = read_planes(tmp_path / "e.dcm")

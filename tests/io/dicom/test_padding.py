@@ -60,9 +60,9 @@ def test_the_sign_of_the_pixels_counts_and_not_that_of_the_tag(
 def test_padding_over_the_bits_that_are_not_used_is_found(
     tmp_path: Path, signed: int, value: int, implicit: bool
 ) -> None:
-    tags = {"PixelRepresentation": signed, "BitsStored": 12, "HighBit": 11}
+    tags = {"PixelRepresentation": signed, "BitsStored": 12, "HighBit": 11, "intercept": -1000.0}
     each = stated(value, implicit=implicit)
-    assert read(tmp_path, [value, 1024, 5], each=each, **tags) == [-1024, 0, -1019]
+    assert read(tmp_path, [value, 1024, 5], each=each, **tags) == [-1024, 24, -995]
 
 
 def test_padding_with_a_sign_may_leave_the_bits_that_are_not_used(tmp_path: Path) -> None:
@@ -73,6 +73,11 @@ def test_padding_with_a_sign_may_leave_the_bits_that_are_not_used(tmp_path: Path
 def test_a_value_that_has_the_low_bits_of_such_padding_is_none(tmp_path: Path) -> None:
     tags = {"BitsStored": 12, "HighBit": 11}
     assert read(tmp_path, [63536, 63536 & 0xFFF], each=stated(63536), **tags) == [-1024, 1072]
+
+
+def test_compressed_pixels_have_no_bits_that_are_not_used(tmp_path: Path) -> None:
+    tags = {"BitsStored": 12, "HighBit": 11, "intercept": 0.0, "rle": True}
+    assert read(tmp_path, [7, 63536 & 0xFFF], each=stated(63536), **tags) == [7, 63536 & 0xFFF]
 
 
 def test_other_bits_that_are_not_used_do_not_hide_padding(tmp_path: Path) -> None:
@@ -99,7 +104,7 @@ def test_a_limit_without_a_value_is_no_padding(tmp_path: Path) -> None:
     assert read(tmp_path, [9, 10, 11], each=each, intercept=0.0) == [9, 10, 11]
 
 
-@pytest.mark.parametrize("value", ["", b"", b"\x0a\0"])
+@pytest.mark.parametrize("value", ["", b"", b"\x0a\0", b"\x0a\0\x0b\0"])
 def test_padding_may_be_empty_or_of_an_unknown_type(tmp_path: Path, value: Any) -> None:
     values = read(tmp_path, [10, 11], each=stated(value, vr="OW" if value else "US"), intercept=0.0)
     assert values == ([-1024, 11] if value else [10, 11])
