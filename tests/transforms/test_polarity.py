@@ -17,6 +17,29 @@ def mean_chest(turned: bool = False) -> torch.Tensor:
     return 1 - image if turned else image
 
 
+def alike(correlation: float) -> torch.Tensor:
+    """(1, 8, 8) within 0.2 and 0.9: the mean chest and a slope from side to side, for this correlation with it."""
+    half = torch.tensor(HALF_CHEST, dtype=torch.float32)
+    chest = torch.cat([half, half.flip(1)], dim=1)
+    slope = (torch.arange(8) - 3.5).expand(8, 8)
+    both = correlation * chest / chest.norm() + (1 - correlation**2) ** 0.5 * slope / slope.norm()
+    return (0.2 + 0.7 * (both - both.min()) / (both.max() - both.min()))[None]
+
+
+def test_the_mean_chest_is_given_as_differences_from_its_mean() -> None:
+    assert sum(map(sum, HALF_CHEST)) == 0
+
+
+@pytest.mark.parametrize(("correlation", "found"), [(-0.56, True), (-0.54, False), (0.56, False)])
+def test_a_turned_chest_correlates_with_the_mean_below_minus_055(correlation: float, found: bool) -> None:
+    assert inverted_chest(alike(correlation)) == ((slice(0, 8), slice(0, 8)) if found else None)
+
+
+@pytest.mark.parametrize(("correlation", "found"), [(0.71, True), (0.69, False), (-0.71, False)])
+def test_an_upright_chest_correlates_with_the_mean_above_07(correlation: float, found: bool) -> None:
+    assert shows_chest(alike(correlation)) is found
+
+
 def test_a_turned_chest_is_found_and_an_upright_one_is_not() -> None:
     assert inverted_chest(mean_chest(turned=True)) == (slice(0, 128), slice(0, 128))
     assert inverted_chest(mean_chest()) is None
