@@ -90,8 +90,9 @@ def test_slices_of_one_instance_uid_and_equal_pixels_at_other_positions_are_no_c
     assert (len(series.planes), series.warnings) == (4, ())
 
 
-def test_slices_of_a_hundredth_of_a_millimetre_are_no_copies(tmp_path: Path) -> None:
-    write_series(tmp_path / "ct", np.zeros((3, 2, 4)), spacing=(0.01, 0.01, 0.01))
+@pytest.mark.parametrize("distance", [0.01, 0.0015])
+def test_slices_of_a_thousandth_of_a_millimetre_are_no_copies(tmp_path: Path, distance: float) -> None:
+    write_series(tmp_path / "ct", np.zeros((3, 2, 4)), spacing=(0.01, 0.01, distance))
     assert len(read_series(tmp_path / "ct").planes) == 4
 
 
@@ -119,6 +120,17 @@ def test_of_copies_without_a_position_the_first_is_read(tmp_path: Path) -> None:
     assert [plane.file.name for plane in series.planes] == ["1-001.dcm"]
     change(tmp_path / "x", "2.dcm", shift=1)
     assert "2 images cannot be stacked" in refusal(tmp_path / "x")
+
+
+@pytest.mark.parametrize("tag", ["ImagePositionPatient", "ImageOrientationPatient"])
+def test_an_image_without_a_position_or_orientation_is_no_copy_of_one_that_has_it(
+    tmp_path: Path, tag: str
+) -> None:
+    write_series(tmp_path / "ct", np.zeros((4, 3, 2)))
+    shutil.copy(tmp_path / "ct/1-001.dcm", tmp_path / "ct/again.dcm")
+    change(tmp_path / "ct", "again.dcm", **{tag: None})
+    planes = [plane for file in sorted((tmp_path / "ct").iterdir()) for plane in read_planes(file)]
+    assert without_copies("ct", planes) == (planes, [])
 
 
 # others
@@ -156,6 +168,13 @@ def test_two_images_at_one_position_are_refused_with_what_distinguishes_them(
     assert message.startswith(f"ct: two images at one position; they differ in {difference}")
 
 
+def test_of_three_images_at_one_position_two_are_named_and_all_compared(tmp_path: Path) -> None:
+    folder = twice(tmp_path, shift=1, EchoTime="9.2")
+    shutil.copy(folder / "again.dcm", folder / "once more.dcm")
+    change(folder, "once more.dcm", shift=1, EchoTime="14")
+    assert "they differ in EchoTime (9.2, 14, none) (“1-001.dcm” and “again.dcm”)" in refusal(folder)
+
+
 def test_frames_at_one_position_are_named_by_their_number(tmp_path: Path) -> None:
     write_enhanced(tmp_path / "e.dcm", VOLUME, [(0, 0, 0), (0, 0, 0)])
     assert "differ in TemporalPositionIdentifier (1, 2) (frames 1 and 2 of “e.dcm”)" in refusal(
@@ -168,6 +187,15 @@ def test_one_pair_that_differs_among_copies_is_found(tmp_path: Path) -> None:
     shutil.copytree(tmp_path / "ct", tmp_path / "ct/b")
     assert len(read_series(tmp_path / "ct").planes) == 2
     change(tmp_path / "ct/b", "1-001.dcm", shift=1)  # the position that comes last
+    assert "two images at one position" in refusal(tmp_path / "ct")
+
+
+def test_where_the_first_pair_differs_the_others_are_not_decoded(tmp_path: Path) -> None:
+    write_series(tmp_path / "ct", VOLUME)
+    shutil.copytree(tmp_path / "ct", tmp_path / "ct/b")
+    change(tmp_path / "ct/b", "1-002.dcm", shift=1)  # the position that comes first
+    last = tmp_path / "ct/b/1-001.dcm"
+    last.write_bytes(last.read_bytes()[:-10])
     assert "two images at one position" in refusal(tmp_path / "ct")
 
 
