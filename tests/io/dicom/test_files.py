@@ -76,6 +76,11 @@ def test_sub_folders_are_searched_by_name_but_for_hidden_ones_and_circles(tmp_pa
     (tmp_path / "b/again").symlink_to(tmp_path)
     assert names(tmp_path) == ["6.dcm", "a/3.dcm", "b/1.dcm", "b/2.dcm"]
     assert names(tmp_path, deep=False) == ["6.dcm"]
+    assert [(Path(parent).name, files) for parent, _, files in walk_files(tmp_path)] == [
+        (tmp_path.name, ["6.dcm"]),
+        ("a", ["3.dcm"]),
+        ("b", ["1.dcm", "2.dcm"]),
+    ]
 
 
 def test_a_folder_that_cannot_be_opened_is_refused_by_its_name(

@@ -2,14 +2,16 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from pydicom import dcmread
-from pydicom.uid import SecondaryCaptureImageStorage, generate_uid
+from pydicom.uid import MediaStorageDirectoryStorage, SecondaryCaptureImageStorage, generate_uid
 
 from monai_ext.errors import InputError
+from monai_ext.io.dicom.files import dicom_files
 from monai_ext.io.dicom.series import case_folders, image_files, read_series
 from tests.io.dicom.dicom_files import without_preamble, write_series
 
@@ -65,6 +67,26 @@ def test_a_damaged_file_is_listed_not_left_out(tmp_path: Path) -> None:
             read_series(tmp_path / "ct")
 
 
+def test_a_folder_of_more_than_the_files_of_a_study_is_refused_and_not_searched_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_series(tmp_path / "ct", ZEROS)
+    monkeypatch.setattr("monai_ext.io.dicom.series.MAX_FILES", 4)
+    assert len(read_series(tmp_path / "ct").planes) == 4
+    monkeypatch.setattr("monai_ext.io.dicom.series.MAX_FILES", 2)
+    looked_at: list[Path] = []
+
+    def files(folder: Path) -> Iterator[Path]:
+        for file in dicom_files(folder):
+            looked_at.append(file)
+            yield file
+
+    monkeypatch.setattr("monai_ext.io.dicom.series.dicom_files", files)
+    with pytest.raises(InputError, match="^ct: more than 2 DICOM files; give the folder of one study"):
+        read_series(tmp_path / "ct")
+    assert len(looked_at) == 3
+
+
 # which series
 
 
@@ -114,8 +136,10 @@ def test_a_choice_that_fits_none_or_several_is_refused(tmp_path: Path, choice: s
 def test_a_long_list_of_series_is_cut(tmp_path: Path) -> None:
     for number in range(1, 24):
         write_series(tmp_path / "study", ZEROS[..., :1], number=number)
-    with pytest.raises(InputError, match="23 DICOM series: series 1 .*series 20 .*; and 3 more; choose"):
+    listed = "; ".join(f"series {number} (CT, 1 slice of 3 × 2)" for number in range(1, 21))
+    with pytest.raises(InputError) as caught:
         read_series(tmp_path / "study")
+    assert str(caught.value).startswith(f"study: 23 DICOM series: {listed}; and 3 more; choose one by")
 
 
 # what is no slice
@@ -178,6 +202,7 @@ def test_slices_that_share_an_instance_uid_are_no_copies(tmp_path: Path) -> None
 def test_image_files_are_the_images_also_damaged_ones(tmp_path: Path) -> None:
     write_series(tmp_path, ZEROS[..., :2])
     write_series(tmp_path, ZEROS[..., :1], number=9, Modality="SEG")
+    write_series(tmp_path, ZEROS[..., :1], number=10, SOPClassUID=MediaStorageDirectoryStorage)
     write_series(tmp_path / "sub", ZEROS[..., :1], number=2)
     (tmp_path / "0.dcm").touch()
     assert [(f.name, len(p)) for f, p in image_files(tmp_path)] == [
