@@ -122,6 +122,10 @@ def test_two_slices_side_by_side_in_one_plane_are_refused() -> None:
     )
 
 
+def test_slices_of_a_thousandth_of_a_millimetre_are_apart() -> None:
+    assert stack("ct", [plane(0), plane(0.001)])[1][2, 2] == 0.001
+
+
 # what is no straight stack of equal grey slices
 
 
@@ -149,6 +153,24 @@ def test_two_slices_side_by_side_in_one_plane_are_refused() -> None:
 )
 def test_a_stack_that_would_be_misread_is_refused(second: dict, message: str) -> None:
     assert refusal(plane(0), plane(5, **second)).startswith(message)
+
+
+@pytest.mark.parametrize(("turns", "read"), [((0, 9, -9), True), ((0, 0, 11), False), ((9, 0, -9), False)])
+def test_slices_may_be_turned_by_a_thousandth_against_the_first(turns: tuple[int, ...], read: bool) -> None:
+    planes = [plane(5 * z, orientation=(1.0, turn * 1e-4, *AXIAL[2:])) for z, turn in enumerate(turns)]
+    if read:
+        np.testing.assert_array_equal(stack("ct", planes)[1][:3, 2], [0, 0, 5])
+    else:
+        assert refusal(*planes).startswith("ct: slices of different orientations")
+
+
+@pytest.mark.parametrize(("share", "read"), [(1.0009, True), (1.0011, False), (0.9989, False)])
+def test_pixel_spacings_may_differ_by_a_thousandth(share: float, read: bool) -> None:
+    planes = [plane(0), plane(5, spacing=(2.0, share, "PixelSpacing"))]
+    if read:
+        np.testing.assert_array_equal(stack("ct", planes)[1][:3, 0], [-1, 0, 0])
+    else:
+        assert refusal(*planes).startswith("ct: slices of different pixel spacing")
 
 
 def test_a_slice_beside_the_others_is_refused() -> None:
