@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -50,20 +51,14 @@ def _unpack(name: str, archive: zipfile.ZipFile, folder: Path, max_bytes: int) -
     members = [m for m in archive.infolist() if not m.is_dir()]
     if any(m.flag_bits & 1 for m in members):
         raise InputError(f"{name}: an encrypted zip archive; unpack it first.")
-    too_large = InputError(
-        f"{name}: unpacks to more than {max_bytes >> 20} MiB or {MAX_FILES} files; unpack it yourself and give"
-        " the folder."
-    )
     if sum(m.file_size for m in members) > max_bytes or len(members) > MAX_FILES:
-        raise too_large
-    left = max_bytes
+        raise InputError(
+            f"{name}: unpacks to more than {max_bytes >> 20} MiB or {MAX_FILES} files; unpack it yourself and give"
+            " the folder."
+        )
     for number, member in enumerate(members):
         target = folder / f"{number:06d}" / (PurePosixPath(member.filename.replace("\\", "/")).name or "file")
         target.parent.mkdir()
-        # The sizes that the archive states may be wrong, so the bytes are counted.
+        # zipfile gives no more bytes of a member than the archive states, which may be wrong
         with archive.open(member) as source, target.open("xb") as unpacked_file:
-            while block := source.read(min(1 << 20, left + 1)):
-                left -= len(block)
-                if left < 0:
-                    raise too_large
-                unpacked_file.write(block)
+            shutil.copyfileobj(source, unpacked_file)

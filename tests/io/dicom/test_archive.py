@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -81,11 +82,41 @@ def test_what_unpacks_to_too_much_is_refused(tmp_path: Path) -> None:
         pass
 
 
-def test_sizes_that_lie_are_not_believed(tmp_path: Path) -> None:
+def test_an_archive_of_too_many_files_is_refused_before_any_is_unpacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("monai_ext.io.dicom.archive.MAX_FILES", 2)
+    with unpacked(pack(tmp_path / "x.zip", a=b"1", b=b"2")) as folder:
+        assert sorted(file.name for file in folder.rglob("?")) == ["a", "b"]
+    path = pack(tmp_path / "y.zip", a=b"1", b=b"2", c=b"3")
+    monkeypatch.delattr(zipfile.ZipFile, "open")
+    assert refusal(path) == (
+        "y.zip: unpacks to more than 8192 MiB or 2 files; unpack it yourself and give the folder."
+    )
+
+
+def test_an_archive_that_the_disk_does_not_hold_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    path = pack(tmp_path / "x.zip", a=b"1")
+    monkeypatch.setattr(Path, "mkdir", full)
+    assert refusal(path) == "x.zip: cannot be unpacked (No space left on device)."
+
+
+def test_of_sizes_that_lie_no_more_is_unpacked_than_they_state(tmp_path: Path) -> None:
     path = pack(tmp_path / "x.zip", a=bytes(3 << 20))
-    honest = (3 << 20).to_bytes(4, "little")
-    path.write_bytes(path.read_bytes().replace(honest, (100).to_bytes(4, "little")))
-    assert refusal(path, max_bytes=1 << 20).startswith("x.zip: ")
+
+    def state(old: int, new: int) -> None:
+        path.write_bytes(path.read_bytes().replace(old.to_bytes(4, "little"), new.to_bytes(4, "little")))
+
+    state(3 << 20, 100)
+    assert refusal(path, max_bytes=1 << 20).startswith("x.zip: a damaged zip archive")
+    state(zlib.crc32(bytes(3 << 20)), zlib.crc32(bytes(100)))
+    with unpacked(path, max_bytes=1 << 20) as folder:
+        assert [file.read_bytes() for file in folder.rglob("a")] == [bytes(100)]
 
 
 def test_an_encrypted_archive_is_refused(tmp_path: Path) -> None:
