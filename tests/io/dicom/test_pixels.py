@@ -5,10 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pydicom import dcmread
+from pydicom.encaps import encapsulate
 
 from monai_ext.errors import InputError
 from monai_ext.io.dicom import gdcm
-from monai_ext.io.dicom.pixels import series_volume
+from monai_ext.io.dicom.pixels import GDCM, series_volume
 from monai_ext.io.dicom.series import read_series
 from tests.io.dicom.dicom_files import put_frame, write_enhanced, write_series
 
@@ -111,6 +112,39 @@ def test_run_lengths_are_decoded(tmp_path: Path) -> None:
 def test_jpeg_2000_is_decoded(tmp_path: Path) -> None:
     write_series(tmp_path / "ct", STORED, each=compressed(LOSSLESS_2000))
     np.testing.assert_array_equal(volume(tmp_path / "ct")[..., 0], PICTURE - 1024)
+
+
+def test_every_syntax_of_gdcm_is_decoded(tmp_path: Path) -> None:
+    # a stream of the stricter syntax is one of the laxer, too
+    laxer = {"1.2.840.10008.1.2.4.57": LOSSLESS, "1.2.840.10008.1.2.4.81": LS}
+
+    def each(ds, z: int) -> None:
+        syntax = sorted(GDCM)[z]
+        put_frame(ds, bytes.fromhex(FRAMES[laxer.get(syntax, syntax)]), syntax)
+
+    write_series(tmp_path / "ct", STORED.repeat(len(GDCM), axis=2), each=each, BitsStored=12, HighBit=11)
+    found = volume(tmp_path / "ct")
+    extended = sorted(GDCM).index(EXTENDED)
+    np.testing.assert_array_equal(np.delete(found, extended, axis=2), PICTURE[..., None].repeat(4, 2) - 1024)
+
+
+def test_compressed_frames_of_an_enhanced_file_are_decoded(tmp_path: Path) -> None:
+    write_enhanced(tmp_path / "e.dcm", STORED.repeat(2, axis=2), [(0, 0, 2), (0, 0, 0)], slopes=[1.0, 2.0])
+    ds = dcmread(tmp_path / "e.dcm")
+    frame = bytes.fromhex(FRAMES[LOSSLESS])
+    put_frame(ds, frame, LOSSLESS)
+    ds.PixelData = encapsulate([frame, frame])
+    ds.save_as(tmp_path / "e.dcm")
+    expected = np.stack([2 * PICTURE - 1024, PICTURE - 1024], axis=2)
+    np.testing.assert_array_equal(volume(tmp_path / "e.dcm"), expected)
+
+
+def test_a_compressed_file_that_cannot_be_copied_is_refused_by_its_name(tmp_path: Path) -> None:
+    write_series(tmp_path / "ct", STORED, each=compressed(LOSSLESS))
+    planes = read_series(tmp_path / "ct").planes
+    (tmp_path / "ct/1-001.dcm").unlink()
+    with pytest.raises(InputError, match=r"^1-001\.dcm: the DICOM pixels cannot be decoded \(FileNotFoundE"):
+        series_volume(planes)
 
 
 def test_lossless_jpeg_is_decoded(tmp_path: Path) -> None:

@@ -109,7 +109,22 @@ def test_a_series_is_chosen(tmp_path: Path) -> None:
     write_series(tmp_path / "study/a", STORED, number=3)
     write_series(tmp_path / "study/b", STORED[..., :2] + 5, number=7, Modality="MR")
     array, meta = load_dicom(tmp_path / "study", series="7")
-    assert (array.shape, meta["modality"]) == ((1, 2, 3, 2), "MR")
+    assert (array.shape, meta["modality"], meta["source"]) == ((1, 2, 3, 2), "MR", "7")
+    assert load_dicom(tmp_path / "study/a")[1]["source"] == ""
+
+
+@pytest.mark.parametrize(
+    ("limit", "message"), [({"max_voxels": 23}, "limit of 23 values"), ({"max_side": 3}, "limit of a side is 3")]
+)
+def test_the_limits_count_all_slices_and_hold_before_pixels_are_read(
+    tmp_path: Path, limit: dict[str, int], message: str
+) -> None:
+    write_series(tmp_path / "ct", STORED)
+    assert load_dicom(tmp_path / "ct", max_voxels=24, max_side=4)[0].shape == (1, 2, 3, 4)
+    file = tmp_path / "ct/1-001.dcm"
+    file.write_bytes(file.read_bytes()[:-5])
+    with pytest.raises(InputError, match=f"^ct: 2 × 3 × 4.*{message}"):
+        load_dicom(tmp_path / "ct", **limit)
 
 
 def test_a_radiograph_is_one_slice_shown_as_stored(tmp_path: Path) -> None:
