@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 from pathlib import Path
 
 import numpy as np
@@ -201,6 +202,21 @@ def test_a_measurement_frame_turns_nothing(tmp_path: Path) -> None:
     np.testing.assert_allclose(meta["affine"], AFFINE, atol=1e-9)
 
 
+def test_the_source_holds_the_geometry_as_itk_reads_it_and_the_lines_that_state_it(tmp_path: Path) -> None:
+    units = 'space units: "mm" "mm" "mm"\n'
+    _, meta = load_itk(
+        nrrd_file(tmp_path / "v.nrrd", f"space: LPS\n{DIRECTIONS}{units}kinds: domain domain domain\n")
+    )
+    geometry = {"spacing": [2, 3, 5], "origin": [10, 20, 30], "direction": [0, -1, 0, 1, 0, 0, 0, 0, 1]}
+    lines = ["space: LPS", *DIRECTIONS.splitlines(), units.strip()]
+    assert json.loads(meta["source"]) == {**geometry, "lines": lines}
+    stated = ["TransformMatrix = 0 1 0 -1 0 0 0 0 1", "Offset = 10 20 30", "ElementSpacing = 2 3 5"]
+    _, meta = load_itk(mha_file(tmp_path / "v.mha", *stated))
+    assert json.loads(meta["source"]) == {**geometry, "lines": []}
+    _, meta = load_itk(mha_file(tmp_path / "u.mha", *stated, "DistanceUnits = mm"))
+    assert json.loads(meta["source"]) == {**geometry, "lines": ["DistanceUnits = mm"]}
+
+
 # voxels
 
 
@@ -227,6 +243,17 @@ def test_two_dimensions_become_a_volume_of_one_slice(tmp_path: Path, name: str) 
     np.testing.assert_array_equal(planes, VOLUME[None, :, :, 1:2])
     expected = [[0, 3, 0, -10], [-2, 0, 0, -20], [0, 0, 1, 0], [0, 0, 0, 1]]
     np.testing.assert_allclose(meta["affine"], expected, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["c.mha", "c.nrrd"])
+def test_colour_of_8_bits_has_three_channels_and_a_geometry_of_three_axes(tmp_path: Path, name: str) -> None:
+    array = np.arange(72, dtype=np.uint8).reshape(2, 3, 4, 3)
+    planes, meta = load_itk(write_itk(tmp_path / name, array, AFFINE, colour=True))
+    np.testing.assert_array_equal(planes, np.moveaxis(array, -1, 0))
+    np.testing.assert_allclose(meta["affine"], AFFINE, atol=1e-9)
+    assert meta["bits"] == 8
+    directions = [line for line in json.loads(meta["source"])["lines"] if line.startswith("space directions")]
+    assert [line.count("(") for line in directions] == ([3] if name == "c.nrrd" else [])
 
 
 @pytest.mark.parametrize("name", ["c.mha", "c.nrrd"])

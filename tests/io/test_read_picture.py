@@ -47,6 +47,19 @@ def test_every_lossless_format_gives_the_same_values(
     assert (meta["bits"], meta["kind"], meta["warnings"]) == (8, "picture", [])
 
 
+def test_a_picture_lies_nowhere_and_has_pixels_of_one_unit(tmp_path: Path) -> None:
+    Image.fromarray(GREY).save(tmp_path / "p.png")
+    _, meta = load_picture(tmp_path / "p.png")
+    arrays = {name: meta.pop(name).tolist() for name in ("affine", "spacing", "slice_normal", "nifti_header")}
+    assert arrays == {
+        "affine": np.eye(4).tolist(),
+        "spacing": [1, 1],
+        "slice_normal": [0, 0, 0],
+        "nifti_header": [],
+    }
+    assert meta == {"kind": "picture", "modality": "", "bits": 8, "source": "", "warnings": []}
+
+
 @pytest.mark.parametrize(
     ("dtype", "bits"), [(np.uint16, 16), (np.dtype(">u2"), 16), (np.int32, 32), (np.float32, 32)]
 )
