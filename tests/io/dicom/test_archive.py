@@ -48,6 +48,7 @@ def test_a_series_in_an_archive_with_folders_is_read(tmp_path: Path) -> None:
         series = read_series(folder, name="ct.zip")
         assert [f.name for f in series.files] == ["1-004.dcm", "1-003.dcm", "1-002.dcm", "1-001.dcm"]
         assert all(f.exists() for f in series.files)
+        assert folder.name.startswith("monai_ext_")  # whose it is, should it ever be left
 
 
 def test_a_folder_or_file_is_given_as_it_is(tmp_path: Path) -> None:
