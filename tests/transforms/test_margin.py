@@ -94,13 +94,14 @@ def test_the_mean_edge_of_all_margins_counts(above: float, below: float, found: 
     assert (inside_bright_margin(torch.cat(halves, dim=1)) is not None) is found
 
 
+@pytest.mark.parametrize("turns", range(4))
 @pytest.mark.parametrize(("pixels", "darker", "found"), [(40, 0.03, True), (2, 0.05, True), (3, 0.05, False)])
-def test_a_margin_is_even_but_for_two_hundredths_of_its_pixels(
-    pixels: int, darker: float, found: bool
+def test_a_margin_is_even_but_for_two_hundredths_of_its_outermost_pixels(
+    turns: int, pixels: int, darker: float, found: bool
 ) -> None:
-    image = begun(100, 10)
-    image[:, 0, :pixels] -= darker
-    assert (inside_bright_margin(image) is not None) is found
+    image = begun(100, 10).repeat(3, 1, 1)
+    image[1, 0, :pixels] -= darker
+    assert (inside_bright_margin(image.rot90(turns, (1, 2))) is not None) is found
 
 
 def test_a_round_thing_on_an_even_ground_has_no_margin() -> None:
@@ -134,3 +135,10 @@ def test_a_box_holds_the_lines_of_which_more_than_a_hundredth_is_content() -> No
     assert content_box(content) == (slice(50, 60), slice(20, 90))
     content[150, :3] = True
     assert content_box(content) == (slice(50, 151), slice(20, 90))
+
+
+def test_a_line_alone_holds_no_content() -> None:
+    content = torch.zeros(200, 200, dtype=torch.bool)
+    content[:, 7] = True
+    assert content_box(content) is None
+    assert content_box(content.T) is None
