@@ -56,7 +56,7 @@ def test_a_volume_is_judged_over_its_slices():
 
 
 class Bright(TextPromptedSegmenter):
-    """One candidate for each slice: what is bright as it is shown."""
+    """One candidate for each slice, what is bright as it is shown, which is also the coarse mask."""
 
     def encode(self, image):
         one = torch.ones(1)
@@ -67,21 +67,26 @@ class Bright(TextPromptedSegmenter):
         }
 
     def segment(self, features, prompts):
-        return Segmentation(features["image"][:, :1] - 0.5, torch.ones(len(prompts)))
+        logits = features["image"][:, :1] - 0.5
+        return Segmentation(logits, torch.ones(len(prompts)), {"masks": {"coarse": logits > 0}})
 
     def read(self, prompt, modality=None):
         return prompt, Reading(prompt.texts[0], "it is nothing" if prompt.texts[0] == "nothing" else "")
 
 
-@pytest.mark.parametrize("flips", [(1, 1), (-1, 1), (1, -1)])
-def test_candidates_of_a_volume_are_compared_as_it_was_shown(flips):
+@pytest.mark.parametrize(
+    ("flips", "asked", "axis"),
+    [((1, 1), None, 2), ((-1, 1), None, 2), ((1, -1), None, 2), ((1, 1), 0, 0), ((1, -1), 1, 1)],
+)
+def test_stages_of_a_volume_are_compared_in_the_slices_that_the_inferer_cut(flips, asked, axis):
     torch.manual_seed(0)
     affine = torch.diag(torch.tensor([*map(float, flips), 3.0, 1.0], dtype=torch.float64))
     volume = MetaTensor((torch.rand(1, 1, 6, 5, 4) > 0.6).float().expand(1, 3, 6, 5, 4), affine=affine)
     recorder = StageRecorder()
-    masks = PromptInferer("bright; other", batch_size=3, observer=recorder)(volume, Bright())[0] > 0.5
+    inferer = PromptInferer("bright; other", batch_size=3, slice_axis=asked, observer=recorder)
+    masks = inferer(volume, Bright())[0] > 0.5
     (case,) = recorder.cases
-    assert len(case.slices) == 4 and case.view.axis == 2
+    assert (case.view.axis, len(case.slices)) == (axis, (6, 5, 4)[axis])
     data = {
         **dict.fromkeys(("set", "case", "group", "modality"), "a"),
         "prompt": ["bright", "other"],
@@ -95,7 +100,7 @@ def test_candidates_of_a_volume_are_compared_as_it_was_shown(flips):
         "difficulty": "hard",
     }
     first, second = score_case(data, surface=False)
-    assert first["oracle_iou"] == first["iou"] == 1.0
+    assert first["oracle_iou"] == first["coarse_dice"] == first["iou"] == 1.0
     assert math.isnan(second["oracle_iou"])
     assert first["difficulty"] == "hard"
 

@@ -14,6 +14,7 @@ from monai_ext.inferers import PromptInferer
 from monai_ext.networks import segmenter
 from monai_ext.networks.segmenter import Segmentation, TextPromptedSegmenter
 from monai_ext.prompts.prompt import Prompt
+from tests.abstract import incomplete
 from tests.fakes import FAKES, PreferenceTask
 from tests.training import gradients, items, make, run_process, train, train_one_step, volume
 
@@ -182,3 +183,9 @@ def test_a_function_of_the_same_name_elsewhere_builds_networks():
         return make(next(iter(FAKES)))
 
     assert isinstance(ckpt_export(), TextPromptedSegmenter)
+
+
+@pytest.mark.parametrize("missing", ["encode", "segment"])
+def test_a_segmenter_without_one_of_its_methods_cannot_be_built(missing):
+    with pytest.raises(TypeError, match=f"abstract method '?{missing}'?"):
+        incomplete(TextPromptedSegmenter, missing)()
