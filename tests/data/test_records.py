@@ -37,11 +37,12 @@ def records(folder, **more):
     return CaseRecords(folder, {"mask_threshold": 0.5}, **{**known, **more})
 
 
-def test_bundle_weights_and_prompts_are_settings(tmp_path):
-    assert records(tmp_path).settings == {
+def test_bundle_weights_prompts_and_the_hash_of_the_configuration_are_settings(tmp_path):
+    assert records(tmp_path, configuration="ef").settings == {
         "bundle": "vlsm",
         "version": "0.1.0",
         "weights": "ab",
+        "configuration": "ef",
         "prompt": [["lungs"], ["heart"]],
         "mask_threshold": 0.5,
     }

@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from monai.data import MetaTensor
 
 from monai_ext.errors import InputError
 from monai_ext.handlers.metrics import MeanDice, MetricsWriter, score_case
-from monai_ext.handlers.stages import RecordedCase, RecordedSlice
+from monai_ext.handlers.stages import RecordedCase, RecordedSlice, StageRecorder
 from monai_ext.io.slices import SliceView
 from monai_ext.masks import CompressedMasks
 
@@ -134,6 +135,9 @@ def test_masks_presences_and_prompts_are_as_many():
         score_case(scored(masks=torch.zeros(3, 1, 4, dtype=torch.uint8)))
     with pytest.raises(ValueError, match="tiny/a: 4 masks and 4 presences of 3 prompts"):
         score_case(scored(prompt=["one", "two", "three"]))
+    for key in ("target", "values", "subtype"):
+        with pytest.raises(ValueError, match="shorter than"):
+            score_case(scored(**{key: ["1"]}))
 
 
 def evaluate(cases, *handlers):
@@ -188,12 +192,28 @@ def test_figures_and_cases_are_written_at_the_end(tmp_path):
     ]
 
 
+def recorded(*pixels):
+    """The same coarse mask of all four prompts."""
+    coarse = {"coarse": CompressedMasks.of(np.array([[pixels]], dtype=bool))}
+    slices = [RecordedSlice(None, dict.fromkeys(range(4), coarse))]
+    return RecordedCase(SliceView(2, 0, 1), (True,) * 4, slices)
+
+
+def test_stages_are_taken_case_by_case_and_forgotten_at_a_new_start():
+    recorder = StageRecorder()
+    metric = MeanDice(recorder=recorder)
+    recorder.cases += [recorded(1, 0, 0, 0), recorded(1, 1, 0, 0), recorded(0, 0, 1, 1)]
+    state = SimpleNamespace(batch=[scored("a"), scored("b")], output=[{}, {}])
+    metric.iteration_completed(SimpleNamespace(state=state))
+    assert [row["coarse_dice"] for row in metric.rows[::4]] == [pytest.approx(2 / 3), 1]
+    assert len(recorder.cases) == 1
+    metric.reset()
+    assert metric.rows == recorder.cases == []
+
+
 def test_a_case_of_which_nothing_was_asked_has_empty_stages(tmp_path):
-    view = SliceView(2, 0, 1)
-    coarse = {"coarse": CompressedMasks.of(np.array([[[True, False, False, False]]]))}
-    asked = RecordedCase(view, (True,) * 4, [RecordedSlice(None, dict.fromkeys(range(4), coarse))])
-    unasked = RecordedCase(view, (False,) * 4)
-    pair = [scored("a", recorded=unasked), scored("b", recorded=asked)]
+    unasked = RecordedCase(SliceView(2, 0, 1), (False,) * 4)
+    pair = [scored("a", recorded=unasked), scored("b", recorded=recorded(1, 0, 0, 0))]
     _, metric = evaluate(pair, lambda metric: MetricsWriter(metric, tmp_path))
     by_target = {(row["case"], row["target"]): row["coarse_dice"] for row in metric.rows}
     assert (by_target["a", "first"], by_target["b", "first"]) == (0, pytest.approx(2 / 3))

@@ -11,8 +11,8 @@ from ignite.engine import Engine
 from monai.data import MetaTensor
 
 from monai_ext import __version__
-from monai_ext.data.fault_tolerant import FaultTolerantDataset
-from monai_ext.data.records import CaseRecords
+from monai_ext.data.fault_tolerant import FINISHED, FaultTolerantDataset
+from monai_ext.data.records import FILES, CaseRecords
 from monai_ext.errors import InputError, WeightsError
 from monai_ext.handlers.report import ReportWriter
 from monai_ext.io.case_names import input_hash
@@ -59,6 +59,28 @@ def test_results_and_failures_are_written_to_both_files(tmp_path, image):
     }
     assert writer.report["versions"]["monai_ext"] == __version__
     assert (tmp_path / "r.json").read_bytes() == (tmp_path / "out/report.json").read_bytes()
+
+
+def test_a_case_is_recorded_with_its_files_so_that_a_later_run_passes_over_it(tmp_path, image):
+    records = CaseRecords(tmp_path / "out", {})
+    (tmp_path / "out/a").mkdir(parents=True)
+    for name in ("lungs", "labels"):
+        (tmp_path / f"out/a/{name}.png").write_bytes(name.encode())
+    row = {"case": "a", "mask": "a/lungs.png"}
+    run(ReportWriter(records, "cpu"), [[{"record": [row], FILES: ["a/labels.png"]}], [{"record": []}]], image)
+    digest = hashlib.sha256(b"input").hexdigest()
+    assert records.finished({"case": "a", "input_sha256": digest}) == [{**row, "input_sha256": digest}]
+    record = json.loads((tmp_path / "out/a/record.json").read_text())
+    assert sorted(record["files"]) == ["a/labels.png", "a/lungs.png"]
+
+
+def test_finished_cases_are_skipped_and_those_of_the_same_content_are_copies(tmp_path, image):
+    writer = ReportWriter(CaseRecords(tmp_path, {}), "cpu")
+    finished = [json.dumps([{"case": case, "prompt": prompt} for prompt in "xy"]) for case in "aba"]
+    for _ in range(2):  # a second run counts anew
+        run(writer, [[{FINISHED: rows}] for rows in finished], image)
+        assert [row["case"] for row in writer.report["results"]] == ["a", "a", "b", "b"]
+        assert (writer.report["skipped"], writer.report["copies"]) == (2, 1)
 
 
 def test_no_report_is_written_when_every_case_failed(tmp_path, image):

@@ -141,6 +141,18 @@ def test_masks_of_stages_are_scored_and_an_unknown_prompt_has_none():
     assert "oracle_iou" not in bright
 
 
+def test_masks_of_stages_without_candidates_are_those_of_every_slice():
+    recorder = StageRecorder()
+    volume = MetaTensor(torch.zeros(1, 3, 4, 4, 7), affine=torch.eye(4))
+    volume[..., 4:] = 1
+    PromptInferer("bright", batch_size=3, slice_axis=2, observer=recorder)(volume, Refined())
+    case = recorder.take()
+    assert [int(one.masks[0]["coarse"].masks().sum()) for one in case.slices] == [0] * 4 + [8] * 3
+    assert stage_scores(case, 0, volume[0, 0]) == {"saliency_dice": 0.6, "coarse_dice": 2 / 3}
+    with pytest.raises(ValueError, match="argument 2 is shorter"):
+        stage_scores(case, 0, volume[0, 0, ..., 3:])
+
+
 def test_cases_are_taken_in_their_order_and_then_forgotten():
     recorder = StageRecorder()
     inferer = PromptInferer("bright", observer=recorder)

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from ignite.engine import Engine, Events
+from monai.engines.utils import IterationEvents
 from torch import nn
 
 from monai_ext.errors import WeightsError
@@ -104,10 +105,13 @@ def test_a_broken_checkpoint_is_one_clear_error_and_can_be_overridden(tmp_path):
     training(tmp_path, resume=False)
 
 
-def test_gradients_are_clipped_to_the_norm():
+def test_gradients_are_clipped_to_the_norm_between_the_backward_pass_and_the_step():
     network = nn.Linear(2, 1, bias=False)
     network.weight.grad = torch.tensor([[30.0, 40.0]])
-    ClipGradients(network, max_norm=5.0)(Engine(lambda *_: None))
+    engine = Engine(lambda engine, _: engine.fire_event(IterationEvents.BACKWARD_COMPLETED))
+    engine.register_events(*IterationEvents)
+    ClipGradients(network, max_norm=5.0).attach(engine)
+    engine.run([0])
     assert torch.allclose(network.weight.grad, torch.tensor([[3.0, 4.0]]), atol=1e-5)
 
 
