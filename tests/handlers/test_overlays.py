@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
+import torch.distributed as dist
 from ignite.engine import Engine
 from monai.data import Dataset, MetaTensor
 from PIL import Image
@@ -199,6 +200,35 @@ def test_without_any_target_nothing_is_drawn(tmp_path):
     pictures, read = evaluate([item], tmp_path)
     assert pictures == read == []
     assert sorted(p.name for p in tmp_path.iterdir()) == ["cases.csv", "metrics.json"]
+
+
+def test_a_run_begins_without_the_contours_of_the_one_before():
+    cases = [case(name, torch.ones(4, 4), torch.ones(4, 4)) for name in "abc"]
+    engine, overlays = Engine(lambda engine, _: [{}]), CaseOverlays(Dataset([]))
+    overlays.attach(engine)
+    for some in (cases[:2], cases[2:]):
+        engine.run([[one] for one in some])
+        assert [key[1] for key in overlays.kept] == [one["case"] for one in some]
+
+
+def test_contours_of_all_processes_are_gathered(monkeypatch):
+    overlays, others = CaseOverlays(Dataset([])), CaseOverlays(Dataset([]))
+    overlays.keep(case("a", torch.ones(4, 4), torch.ones(4, 4)))
+    others.keep(case("b", torch.ones(4, 4), torch.ones(4, 4)))
+    assert overlays.gathered() == overlays.kept
+    monkeypatch.setattr(dist, "is_initialized", lambda: True)
+    monkeypatch.setattr(dist, "get_world_size", lambda: 2)
+    monkeypatch.setattr(
+        dist, "all_gather_object", lambda found, own: found.__setitem__(slice(2), [own, others.kept])
+    )
+    assert overlays.gathered() == {**overlays.kept, **others.kept}
+
+
+@pytest.mark.parametrize("key", ["masks", "target", "values"])
+def test_masks_targets_and_values_are_as_many_as_prompts(key):
+    item = case("a", torch.ones(4, 4), torch.ones(4, 4))
+    with pytest.raises(ValueError, match="is shorter|is longer"):
+        CaseOverlays(Dataset([])).keep({**item, key: item[key][:0]})
 
 
 def test_contours_take_little_memory():

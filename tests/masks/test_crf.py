@@ -1,11 +1,10 @@
-"""The conditional random field is that of the reference (tests/fixtures), and its lattice a Gaussian kernel."""
+"""The conditional random field is that of the reference (tests/fixtures)."""
 
 import numpy as np
 import pytest
 
 from monai_ext.errors import InputError
 from monai_ext.masks.crf import DenseCRF
-from monai_ext.masks.lattice import Lattice
 from tests.conftest import FIXTURES
 
 V1 = {"gaussian_sxy": 3, "bilateral_sxy": 60, "bilateral_srgb": 5}
@@ -31,35 +30,6 @@ def test_marginals_are_those_of_the_reference(reference, version, settings, iter
     theirs = reference[f"{version}_it{iterations}_Q"].reshape(2, *ours.shape)
     assert ((ours > 0.5) == (theirs.argmax(0) == 1)).mean() >= 0.999
     assert np.abs(ours - theirs[1]).max() < 1e-3
-
-
-@pytest.mark.parametrize(("dimensions", "error"), [(2, 0.003), (5, 0.015)])
-def test_a_lattice_filters_as_a_gaussian_kernel_does(dimensions, error):
-    random = np.random.RandomState(dimensions)
-    points = random.uniform(0, 4, (400, dimensions))
-    values = random.rand(400, 2)
-    distances = ((points[:, None] - points[None]) ** 2).sum(-1)
-    kernel = np.exp(-distances / 2)
-    exact = kernel @ values / kernel.sum(1, keepdims=True)
-    lattice = Lattice(points)
-    ours = lattice(values) / lattice(np.ones((400, 1)))
-    assert np.abs(ours - exact).mean() < error
-    assert np.corrcoef(ours.ravel(), exact.ravel())[0, 1] > 0.95
-
-
-def test_the_weights_of_the_corners_of_a_simplex_sum_to_one():
-    points = np.random.RandomState(1).uniform(-20, 20, (300, 5))
-    splat = Lattice(points).splat
-    assert splat.data.min() >= 0 and np.allclose(splat.sum(1), 1)
-    assert splat.getnnz(1).max() == 6
-
-
-def test_distant_clusters_of_points_do_not_affect_each_other():
-    near = np.random.RandomState(2).uniform(0, 3, (50, 3))
-    values = np.random.RandomState(3).rand(50, 1)
-    far = np.concatenate([near, near + 300])
-    alone, together = Lattice(near)(values), Lattice(far)(np.concatenate([values, 0 * values]))
-    assert np.allclose(together[:50], alone) and np.allclose(together[50:], 0)
 
 
 def test_a_mask_follows_the_edge_of_its_image():
