@@ -95,3 +95,11 @@ def test_a_device_that_is_there_is_returned(monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert checked_device("cuda:1") == torch.device("cuda", 1)
     assert checked_device(torch.device("cpu")) == torch.device("cpu")
+
+
+def test_a_card_without_a_number_is_the_first(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    assert checked_device("cuda") == torch.device("cuda")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    with pytest.raises(InputError, match="^device 'cuda': this machine has 0 CUDA devices"):
+        checked_device("cuda")

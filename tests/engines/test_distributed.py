@@ -11,6 +11,7 @@ import torch
 
 from monai_ext.engines.distributed import (
     check_processes,
+    default_device,
     end_processes,
     process_seed,
     rank,
@@ -28,6 +29,29 @@ def test_one_process_is_the_first_and_keeps_its_seed(monkeypatch):
     assert (rank(), process_seed(3)) == (0, 3)
     monkeypatch.setenv("RANK", "2")
     assert process_seed(3) == 5
+
+
+@pytest.mark.parametrize(
+    ("cards", "number", "device"),
+    [(False, "1", "cpu"), (True, None, "cuda:0"), (True, "0", "cuda:0"), (True, "1", "cuda:1")],
+)
+def test_each_process_has_the_card_of_its_number_or_the_cpu(monkeypatch, cards, number, device):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cards)
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    if number is not None:
+        monkeypatch.setenv("LOCAL_RANK", number)
+    assert default_device() == torch.device(device)
+
+
+@pytest.mark.parametrize(
+    ("device", "backend", "chosen"), [("cuda:1", "nccl", [torch.device("cuda", 1)]), ("cpu", "gloo", [])]
+)
+def test_a_group_talks_as_its_device_needs_and_cards_are_chosen_first(monkeypatch, device, backend, chosen):
+    calls = []
+    monkeypatch.setattr(torch.cuda, "set_device", calls.append)
+    monkeypatch.setattr(torch.distributed, "init_process_group", calls.append)
+    start_processes(device)
+    assert calls == [*chosen, backend]
 
 
 def test_a_group_of_one_process_begins_and_ends(monkeypatch, tmp_path):

@@ -24,8 +24,8 @@ def discs(count, size=20, sources=()):
     MADE.append(count)
     slices = []
     for number in range(count):
-        image = torch.full((3, size, size), number / 255)
-        mask = np.zeros((size, size), np.uint8)
+        image = torch.full((3, size - 4, size), number / 255)
+        mask = np.zeros((size - 4, size), np.uint8)
         mask[number, number:] = 1
         masks = {"polyp": mask, "wide": 1 - mask} if number else {}
         slices.append(as_slice(image, masks, f"set {number}", "endoscopy", {"pathology": "adenoma"}))
@@ -74,6 +74,9 @@ def test_other_arguments_are_other_slices():
         (3, 20, [source(value=1)]),
         (3, 20, [source(mask=1)]),
         (3, 20, [source(name="endo")]),
+        (3, 20, torch.zeros(4, 4)),
+        (3, 20, torch.zeros(2, 8)),
+        (3, 20, torch.zeros(4, 4, dtype=torch.int32)),
     ]
     for arguments in asked * 2:
         kept_slices(discs, *arguments)
