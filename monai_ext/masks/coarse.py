@@ -97,7 +97,7 @@ class OtsuMask(CoarseMask):
     def mask(self, saliency: Tensor, image: Tensor) -> Tensor:
         scaled = (saliency - saliency.amin()) / (saliency.amax() - saliency.amin())
         labels = label_components(scaled > float(threshold_otsu(scaled.numpy())))
-        numbers = np.arange(1, labels.max(initial=0) + 1)
+        numbers = np.arange(1, labels.max() + 1)
         confident = np.zeros(len(numbers) + 1, dtype=bool)
         confident[1:] = np.asarray(means(scaled.numpy(), labels, numbers)) > self.confidence
         return torch.from_numpy(confident[labels])
