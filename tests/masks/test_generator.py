@@ -16,6 +16,8 @@ from monai_ext.networks.decoders.sam import SAM
 from tests.networks.decoders.contract import randomised
 from tests.networks.decoders.test_sam import SMALL, picture
 
+OFFSET = 0.003  # of random weights, whose logits lie so near 0 that a larger one leaves no mask stable
+
 
 @pytest.fixture
 def network():
@@ -47,19 +49,20 @@ def test_masks_are_those_of_segment_anything_one_to_one(network, size, iou, stab
     with torch.no_grad():
         features = network.encode(image)
     if iou is None:  # half pass by one, half of these by the other
-        iou = middle(MaskGenerator(8, -10.0, 0.0, 0.05, 1.0)(network, features).iou)
-        stability = middle(MaskGenerator(8, iou, 0.0, 0.05, 1.0)(network, features).stability)
+        iou = middle(MaskGenerator(8, -10.0, 0.0, OFFSET, 1.0)(network, features).iou)
+        stability = middle(MaskGenerator(8, iou, 0.0, OFFSET, 1.0)(network, features).stability)
+        assert 0.5 < stability < 0.7
     sam = Sam(network.image_encoder, network.prompt_encoder, network.mask_decoder).eval()
     theirs = SamAutomaticMaskGenerator(
         sam,
         points_per_side=8,
         pred_iou_thresh=iou,
         stability_score_thresh=stability,
-        stability_score_offset=0.05,
+        stability_score_offset=OFFSET,
         box_nms_thresh=nms,
     ).generate(levels)
     theirs = [one for one in theirs if one["area"]]
-    ours = MaskGenerator(8, iou, stability, 0.05, nms)(network, features)
+    ours = MaskGenerator(8, iou, stability, OFFSET, nms)(network, features)
     assert len(ours) == len(theirs) >= least
     for k, reference in enumerate(theirs):
         assert overlap(ours.masks[k].numpy(), reference["segmentation"]) >= 0.99
@@ -89,6 +92,15 @@ def test_points_per_call_change_nothing(network):
     for one in results[1:]:
         assert torch.equal(one.masks, results[0].masks)
         assert torch.allclose(one.iou, results[0].iou, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("side", "device", "points"),
+    [(4, "cpu", 64), (32, "cpu", 8), (64, "cpu", 2), (128, "cpu", 1), (128, "meta", 64)],
+)
+def test_a_call_on_a_cpu_has_as_many_points_as_its_cache_holds_and_else_64(side, device, points):
+    features = torch.empty(1, 256, side, side, device=device)
+    assert MaskGenerator._default_points_per_call(features) == points
 
 
 def test_boxes_hold_their_masks_and_none_is_empty(network):

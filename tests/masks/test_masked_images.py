@@ -68,12 +68,14 @@ def test_the_margin_of_a_crop_ends_at_the_image():
 
 def test_outside_of_the_mask_is_blurred(encoder):
     image = torch.zeros(1, 3, SIDE, SIDE)
-    image[..., 24, 24] = image[..., 4, 4] = 1
-    (masked,) = shown(encoder, image, rectangle(SIDE, SIDE, (20, 28), (20, 28)), fill="blur", blur=1 / SIDE)
+    image[..., 24, 24] = image[..., 8, 8] = 1
+    (masked,) = shown(encoder, image, rectangle(SIDE, SIDE, (20, 28), (20, 28)), fill="blur", blur=2 / SIDE)
     row = displayed(encoder, masked)[0, 0]
-    weights = torch.exp(-0.5 * torch.arange(-3, 4.0) ** 2)  # a Gaussian of one pixel
-    spot = torch.outer(weights, weights) / weights.sum() ** 2
-    torch.testing.assert_close(row[1:8, 1:8], spot, atol=1e-6, rtol=0)
+    weights = torch.exp(
+        -0.5 * (torch.arange(-6, 7.0) / 2) ** 2
+    )  # a Gaussian of two pixels, to three of its widths
+    spot = torch.nn.functional.pad(torch.outer(weights, weights) / weights.sum() ** 2, (1, 1, 1, 1))
+    torch.testing.assert_close(row[1:16, 1:16], spot, atol=1e-6, rtol=0)
     torch.testing.assert_close(row[20:28, 20:28], image[0, 0, 20:28, 20:28], atol=1e-6, rtol=0)
 
 
