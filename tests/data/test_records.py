@@ -200,6 +200,14 @@ def test_a_record_may_be_written_in_another_layout(done):
     assert records(done).finished(ITEM) == ROWS
 
 
+def test_a_record_is_utf_8_whatever_the_encoding_of_the_machine(done, monkeypatch):
+    monkeypatch.setattr("io.text_encoding", lambda encoding, *_: encoding or "ascii")
+    rows = [{**ROWS[0], "prompt": "Schädel"}]
+    records(done).write("a", "0", rows)
+    assert "Schädel".encode() in (done / "a/record.json").read_bytes()
+    assert records(done).finished(ITEM) == rows
+
+
 def test_another_input_of_the_same_name_is_not_finished_and_says_nothing(done, caplog):
     assert records(done).finished({**ITEM, "input_sha256": "1"}) is None
     assert records(done, prompt="heart").finished(ITEM) is None
