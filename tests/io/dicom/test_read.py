@@ -114,7 +114,8 @@ def test_a_series_is_chosen(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("limit", "message"), [({"max_voxels": 23}, "limit of 23 values"), ({"max_side": 3}, "limit of a side is 3")]
+    ("limit", "message"),
+    [({"max_voxels": 23}, "limit of 23 values"), ({"max_side": 3}, "limit of a side is 3")],
 )
 def test_the_limits_count_all_slices_and_hold_before_pixels_are_read(
     tmp_path: Path, limit: dict[str, int], message: str
