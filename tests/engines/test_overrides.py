@@ -9,7 +9,7 @@ import pytest
 import torch
 from monai.bundle import ConfigParser, ConfigWorkflow
 
-from monai_ext.engines.overrides import check_overrides
+from monai_ext.engines.overrides import _meant, check_overrides
 from monai_ext.errors import InputError, actionable
 from monai_ext.resources import resource_path
 from tests.bundles.films import write_films
@@ -206,3 +206,21 @@ def test_a_program_of_its_own_keeps_its_tracebacks(opened):
         opened(amp="no")
     assert isinstance(actionable(raised.value), InputError)
     assert sys.excepthook is before
+
+
+def test_on_the_command_line_of_monai_errors_are_one_line_from_here_on(opened, monkeypatch):
+    monkeypatch.setattr(sys, "excepthook", sys.__excepthook__)
+    monkeypatch.setattr("monai_ext.engines.overrides.is_monai_command_line", lambda: True)
+    opened()
+    assert sys.excepthook is not sys.__excepthook__
+
+
+def test_what_monai_adds_for_a_tracking_server_is_known(opened):
+    assert opened(tracking="mlflow").parser["run_name"] is None
+
+
+@pytest.mark.parametrize(
+    ("hint", "read"), [(str, "none"), (str | None, None), (list[str] | str, []), (dict[str, int], {})]
+)
+def test_a_text_for_nothing_is_itself_only_where_no_other_reading_is_wanted(hint, read):
+    assert _meant("mode", "none", [hint]) == read
