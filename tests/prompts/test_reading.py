@@ -220,7 +220,7 @@ class TestPrompt:
         assert read_prompt(Prompt(("teapot", "no liver")), LEXICON)[1].refusal.startswith("names nothing")
 
     def test_words_that_are_asked_verbatim_are_not_read(self):
-        prompt = Prompt(("no liver",), verbatim=True)
+        prompt = Prompt(("no liver", "no spleen"), verbatim=True)
         assert read_prompt(prompt, LEXICON) == (prompt, Reading("no liver"))
 
     def test_target_and_oracle_stay(self):

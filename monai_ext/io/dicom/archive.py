@@ -24,7 +24,7 @@ def unpacked(path: Path, max_bytes: int = MAX_BYTES) -> Iterator[Path]:
     The files lie flat in numbered folders, in the order of the archive: no name in it can lead elsewhere.
 
     Raises:
-        InputError: the archive is damaged, encrypted, or unpacks to more than `max_bytes`.
+        InputError: the archive is damaged, encrypted, packed by another method than deflate, or unpacks to more than `max_bytes`.
     """
     if path.is_dir() or not path.name.lower().endswith(".zip"):
         yield path
@@ -51,6 +51,11 @@ def _unpack(name: str, archive: zipfile.ZipFile, folder: Path, max_bytes: int) -
     members = [m for m in archive.infolist() if not m.is_dir()]
     if any(m.flag_bits & 1 for m in members):
         raise InputError(f"{name}: an encrypted zip archive; unpack it first.")
+    if any(m.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for m in members):
+        # zipfile inflates a block of the others whole, however large, before it looks at the stated size
+        raise InputError(
+            f"{name}: a zip archive packed by bzip2 or LZMA; pack it with deflate, or give the folder."
+        )
     if sum(m.file_size for m in members) > max_bytes or len(members) > MAX_FILES:
         raise InputError(
             f"{name}: unpacks to more than {max_bytes >> 20} MiB or {MAX_FILES} files; unpack it yourself and give"

@@ -129,6 +129,13 @@ def test_an_encrypted_archive_is_refused(tmp_path: Path) -> None:
     assert refusal(path).startswith("x.zip: an encrypted zip archive")
 
 
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_methods_that_unpack_without_a_limit_are_refused(tmp_path: Path, method: int) -> None:
+    with zipfile.ZipFile(tmp_path / "x.zip", "w", method) as archive:
+        archive.writestr("a.dcm", bytes(1000))
+    assert refusal(tmp_path / "x.zip").startswith("x.zip: a zip archive packed by bzip2 or LZMA;")
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_a_damaged_archive_is_refused_or_read(tmp_path: Path, seed: int) -> None:
     rng = np.random.default_rng(seed)
