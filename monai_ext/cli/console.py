@@ -14,6 +14,7 @@ from monai_ext.errors import actionable, one_line
 from monai_ext.logs import suppress_logs
 
 STOPPED = 130  # as shells say it of a program ended by Ctrl-C
+CLOSED = 141  # as shells say it of a program whose output nobody reads any more
 WIDTH = 160  # columns of a table that goes into a file or a pipe
 
 
@@ -23,7 +24,7 @@ def reporting(debug: bool) -> Iterator[None]:
     try:
         with contextlib.nullcontext() if debug else suppress_logs():
             yield
-    except (typer.Exit, typer.Abort):
+    except (typer.Exit, typer.Abort, BrokenPipeError):
         raise
     except KeyboardInterrupt:  # Ctrl-C, or SIGTERM in a run over cases
         print_error("stopped; what is done is kept, and the same command goes on from there.")

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -14,7 +15,7 @@ import typer
 import monai_ext
 from monai_ext.cli.bundles import bundles_app
 from monai_ext.cli.cases import cases
-from monai_ext.cli.console import STOPPED, print_error
+from monai_ext.cli.console import CLOSED, STOPPED, print_error
 from monai_ext.cli.dataset import dataset_app
 from monai_ext.cli.evaluate import evaluate
 from monai_ext.cli.segment import segment
@@ -53,13 +54,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command.
 
     Returns:
-        0 fine, 2 bad input or usage, 3 weights, 1 our fault, 130 stopped.
+        0 fine, 2 bad input or usage, 3 weights, 1 our fault, 130 stopped, 141 the output was closed.
     """
     try:
         return app(list(sys.argv[1:] if argv is None else argv), standalone_mode=False) or 0
     except typer.Abort:
         print_error("stopped.")
         return STOPPED
+    except BrokenPipeError:  # who read the output, such as head, has enough of it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is still buffered is not written at exit either
+        return CLOSED
     except Exception as error:
         if not hasattr(error, "format_message"):  # what typer raises for wrong usage has it
             raise

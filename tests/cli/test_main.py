@@ -70,3 +70,12 @@ def test_a_fault_of_ours_is_exit_code_1_and_a_traceback_only_when_asked(
     )
     assert segment(source, tmp_path / "out", bundle, "--debug") == 1
     assert "Traceback" in capsys.readouterr().err
+
+
+def test_output_that_nobody_reads_any_more_ends_the_command_without_a_word():
+    code = (
+        "import os, sys; from monai_ext.cli.main import main; read, write = os.pipe(); os.close(read);"
+        "os.dup2(write, 1); code = main(['weights', 'list']); print('more'); sys.exit(code)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (141, "")
