@@ -57,7 +57,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         0 fine, 2 bad input or usage, 3 weights, 1 our fault, 130 stopped, 141 the output was closed.
     """
     try:
-        return app(list(sys.argv[1:] if argv is None else argv), standalone_mode=False) or 0
+        code = app(list(sys.argv[1:] if argv is None else argv), standalone_mode=False) or 0
+        sys.stdout.flush()
+        return code
     except typer.Abort:
         print_error("stopped.")
         return STOPPED

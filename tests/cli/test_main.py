@@ -75,7 +75,7 @@ def test_a_fault_of_ours_is_exit_code_1_and_a_traceback_only_when_asked(
 def test_output_that_nobody_reads_any_more_ends_the_command_without_a_word():
     code = (
         "import os, sys; from monai_ext.cli.main import main; read, write = os.pipe(); os.close(read);"
-        "os.dup2(write, 1); code = main(['weights', 'list']); print('more'); sys.exit(code)"
+        "os.dup2(write, 1); code = main(['dataset', 'prepare', '--list']); print('more'); sys.exit(code)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (141, "")
