@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import traceback
 from collections.abc import Iterator
@@ -24,8 +25,10 @@ def reporting(debug: bool) -> Iterator[None]:
     try:
         with contextlib.nullcontext() if debug else suppress_logs():
             yield
-    except (typer.Exit, typer.Abort, BrokenPipeError):
+    except (typer.Exit, typer.Abort):
         raise
+    except BrokenPipeError:
+        raise typer.Exit(close_output()) from None
     except KeyboardInterrupt:  # Ctrl-C, or SIGTERM in a run over cases
         print_error("stopped; what is done is kept, and the same command goes on from there.")
         raise typer.Exit(STOPPED) from None
@@ -39,6 +42,12 @@ def reporting(debug: bool) -> Iterator[None]:
         description = " ".join(f"{type(error).__name__}: {error}.".split())
         print_error(f"{description} This is a fault of monai_ext; please report what --debug prints.")
         raise typer.Exit(1) from None
+
+
+def close_output() -> int:
+    """Drop what is still to be printed, since nobody reads it any more; the exit code."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return CLOSED
 
 
 def print_error(text: str) -> None:

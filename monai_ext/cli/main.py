@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -15,7 +14,7 @@ import typer
 import monai_ext
 from monai_ext.cli.bundles import bundles_app
 from monai_ext.cli.cases import cases
-from monai_ext.cli.console import CLOSED, STOPPED, print_error
+from monai_ext.cli.console import STOPPED, close_output, print_error
 from monai_ext.cli.dataset import dataset_app
 from monai_ext.cli.evaluate import evaluate
 from monai_ext.cli.segment import segment
@@ -63,9 +62,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except typer.Abort:
         print_error("stopped.")
         return STOPPED
-    except BrokenPipeError:  # who read the output, such as head, has enough of it
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is still buffered is not written at exit either
-        return CLOSED
+    except BrokenPipeError:
+        return close_output()
     except Exception as error:
         if not hasattr(error, "format_message"):  # what typer raises for wrong usage has it
             raise
