@@ -28,15 +28,23 @@ FORGOTTEN = 7 * 86400
 
 
 @contextmanager
-def whole_file(path: str | Path) -> Iterator[Path]:
+def whole_file(path: str | Path, synced: bool = False) -> Iterator[Path]:
     """A name beside `path` to write to, renamed to `path` when all went well, removed otherwise.
 
     The folder of `path` is made if it does not exist. What processes that were killed left in it is removed.
+
+    Args:
+        path: of the file.
+        synced: the content is on the disk before the file has its name, so that a loss of power leaves it whole, too.
     """
     temporary = _temporary(Path(path))
     try:
         yield temporary
+        if synced:
+            _sync(temporary)
         os.replace(temporary, path)
+        if synced:
+            _sync(Path(path).parent)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -55,6 +63,17 @@ def whole_folder(path: str | Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _sync(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk; Windows has this for files only."""
+    if sys.platform == "win32" and path.is_dir():
+        return
+    number = os.open(path, os.O_RDWR if path.is_file() else os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
 
 
 def _temporary(path: Path) -> Path:

@@ -12,7 +12,7 @@ from segment_anything.utils.amg import batched_mask_to_box
 from torch import Tensor
 
 from monai_ext.data.evaluation import absent_targets
-from monai_ext.data.text_prompt_dataset import TextPromptDataset
+from monai_ext.data.text_prompt_dataset import TextPromptDataset, case_of
 from monai_ext.masks.masked_images import FILLS, MaskedImages
 from monai_ext.prompts.attributes import Attributes
 from monai_ext.prompts.library import names_side
@@ -93,6 +93,7 @@ class ImageTextDataset(TextPromptDataset):
         ]
         text, label, truth, located, asks = zip(*captions)
         return {
+            "case": case_of(sample),
             "image": image,
             "label": torch.stack(label).float(),
             "prompt": list(text),

@@ -15,6 +15,7 @@ from skimage.measure import label as components
 from torch import Tensor
 
 from monai_ext.data.evaluation import absent_targets
+from monai_ext.data.sampling import Draw
 from monai_ext.errors import InputError
 from monai_ext.io.slices import view_of
 from monai_ext.prompts.library import MODALITIES, PromptLibrary, names_side
@@ -46,7 +47,7 @@ def load_slices(
 
     Returns:
         dicts with `image` (3, size, size) uint8, `masks` (K, size, size) uint8 in {0, 1}, `targets` (K names),
-        `set`, `modality`, `facts`, and `own`: the set's own sentences for targets that the library does not know.
+        `set`, `case`, `modality`, `facts`, and `own`: the set's own sentences for targets that the library does not know.
         Paired organs that are seen as two components also have a target for each side.
     """
     slices = []
@@ -97,6 +98,7 @@ def _resized(
         "masks": stacked.to(torch.uint8),
         "targets": list(masks),
         "set": item["set"],
+        "case": item.get("case", ""),
         "modality": item["modality"],
         "facts": facts,
         "own": own,
@@ -129,6 +131,11 @@ def split_sides(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
     return labels == left, labels == right
 
 
+def case_of(sample: Mapping[str, Any]) -> str:
+    """The set and, unless the slice was made, the case of a slice, as "busi/benign (3)"."""
+    return "/".join(filter(None, (sample["set"], sample.get("case"))))
+
+
 class TextPromptDataset(Randomizable, Dataset):
     """One item per (image, target), with random sentences as text prompts.
 
@@ -150,14 +157,15 @@ class TextPromptDataset(Randomizable, Dataset):
             :func:`monai_ext.synthesis.transplants.transplant_slices`. Lesions, opacities and transplants are made once
             on a machine, see :func:`monai_ext.synthesis.kept.kept_slices`.
         transform: random augmentation of `image` (3, H, W) float in [0, 1] and `label` (P, H, W) in {0, 1};
-            the item also holds `prompt` (P strings), `sided` (True if one of them names a side), `modality`, and
+            the item also holds `case`, `prompt` (P strings), `sided` (True if one of them names a side), `modality`, and
             `medical`, 0.0 for a picture of nothing medical and 1.0 for others.
         prompts: P, the number of sentences per item, which share one encoding of the image.
         absent: probability of an absent prompt.
         canonical: probability that the prompt of a target that is shown is its canonical sentence.
         rewording: probability that any other sentence is reworded, see
             :class:`monai_ext.prompts.rewording.Rewording`.
-        seed: of the draws.
+        seed: of made slices, and of the draws of items that are asked for by a plain index; a
+            :class:`~monai_ext.data.sampling.Draw` brings its own.
     """
 
     def __init__(
@@ -198,6 +206,12 @@ class TextPromptDataset(Randomizable, Dataset):
         if isinstance(self.transform, Randomizable):
             self.transform.set_random_state(seed, state)
         return self
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, Draw):
+            self.set_random_state(index.seed)
+            index = index.index
+        return super().__getitem__(index)
 
     def sentences(self) -> list[str]:
         """Every sentence that may be the prompt of a target which some image shows."""
@@ -280,6 +294,7 @@ class TextPromptDataset(Randomizable, Dataset):
             drawn.append(self._draw(sample, k))
         texts, labels = [text for text, _ in drawn], [label for _, label in drawn]
         item = {
+            "case": case_of(sample),
             "image": sample["image"].float() / 255,
             "label": torch.stack(labels).float(),
             "prompt": texts,

@@ -11,7 +11,7 @@ from skimage.measure import label as label_components
 from torch import Tensor
 
 from monai_ext.data.simulated_prompts import jittered_boxes, object_boxes, object_points, rough_mask
-from monai_ext.data.text_prompt_dataset import TextPromptDataset
+from monai_ext.data.text_prompt_dataset import TextPromptDataset, case_of
 
 POINTS = 3
 _TRIES = 4
@@ -82,11 +82,13 @@ class VisualPromptDataset(TextPromptDataset):
                 return changed["image"], changed["label"][kept]
         return item["image"], sample["masks"][pair["target"]].float().expand(self.objects, -1, -1)
 
-    def _transform(self, index: int) -> dict[str, Tensor]:
-        image, label = self._augmented(self.data[index])
+    def _transform(self, index: int) -> dict[str, Any]:
+        pair = self.data[index]
+        image, label = self._augmented(pair)
         height, width = label.shape[1:]
         points, point_labels = zip(*(object_points(mask, POINTS, self.R) for mask in label), strict=True)
         return {
+            "case": case_of(pair["slice"]),
             "image": image,
             "label": label,
             "boxes": jittered_boxes(object_boxes(label), self.jitter, height, width, self.R),

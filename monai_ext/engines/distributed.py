@@ -51,6 +51,6 @@ def rank() -> int:
     return dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
 
 
-def process_seed(seed: int) -> int:
-    """A seed for each process, so that processes draw other items; `seed` itself on one process."""
-    return seed + int(os.environ.get("RANK", 0))
+def processes() -> int:
+    """How many processes train together, 1 without a group."""
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1

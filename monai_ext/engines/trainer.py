@@ -2,36 +2,48 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 import torch.distributed as dist
+from ignite.engine import Engine
 from monai.engines import SupervisedTrainer
+from monai.engines.utils import IterationEvents
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from monai_ext.engines.distributed import check_processes
 from monai_ext.engines.progress import progress_bar
+from monai_ext.engines.seeds import SeededSteps
 from monai_ext.engines.signals import stoppable
 from monai_ext.engines.tasks.base import TrainingTask
+from monai_ext.errors import InputError
 
 
 class TaskTrainer(SupervisedTrainer):
     """SupervisedTrainer whose network is a :class:`~monai_ext.engines.tasks.TrainingTask`.
 
     The task prepares a batch and computes its loss. Where a process group is initialised, the task is wrapped in
-    DistributedDataParallel. Results are not decollated; SIGTERM stops a run as Ctrl-C does.
+    DistributedDataParallel. Results are not decollated. SIGTERM and Ctrl-C stop a run after its step, and a second time
+    at once.
 
     Args:
         task: what is trained; it moves to the device.
         device: of this process.
         progress: show a bar of iterations; None: where standard error is a terminal.
+        seed: of all that is random in a step, see :class:`~monai_ext.engines.seeds.SeededSteps`.
         kwargs: of SupervisedTrainer, without network, loss_function and prepare_batch.
     """
 
     def __init__(
-        self, task: TrainingTask, device: str | torch.device, progress: bool | None = False, **kwargs: Any
+        self,
+        task: TrainingTask,
+        device: str | torch.device,
+        progress: bool | None = False,
+        seed: int = 0,
+        **kwargs: Any,
     ) -> None:
         device = torch.device(device)
         super().__init__(
@@ -43,11 +55,17 @@ class TaskTrainer(SupervisedTrainer):
             **kwargs,
         )
         self.progress = progress
+        SeededSteps(seed).attach(self)
+        self.add_event_handler(IterationEvents.LOSS_COMPLETED, check_loss)
 
     def run(self) -> None:  # type: ignore[override]
-        """Train from the epoch that a checkpoint left off at, or from the first."""
+        """Train from the step that a checkpoint left off at, or from the first.
+
+        Raises:
+            InputError: when the loss is NaN or infinite, with the cases of the batch.
+        """
         total = (self.state.max_epochs or 0) * (self.state.epoch_length or 0)
-        with stoppable(self), progress_bar(self, total, "iterations", self.progress):
+        with stoppable(self, after_step=True), progress_bar(self, total, "iterations", self.progress):
             super().run()
 
 
@@ -58,6 +76,23 @@ def distributed(task: TrainingTask, device: torch.device) -> nn.Module:
         return task
     ids = [device.index or 0] if device.type == "cuda" else None
     return DistributedDataParallel(task, device_ids=ids, find_unused_parameters=task.find_unused_parameters)
+
+
+def check_loss(engine: Engine) -> None:
+    """Stop before a loss that is NaN or infinite reaches the weights.
+
+    Raises:
+        InputError: with the cases of the batch.
+    """
+    loss = float(engine.state.output["loss"].detach())  # type: ignore[index, call-overload]
+    if not math.isfinite(loss):
+        batch: Any = engine.state.batch
+        cases = batch.get("case", ()) if isinstance(batch, Mapping) else ()
+        named = f", of the cases {', '.join(dict.fromkeys(cases))}" if cases else ""
+        raise InputError(
+            f"step {engine.state.iteration}: the loss is {loss}{named}; look at these images and labels, or lower "
+            "learning_rate. The states that were written before stay."
+        )
 
 
 class _Prepare:

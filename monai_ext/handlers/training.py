@@ -1,4 +1,4 @@
-"""Handlers of the training loop: gradient clipping, image size, checkpoints to resume from, a log of the loss."""
+"""Handlers of the training loop: gradient clipping, image size, a moving average, a log of the loss."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ from typing import Any
 
 import torch
 from ignite.engine import Engine, Events
+from ignite.handlers import EMAHandler
 from monai.engines.utils import IterationEvents
 
 from monai_ext.engines.distributed import rank
-from monai_ext.errors import WeightsError
 from monai_ext.files import whole_file
-from monai_ext.weights.formats import check_finite
 
-CHECKPOINT, MODEL, LOG = "checkpoint.pt", "model.pt", "training.csv"
+LOG = "training.csv"
 COLUMNS = "epoch,seconds,loss"  # of the log
 
 
@@ -65,83 +64,12 @@ class ImageSizeSchedule:
             network.image_size = size  # type: ignore[assignment]
 
 
-class ResumableCheckpoint:
-    """Write the whole training state after each epoch, and resume from it when training starts again.
-
-    The state is ``checkpoint.pt``, the weights of `objects["model"]` alone are ``model.pt``. MONAI's CheckpointSaver does
-    not write atomically: a process killed while it writes leaves a broken file. This handler writes beside the file and
-    renames. Of several processes the first one writes, and all resume.
-
-    Args:
-        output_dir: folder of both files.
-        objects: by name, all with `state_dict` and `load_state_dict`: model, network, optimizer, scheduler, …; the
-            engine itself, with its epoch, is added.
-        resume: False starts from the beginning and overwrites.
-        interval: epochs between writes; the last epoch is always written.
-
-    Raises:
-        WeightsError: when the checkpoint cannot be read or is of another network, or when a network holds NaN or infinity:
-            the files of an earlier epoch then stay as they are.
-    """
-
-    def __init__(
-        self,
-        output_dir: str | Path,
-        objects: Mapping[str, Any],
-        resume: bool = True,
-        interval: int = 1,
-    ) -> None:
-        if "model" not in objects:
-            raise ValueError("ResumableCheckpoint needs the network to keep under the name 'model'.")
-        self.path, self.model_path = Path(output_dir) / CHECKPOINT, Path(output_dir) / MODEL
-        self.objects, self.resume, self.interval = dict(objects), resume, interval
-
-    def attach(self, engine: Engine) -> None:
-        engine.add_event_handler(Events.STARTED, self.load)
-        engine.add_event_handler(Events.EPOCH_COMPLETED, self.save)
-
-    def load(self, engine: Engine) -> None:
-        """Put the state back, if there is one and it is wanted."""
-        if not self.resume or not self.path.is_file():
-            return
-        try:
-            state = torch.load(self.path, map_location="cpu", weights_only=True)
-            for name, one in self.objects.items():
-                one.load_state_dict(state[name])
-        except Exception as error:  # whatever is wrong with the file, the user needs the same one line
-            raise WeightsError(
-                f"{self.path.name}: cannot be resumed ({str(error).splitlines()[0]}); "
-                "delete it or set resume to false."
-            ) from error
-        engine.state.epoch = state["epoch"]
-        engine.state.iteration = state["iteration"]
-        torch.set_rng_state(state["random"])
-        if rank():  # the state is the first process's, whose draws the others do not repeat
-            torch.manual_seed(int(torch.randint(2**31, ())) + rank())
-
-    def save(self, engine: Engine) -> None:
-        """Write the state of all objects."""
-        epoch, last = engine.state.epoch, engine.state.max_epochs
-        if rank() or (epoch % self.interval and epoch != last):
-            return
-        state = {name: one.state_dict() for name, one in self.objects.items()}
-        for name, one in state.items():
-            check_finite(one, f"epoch {epoch} is not saved, of the {name}")
-        progress = {"epoch": epoch, "iteration": engine.state.iteration, "random": torch.get_rng_state()}
-        _write({**state, **progress}, self.path)
-        _write(state["model"], self.model_path)
-
-
-def _write(state: Any, path: Path) -> None:
-    with whole_file(path) as partial:
-        torch.save(state, partial)
-
-
 class LossLog:
     """A row of ``training.csv`` per epoch: epoch, seconds since the start of this run, mean loss.
 
     A training that is resumed goes on after the rows of the epochs before; one that starts anew begins a new file, as
-    :class:`ResumableCheckpoint` does.
+    :class:`~monai_ext.handlers.checkpoint.ResumableCheckpoint` does, to whose objects this belongs: the sum of an epoch
+    that is resumed is part of the state.
 
     Args:
         output_dir: folder of the file. Of several processes the first one writes its own loss.
@@ -155,6 +83,12 @@ class LossLog:
         engine.add_event_handler(Events.STARTED, self._start)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._add)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self._write)
+
+    def state_dict(self) -> dict[str, float]:
+        return {"total": self.total, "steps": self.steps}
+
+    def load_state_dict(self, state: Mapping[str, float]) -> None:
+        self.total, self.steps = state["total"], int(state["steps"])
 
     def _start(self, engine: Engine) -> None:
         self.total, self.steps, self.started = 0.0, 0, time.monotonic()
@@ -177,6 +111,22 @@ class LossLog:
         """The rows of earlier epochs: none in the first, so that those of another training are not kept."""
         rows = self.path.read_text().splitlines()[1:] if self.path.exists() else []
         return [row for row in rows if row.split(",")[0] in map(str, range(1, epoch))]
+
+
+class MovingAverage(EMAHandler):
+    """ignite's moving average, whose warming up goes on where a stopped training was.
+
+    Args:
+        see ignite's ``EMAHandler``.
+    """
+
+    def attach(self, engine: Engine, *args: Any, **kwargs: Any) -> None:
+        super().attach(engine, *args, **kwargs)
+        if self._momentum_lambda_obj is not None:
+            engine.add_event_handler(Events.EPOCH_STARTED, self._set_steps)
+
+    def _set_steps(self, engine: Engine) -> None:
+        self.momentum_scheduler.event_index = engine.state.iteration  # type: ignore[union-attr]
 
 
 class Attach:

@@ -74,7 +74,7 @@ def test_a_training_command_of_a_document_trains(
     monkeypatch.setattr(sys, "path", [*sys.path])  # MONAI adds the bundle's folder
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)
     runpy.run_module("monai.bundle", run_name="__main__", alter_sys=True)
-    assert {"model.pt", "checkpoint.pt", "training.csv"} <= {file.name for file in out.iterdir()}
+    assert {"model.pt", "checkpoints", "training.csv"} <= {file.name for file in out.iterdir()}
 
 
 def test_on_the_command_line_a_wrong_value_is_one_line_and_exit_code_2(tmp_path: Path, data: Path) -> None:

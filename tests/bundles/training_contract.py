@@ -32,12 +32,14 @@ class Trained(NamedTuple):
     """A training that was stopped after half of its epochs and started again.
 
     Attributes:
+        name: of the configuration.
         workflow: the second run, which ended.
         out: its folder.
         half: epochs of the first run.
         files: content of the folder after the first run, by name.
     """
 
+    name: str
     workflow: ConfigWorkflow
     out: Path
     half: int
@@ -90,11 +92,11 @@ class TrainableBundleContract(BundleContract):
         trainer.add_event_handler(Events.EPOCH_COMPLETED(once=half), trainer.terminate)
         first.run()
         first.finalize()
-        files = {path.name: path.read_bytes() for path in out.iterdir()}
+        files = {path.relative_to(out).as_posix(): path.read_bytes() for path in out.rglob("*.*")}
         second = cls.training(request.param, data, out)
         second.run()
         second.finalize()
-        return Trained(second, out, half, files)
+        return Trained(request.param, second, out, half, files)
 
     def test_monai_finds_every_property_of_a_training(self, trained: Trained) -> None:
         assert trained.workflow.check_properties() == []
@@ -102,7 +104,9 @@ class TrainableBundleContract(BundleContract):
     def test_a_stopped_training_leaves_weights_of_its_network_a_checkpoint_and_a_log(
         self, trained: Trained
     ) -> None:
-        assert {"model.pt", "checkpoint.pt", "training.csv"} <= set(trained.files)
+        assert {"model.pt", "training.csv"} <= set(trained.files)
+        steps = trained.half * DRAWS // BATCH
+        assert any(name.startswith(f"checkpoints/step-{steps:08d}-") for name in trained.files)
         assert all(bool(value.isfinite().all()) for value in trained.network().parameters())
         assert _epochs(trained.files["training.csv"]) == list(range(1, trained.half + 1))
 
@@ -111,6 +115,17 @@ class TrainableBundleContract(BundleContract):
         epochs = 2 * trained.half
         assert (state.epoch, state.iteration) == (epochs, epochs * DRAWS // BATCH)
         assert _epochs((trained.out / "training.csv").read_bytes()) == list(range(1, epochs + 1))
+
+    def test_a_training_that_was_stopped_ends_as_one_that_was_not(
+        self, trained: Trained, tmp_path: Path
+    ) -> None:
+        whole = self.training(trained.name, trained.out.parent / "films", tmp_path)
+        whole.run()
+        whole.finalize()
+        weights, others = (read_state_dict(folder / "model.pt") for folder in (tmp_path, trained.out))
+        assert sorted(weights) == sorted(others)
+        tensors = [key for key, value in weights.items() if torch.is_tensor(value)]
+        assert [key for key in tensors if not torch.equal(weights[key], others[key])] == []
 
     def test_the_run_that_continues_changes_the_weights(self, trained: Trained) -> None:
         before, after = trained.network().state_dict(), read_state_dict(trained.out / "model.pt")

@@ -13,22 +13,20 @@ from monai_ext.engines.distributed import (
     check_processes,
     default_device,
     end_processes,
-    process_seed,
+    processes,
     rank,
     start_processes,
 )
 from monai_ext.engines.trainer import distributed
 from monai_ext.errors import InputError
+from monai_ext.handlers.checkpoint import written_states
 from monai_ext.resources import resource_path
 from tests.bundles.films import write_films
 from tests.bundles.small import SMALL
 
 
-def test_one_process_is_the_first_and_keeps_its_seed(monkeypatch):
-    monkeypatch.delenv("RANK", raising=False)
-    assert (rank(), process_seed(3)) == (0, 3)
-    monkeypatch.setenv("RANK", "2")
-    assert process_seed(3) == 5
+def test_one_process_is_the_first_and_only_one():
+    assert (rank(), processes()) == (0, 1)
 
 
 @pytest.mark.parametrize(
@@ -141,11 +139,12 @@ def test_without_the_configuration_of_several_processes_nothing_is_trained(tmp_p
 
 
 def test_one_process_writes_the_checkpoint_and_the_log(run):
-    assert sorted(path.name for path in run.iterdir()) == ["checkpoint.pt", "model.pt", "training.csv"]
+    assert sorted(path.name for path in run.iterdir()) == ["checkpoints", "model.pt", "training.csv"]
+    assert [path.name.split("-")[1] for path in written_states(run)] == ["00000004", "00000002"]
     with (run / "training.csv").open(newline="") as file:
         assert [row["epoch"] for row in csv.DictReader(file)] == ["1", "2"]
 
 
 def test_the_draws_are_shared_by_the_processes(run):
-    state = torch.load(run / "checkpoint.pt", weights_only=True)
-    assert (state["epoch"], state["iteration"]) == (2, 2 * 16 // (2 * 4))
+    state = torch.load(written_states(run)[0], weights_only=True)
+    assert (state["iteration"], state["settings"]["processes"]) == (2 * 16 // (2 * 4), "2")

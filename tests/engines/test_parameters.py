@@ -28,7 +28,7 @@ def test_parameters_of_a_class_that_takes_no_further_keywords_are_its_own():
 
 
 def test_parameters_of_a_function():
-    assert of("monai_ext.engines.distributed.process_seed") == {"seed": int}
+    assert of("monai_ext.data.sampling.process_sampler") == {"dataset": Any}
 
 
 def test_parameters_without_annotation_are_of_any_type():
