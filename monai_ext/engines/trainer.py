@@ -52,6 +52,8 @@ class TaskTrainer(SupervisedTrainer):
             loss_function=_loss,
             prepare_batch=_Prepare(task),
             decollate=False,
+            # a gradient of zero, left of an earlier step, moves a weight that this step does not use
+            optim_set_to_none=True,
             **kwargs,
         )
         self.progress = progress
