@@ -76,7 +76,7 @@ def process_sampler(dataset: Any) -> DistributedSampler | None:
 
 def derived_seed(*numbers: int) -> int:
     """A seed below 2 ** 32 for each sequence of numbers, such as a seed and an epoch."""
-    return int(np.random.SeedSequence(numbers).generate_state(1)[0])
+    return int(np.random.SeedSequence([len(numbers), *numbers]).generate_state(1)[0])
 
 
 def _processes() -> int:

@@ -107,17 +107,11 @@ class ResumableCheckpoint:
     def save_epoch(self, engine: Engine) -> None:
         """Write the state, the weights, and the best weights where this epoch has the best validation."""
         epoch, last = engine.state.epoch, engine.state.max_epochs
-        due = epoch % self.interval == 0 or epoch == last or is_stopping(engine)
-        is_best = self.validator is not None and self.validator.state.best_metric_epoch == epoch
-        if rank() or not (due or is_best):
-            return
-        model = self.objects["model"].state_dict()
-        check_finite(model, f"epoch {epoch} is not saved, of the model")
-        if is_best:
-            self._write_file(model, self.output_dir / BEST)
-        if due:
+        if epoch % self.interval == 0 or epoch == last or is_stopping(engine):
             self._write(engine)
-            self._write_file(model, self.output_dir / MODEL)
+            self._write_weights(engine, MODEL)
+        if self.validator is not None and self.validator.state.best_metric_epoch == epoch:
+            self._write_weights(engine, BEST)
 
     def _write(self, engine: Engine) -> None:
         if rank():
@@ -139,15 +133,22 @@ class ResumableCheckpoint:
         with whole_file(path, synced=True) as partial:
             partial.write_bytes(content.getbuffer())
         self.written = time.monotonic()
-        for old in written_states(self.output_dir):
-            if old != path and (
-                _step(old) >= _step(path) or old in written_states(self.output_dir)[self.keep :]
-            ):
-                old.unlink()
+        self._forget(path)
 
-    @staticmethod
-    def _write_file(state: Any, path: Path) -> None:
-        with whole_file(path, synced=True) as partial:
+    def _forget(self, newest: Path) -> None:
+        """Remove the states before the last ones, and those of an earlier training that are beyond the newest."""
+        states = written_states(self.output_dir)
+        beyond = [path for path in states if path != newest and _step(path) >= _step(newest)]
+        before = [path for path in states if path not in beyond]
+        for path in (*beyond, *before[self.keep :]):
+            path.unlink()
+
+    def _write_weights(self, engine: Engine, name: str) -> None:
+        if rank():
+            return
+        state = self.objects["model"].state_dict()
+        check_finite(state, f"step {engine.state.iteration} is not saved, of the model")
+        with whole_file(self.output_dir / name, synced=True) as partial:
             torch.save(state, partial)
 
     def _read(self, path: Path) -> dict[str, Any] | None:

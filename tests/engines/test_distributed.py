@@ -139,7 +139,12 @@ def test_without_the_configuration_of_several_processes_nothing_is_trained(tmp_p
 
 
 def test_one_process_writes_the_checkpoint_and_the_log(run):
-    assert sorted(path.name for path in run.iterdir()) == ["best.pt", "checkpoints", "model.pt", "training.csv"]
+    assert sorted(path.name for path in run.iterdir()) == [
+        "best.pt",
+        "checkpoints",
+        "model.pt",
+        "training.csv",
+    ]
     assert [path.name.split("-")[1] for path in written_states(run)] == ["00000004", "00000002"]
     with (run / "training.csv").open(newline="") as file:
         assert [row["epoch"] for row in csv.DictReader(file)] == ["1", "2"]

@@ -1,4 +1,4 @@
-"""A training that was interrupted goes on as if it had not been."""
+"""The log of a training, clipped gradients, and images that grow while it goes on."""
 
 import pytest
 import torch
@@ -6,47 +6,25 @@ from ignite.engine import Engine, Events
 from monai.engines.utils import IterationEvents
 from torch import nn
 
-from monai_ext.errors import WeightsError
+from monai_ext.handlers.checkpoint import ResumableCheckpoint
 from monai_ext.handlers.training import (
     ClipGradients,
     ImageSizeSchedule,
     LossLog,
-    ResumableCheckpoint,
 )
 
 
 def training(folder, stop_after=None, resume=True):
-    """Four epochs of two steps on random data drawn from the global generator; the network afterwards."""
-    torch.manual_seed(0)
-    network = nn.Linear(3, 1)
-    optimizer = torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9)
-
-    def step(engine, _):
-        optimizer.zero_grad()
-        loss = network(torch.rand(4, 3)).square().mean()
-        loss.backward()
-        optimizer.step()
-        return {"loss": loss.detach()}
-
-    engine = Engine(step)
-    objects = {"model": network, "optimizer": optimizer}
-    ResumableCheckpoint(folder / "run", objects, resume=resume).attach(engine)
-    LossLog(folder / "run").attach(engine)
+    """Four epochs of two steps, whose losses are all different."""
+    log = LossLog(folder / "run")
+    engine = Engine(lambda engine, _: {"loss": torch.tensor(1.0 / engine.state.iteration)})
+    log.attach(engine)
+    ResumableCheckpoint(folder / "run", {"model": nn.Linear(3, 1), "log": log}, resume=resume).attach(engine)
     if stop_after:
         engine.add_event_handler(
             Events.EPOCH_COMPLETED, lambda e: e.terminate() if e.state.epoch == stop_after else None
         )
     engine.run([0, 1], max_epochs=4)
-    return network
-
-
-def test_an_interrupted_run_ends_with_the_same_weights_bit_for_bit(tmp_path):
-    whole = training(tmp_path / "whole")
-    training(tmp_path / "parts", stop_after=2)
-    resumed = training(tmp_path / "parts")
-    assert torch.equal(whole.weight, resumed.weight)
-    kept = torch.load(tmp_path / "parts" / "run" / "model.pt", weights_only=True)
-    assert torch.equal(kept["weight"], whole.weight)
 
 
 def rows(folder):
@@ -97,14 +75,6 @@ def test_the_loss_of_an_epoch_is_the_mean_of_its_steps_in_this_run(tmp_path):
     assert rows(tmp_path)[1:] == (["1"], ["3.0000"])
 
 
-def test_a_broken_checkpoint_is_one_clear_error_and_can_be_overridden(tmp_path):
-    training(tmp_path, stop_after=1)
-    (tmp_path / "run" / "checkpoint.pt").write_bytes(b"not a checkpoint")
-    with pytest.raises(WeightsError, match="checkpoint.pt: cannot be resumed .* set resume to false"):
-        training(tmp_path)
-    training(tmp_path, resume=False)
-
-
 def test_gradients_are_clipped_to_the_norm_between_the_backward_pass_and_the_step():
     network = nn.Linear(2, 1, bias=False)
     network.weight.grad = torch.tensor([[30.0, 40.0]])
@@ -147,25 +117,3 @@ class TestImageSize:
     def test_the_first_epoch_must_have_a_size_and_no_share_be_the_whole(self, sizes):
         with pytest.raises(ValueError, match="the first pair is for share 0"):
             ImageSizeSchedule([nn.Linear(1, 1)], sizes)
-
-
-@pytest.mark.parametrize("name", ["model", "network"])
-def test_a_network_that_holds_nan_is_not_saved_and_the_files_of_the_epoch_before_stay(tmp_path, name):
-    engine, networks = (
-        Engine(lambda _engine, _batch: None),
-        {"model": nn.Linear(3, 1), "network": nn.Linear(3, 1)},
-    )
-    ResumableCheckpoint(tmp_path, networks).attach(engine)
-    saved = {}
-
-    @engine.on(Events.EPOCH_STARTED(once=2))
-    def diverge(_engine):
-        saved.update({path.name: path.read_bytes() for path in tmp_path.iterdir()})
-        with torch.no_grad():
-            networks[name].bias.fill_(float("nan"))
-
-    message = f"^epoch 2 is not saved, of the {name}: 1 tensor holds NaN or infinity: bias; such weights"
-    with pytest.raises(WeightsError, match=message):
-        engine.run([0], max_epochs=3)
-    assert sorted(saved) == ["checkpoint.pt", "model.pt"]
-    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == saved
