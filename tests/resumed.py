@@ -30,7 +30,7 @@ class NoisyNumbers(Dataset):
 
     def __getitem__(self, index: Draw) -> dict[str, Any]:
         noise = torch.rand(3, generator=torch.Generator().manual_seed(index.seed))
-        return {"case": f"case {index.index}", "value": self.data[index.index] + noise}
+        return {"case": f"case {index.item}", "value": self.data[index.item] + noise}
 
 
 class Regression(TrainingTask):

@@ -15,9 +15,9 @@ from torch.utils.data import Sampler
 
 
 class Draw(NamedTuple):
-    """An index of a data set, with the seed of all that is random in this item."""
+    """The index of an item in a data set, with the seed of all that is random in it."""
 
-    index: int
+    item: int
     seed: int
 
 

@@ -210,7 +210,7 @@ class TextPromptDataset(Randomizable, Dataset):
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, Draw):
             self.set_random_state(index.seed)
-            index = index.index
+            index = index.item
         return super().__getitem__(index)
 
     def sentences(self) -> list[str]:

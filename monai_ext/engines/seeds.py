@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import numpy as np
 import torch
@@ -32,11 +33,11 @@ class SeededSteps:
 
     def set_epoch(self, engine: Engine) -> None:
         """Let the sampler draw for the epoch that begins, without what was done of it before an interruption."""
-        loader = engine.state.dataloader
-        sampler = getattr(loader, "sampler", None)
+        loader: Any = engine.state.dataloader
+        sampler: Any = getattr(loader, "sampler", None)
         if hasattr(sampler, "set_epoch"):
             steps = engine.state.iteration % (engine.state.epoch_length or 1)
-            sampler.set_epoch(engine.state.epoch, steps * loader.batch_size)  # type: ignore[union-attr]
+            sampler.set_epoch(engine.state.epoch, steps * loader.batch_size)
 
     def seed_step(self, engine: Engine) -> None:
         seed = derived_seed(self.seed, engine.state.iteration, rank())

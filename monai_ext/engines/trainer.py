@@ -86,7 +86,7 @@ def check_loss(engine: Engine) -> None:
     Raises:
         InputError: with the cases of the batch.
     """
-    loss = float(engine.state.output["loss"].detach())  # type: ignore[index, call-overload]
+    loss = float(engine.state.output["loss"].detach())  # type: ignore[index]
     if not math.isfinite(loss):
         batch: Any = engine.state.batch
         cases = batch.get("case", ()) if isinstance(batch, Mapping) else ()

@@ -110,7 +110,7 @@ class ResumableCheckpoint:
         if epoch % self.interval == 0 or epoch == last or is_stopping(engine):
             self._write(engine)
             self._write_weights(engine, MODEL)
-        if self.validator is not None and self.validator.state.best_metric_epoch == epoch:
+        if self.validator is not None and _best(self.validator)["best_metric_epoch"] == epoch:
             self._write_weights(engine, BEST)
 
     def _write(self, engine: Engine) -> None:

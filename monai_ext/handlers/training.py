@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from ignite.handlers import EMAHandler
 from monai.engines.utils import IterationEvents
 
 from monai_ext.engines.distributed import rank
+from monai_ext.errors import InputError
 from monai_ext.files import whole_file
 
 LOG = "training.csv"
@@ -21,6 +23,9 @@ COLUMNS = "epoch,seconds,loss"  # of the log
 
 class ClipGradients:
     """Limit the norm of all gradients together before each optimizer step.
+
+    Raises:
+        InputError: when the norm is NaN or infinite, although the loss was a number.
 
     Args:
         network: whose gradients.
@@ -34,7 +39,12 @@ class ClipGradients:
         engine.add_event_handler(IterationEvents.BACKWARD_COMPLETED, self)
 
     def __call__(self, engine: Engine) -> None:
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.max_norm)
+        norm = float(torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.max_norm))
+        if not math.isfinite(norm):
+            raise InputError(
+                f"step {engine.state.iteration}: the gradients are {norm}; lower learning_rate. The states that were "
+                "written before stay."
+            )
 
 
 class ImageSizeSchedule:

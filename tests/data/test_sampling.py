@@ -38,7 +38,7 @@ def test_what_was_done_before_an_interruption_is_left_out():
 
 
 def test_draws_are_spread_by_weight():
-    found = Counter(draw.index for draw in draws(DrawSampler(WEIGHTS, 4000)))
+    found = Counter(draw.item for draw in draws(DrawSampler(WEIGHTS, 4000)))
     assert found[1] == 0 and found[2] / found[0] == pytest.approx(3, rel=0.1)
 
 
@@ -66,7 +66,7 @@ def test_sets_have_the_weights_that_are_asked_for():
         def weights(self, by_set):
             return torch.tensor([by_set["a"], 0.0])
 
-    assert {draw.index for draw in set_sampler(Sets(), 9, {"a": 2.0}, seed=1)} == {0}
+    assert {draw.item for draw in set_sampler(Sets(), 9, {"a": 2.0}, seed=1)} == {0}
 
 
 def test_seeds_are_derived_from_all_numbers_in_their_order():

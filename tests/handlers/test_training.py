@@ -6,6 +6,7 @@ from ignite.engine import Engine, Events
 from monai.engines.utils import IterationEvents
 from torch import nn
 
+from monai_ext.errors import InputError
 from monai_ext.handlers.checkpoint import ResumableCheckpoint
 from monai_ext.handlers.training import (
     ClipGradients,
@@ -83,6 +84,14 @@ def test_gradients_are_clipped_to_the_norm_between_the_backward_pass_and_the_ste
     ClipGradients(network, max_norm=5.0).attach(engine)
     engine.run([0])
     assert torch.allclose(network.weight.grad, torch.tensor([[3.0, 4.0]]), atol=1e-5)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_gradients_that_are_no_numbers_stop_the_training(value):
+    network = nn.Linear(2, 1, bias=False)
+    network.weight.grad = torch.tensor([[1.0, value]])
+    with pytest.raises(InputError, match="^step 0: the gradients are (nan|inf); lower learning_rate"):
+        ClipGradients(network)(Engine(lambda *_: None))
 
 
 class TestImageSize:
