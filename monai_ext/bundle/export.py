@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from monai_ext.bundle.catalog import INFERENCE
 from monai_ext.bundle.check import find_trusted_bundle
@@ -15,6 +17,9 @@ from monai_ext.files import whole_folder
 from monai_ext.resources import resource_path
 from monai_ext.weights.load import load_into
 from monai_ext.weights.registry import MODEL, ORIGIN, read_registry, weights_names
+
+if TYPE_CHECKING:
+    from torch import nn
 
 LICENCE = "LICENSE-WEIGHTS"
 
@@ -44,7 +49,6 @@ def export(name: str | Path, folder: str | Path, trust: bool = False) -> Path:
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise InputError(f"{target.name}: not empty, and nothing is overwritten; choose a new folder.")
 
-    import torch
     from monai.bundle import ConfigParser
 
     with unwrapped():
@@ -53,6 +57,37 @@ def export(name: str | Path, folder: str | Path, trust: bool = False) -> Path:
         weights = parser.get_parsed_content("weights")
         network = parser.get_parsed_content("network_def")
         record = load_into(network, weights, bundle)
+    return write_bundle(bundle, network, weights, record, target)
+
+
+def write_bundle(
+    bundle: Path,
+    network: nn.Module,
+    weights: str | Mapping[str, str],
+    record: Mapping[str, str],
+    target: Path,
+    describe: Callable[[Path], None] | None = None,
+) -> Path:
+    """Write the configuration of a bundle with the weights of its network; the folder appears whole.
+
+    Args:
+        bundle: its folder.
+        network: with the weights to write.
+        weights: what they are made of, by the registry: their licence is passed on.
+        record: what ``models/weights.json`` says of them.
+        target: new, or empty.
+        describe: changes files in the folder before it appears.
+
+    Returns:
+        the folder.
+
+    Raises:
+        InputError: when it holds something or cannot be written.
+    """
+    import torch
+
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise InputError(f"{target.name}: not empty, and nothing is overwritten; choose a new folder.")
     try:
         with whole_folder(target) as whole:
             skipped = shutil.ignore_patterns("models", "__pycache__", ".*")
@@ -66,11 +101,11 @@ def export(name: str | Path, folder: str | Path, trust: bool = False) -> Path:
             if any(n in entries and entries[n].source == "embedded" for n in weights_names(weights)):
                 # their licence asks to be passed on with them
                 shutil.copyfile(resource_path(LICENCE, ""), whole / LICENCE)
-            origin = {
-                **record,
-                "model_sha256": hashlib.sha256((whole / MODEL).read_bytes()).hexdigest(),
-            }
+            digest = hashlib.sha256((whole / MODEL).read_bytes()).hexdigest()
+            origin = {**record, "model_sha256": digest}
             (whole / ORIGIN).write_text(json.dumps(origin, indent=4) + "\n", encoding="utf-8")
+            if describe is not None:
+                describe(whole)
     except OSError as error:
         raise InputError(f"{target.name}: the bundle cannot be written there ({error.strerror}).") from error
     return target

@@ -238,8 +238,10 @@ def evaluate_overrides(
     return overrides
 
 
-def read_workflow(bundle: Path, configs: Sequence[str], overrides: Mapping[str, Any]) -> ConfigWorkflow:
-    """The workflow of a bundle's configurations, in which nothing has been built yet.
+def read_workflow(
+    bundle: Path, configs: Sequence[str], overrides: Mapping[str, Any], kind: str = "infer"
+) -> ConfigWorkflow:
+    """The workflow of a bundle's configurations, in which nothing has been built yet; `kind` is "infer" or "train".
 
     Raises:
         InputError: when a configuration is missing.
@@ -249,18 +251,20 @@ def read_workflow(bundle: Path, configs: Sequence[str], overrides: Mapping[str, 
     files = [str(file) for file in config_files(bundle, configs)]
     with suppress_logs():  # a warning that the bundle has no logging.conf
         return ConfigWorkflow(
-            files, workflow_type="infer", logging_file=False, bundle_root=literal(bundle), **overrides
+            files, workflow_type=kind, logging_file=False, bundle_root=literal(bundle), **overrides
         )
 
 
-def open_workflow(bundle: Path, configs: Sequence[str], overrides: Mapping[str, Any]) -> ConfigWorkflow:
+def open_workflow(
+    bundle: Path, configs: Sequence[str], overrides: Mapping[str, Any], kind: str = "infer"
+) -> ConfigWorkflow:
     """The workflow of a bundle's configurations, weights loaded.
 
     Raises:
         InputError, WeightsError: what the user can act on, as raised.
     """
     with unwrapped():
-        flow = read_workflow(bundle, configs, overrides)
+        flow = read_workflow(bundle, configs, overrides, kind)
         flow.initialize()
     return flow
 

@@ -49,17 +49,42 @@ def load_slices(
         dicts with `image` (3, size, size) uint8, `masks` (K, size, size) uint8 in {0, 1}, `targets` (K names),
         `set`, `case`, `modality`, `facts`, and `own`: the set's own sentences for targets that the library does not know.
         Paired organs that are seen as two components also have a target for each side.
+
+    Raises:
+        InputError: with all labels that are of another shape than their image, or hold values that the table lacks.
     """
-    slices = []
+    slices, problems = [], []
     for item in items:
         sequences = item["image"] if isinstance(item["image"], list) else [item["image"]]
         for sequence in sequences:
             data = preprocessing({**item, "image": sequence})
             image = convert_to_tensor(data["image"])
             label = convert_to_tensor(data["label"]) if "label" in data else torch.zeros_like(image[:1])
+            if problem := _misfit(image, label, item):
+                problems.append(f"{item['set']}/{item['case']}: {problem}")
+                continue
             for shown, values in _displayed(image, label, data["image"], step):
                 slices.append(_resized(shown, values, item, library, size))
+    if problems:
+        raise InputError(
+            f"{len(problems)} label(s) that cannot be trained on: {'; '.join(problems[:5])}"
+            f"{'; …' if len(problems) > 5 else ''}. monai-ext dataset check lists all."
+        )
     return slices
+
+
+def _misfit(image: Tensor, label: Tensor, item: Mapping[str, Any]) -> str:
+    """Why a label is none of its image, "" if it is one."""
+    if label.shape[1:] != image.shape[1:]:
+        its, other = ("×".join(map(str, one.shape[1:])) for one in (label, image))
+        return f"the label is {its} and the image {other}"
+    known = {float(value) for value in item["table"].split("+")} if "table" in item else None
+    unknown = set() if known is None else set(label.unique().tolist()) - known
+    return (
+        f"label values {', '.join(f'{v:g}' for v in sorted(unknown)[:5])} are not in the table"
+        if unknown
+        else ""
+    )
 
 
 def _displayed(image: Tensor, label: Tensor, loaded: Tensor, step: int) -> Iterable[tuple[Tensor, Tensor]]:

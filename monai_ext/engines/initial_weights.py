@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Protocol
 
 import torch
@@ -27,6 +28,7 @@ def initial_network(
     initial: str | None = None,
     layers: Mapping[str, Any] | None = None,
     vocabulary: Vocabulary | None = None,
+    module: str | None = None,
 ) -> torch.nn.Module:
     """The network on its device, as built or with weights to continue from.
 
@@ -38,6 +40,8 @@ def initial_network(
             see :func:`copy_layers`; applied before `initial`.
         vocabulary: the training data, for a network that keeps with its weights by which words it was taught,
             and which targets.
+        module: of `initial` where that is the state dict of a bundle with several, such as "encoder"; weights of this
+            module alone are taken as they are.
 
     Raises:
         WeightsError: when there are no such weights, or they are of another network.
@@ -45,7 +49,7 @@ def initial_network(
     if layers:
         copy_layers(network, layers["weights"], layers["names"])
     if initial:
-        copy_into(network, _read(initial), initial)
+        copy_into(network, _of_module(_read(initial), module), Path(initial).name)
     if vocabulary is not None:
         network.learn(vocabulary.sentences(), vocabulary.taught())  # type: ignore[operator]
     return network.to(device)
@@ -66,6 +70,12 @@ def check_initial(initial: str | None = None) -> None:
 
 def _read(initial: str) -> dict[str, Any]:
     return read_state_dict(initial) if initial.endswith(".pt") else load_weights(initial)
+
+
+def _of_module(state: dict[str, Any], module: str | None) -> dict[str, Any]:
+    prefix = f"{module}."
+    part = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
+    return part or state
 
 
 def copy_layers(network: torch.nn.Module, weights: str, names: Mapping[str, str]) -> None:

@@ -1,0 +1,121 @@
+"""``monai-ext train``: retrain a bundle on a data set, and write a bundle with what it learnt."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from monai_ext.bundle import runner
+from monai_ext.bundle.check import find_trusted_bundle
+from monai_ext.cli.console import print_error, print_line, reporting
+from monai_ext.cli.options import Bundle, Data, Debug, Device, Output, Quiet, Sets, Trust, set_names
+from monai_ext.errors import InputError
+
+if TYPE_CHECKING:
+    from monai_ext.studies.train import TrainingRequest
+
+
+def train(
+    bundle: Bundle,
+    data: Data,
+    output: Output,
+    training: Annotated[
+        str | None,
+        typer.Option(help="Which of the bundle's trainings, where it has several, such as train_encoder."),
+    ] = None,
+    sets: Sets = None,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            "--from", metavar="WEIGHTS", help="Weights to begin with: a name of the registry, or a model.pt."
+        ),
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Of the training.")] = None,
+    minutes: Annotated[
+        float | None, typer.Option(help="Of training; the epochs that fit are measured before it begins.")
+    ] = None,
+    preset: Annotated[
+        Literal["quick", "full"],
+        typer.Option(help="quick: some minutes on a CPU; full: the bundle's own recipe."),
+    ] = "full",
+    keep: Annotated[
+        bool,
+        typer.Option(
+            "--keep", help="Show phantoms and photographs among the new images, against forgetting."
+        ),
+    ] = False,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="ID=VALUE", help="Of the configuration; may be repeated."),
+    ] = None,
+    trust: Trust = False,
+    device: Device = runner.AUTO,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Retrain a bundle on your own data; started again it goes on where it was stopped."""
+    with reporting(debug):
+        from monai_ext.bundle.trainings import choose_training
+        from monai_ext.studies.train import TrainingRequest
+
+        if epochs is not None and minutes is not None:
+            raise InputError("--epochs and --minutes both say how long; give one of them.")
+        folder = find_trusted_bundle(bundle, (), trust)
+        request = TrainingRequest(
+            folder,
+            data,
+            output,
+            choose_training(folder, training),
+            start,
+            epochs,
+            minutes,
+            preset,
+            keep,
+            set_names(sets),
+            device,
+            parse_settings(settings or []),
+        )
+        _check_data(data, request.sets)
+        _run(request, (lambda _: None) if quiet else print_line, quiet)
+
+
+def parse_settings(texts: list[str]) -> dict[str, Any]:
+    """Values by id, of ``ID=VALUE``; a value is JSON, or else a text.
+
+    Raises:
+        InputError: when a text has another form.
+    """
+    from monai_ext.bundle.configs import literal
+
+    values: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not (name and equals):
+            raise InputError(f"--set {text!r}: write ID=VALUE, such as learning_rate=0.001.")
+        try:
+            values[name] = json.loads(value)
+        except ValueError:
+            values[name] = literal(value)
+        if isinstance(values[name], str) and not values[name].startswith("$'"):
+            values[name] = literal(values[name])
+    return values
+
+
+def _check_data(data: Path, sets: Any) -> None:
+    from monai_ext.cli.dataset_check import run_check
+
+    found = run_check(data, None if sets is None else ",".join(sets), None, None)
+    for problem in found.problems:
+        print_error(problem)
+    if found.problems:
+        raise typer.Exit(InputError.exit_code)
+
+
+def _run(request: TrainingRequest, say: Any, quiet: bool) -> None:
+    from monai_ext.studies.retrained import retrain
+
+    for line in retrain(request, say, False if quiet else None):
+        say(line)

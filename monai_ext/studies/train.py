@@ -1,0 +1,235 @@
+"""``monai-ext train``: a bundle's own training on a data set, from its checks to a bundle with the new weights."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ignite.engine import Events
+from monai.bundle import ConfigWorkflow
+
+from monai_ext.bundle import runner
+from monai_ext.bundle.configs import literal, read_configs
+from monai_ext.bundle.trainings import parent_weights, trained_module
+from monai_ext.errors import InputError
+from monai_ext.handlers.checkpoint import MODEL, written_states
+
+PRESETS: Mapping[str, Mapping[str, Any]] = {
+    "quick": {"epochs": 20, "draws_per_epoch": 240},
+    "full": {},
+}
+"""Values of the configuration that a preset sets; "full" is the configuration's own."""
+REPLAY: Mapping[str, Any] = {"phantoms": 20, "photographs": True}
+"""Made material that the embedded weights learnt from, which ``--keep`` shows among the new images."""
+MEASURED_STEPS = 3
+STATES = 8
+"""How often the weights are on the disk: in two checkpoints with network, average and two moments each."""
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class TrainingRequest:
+    """A training that was asked for.
+
+    Attributes:
+        bundle: folder of the parent.
+        data: folder of a data set with a dataset.json, or a parent of several.
+        output: folder of everything that is written.
+        training: name of a configuration, see :func:`monai_ext.bundle.trainings.choose_training`.
+        start: weights to begin with, a name in the registry or a state dict; None: the parent's.
+        epochs: None: those of the preset.
+        minutes: of training, from which the number of epochs follows; None: no limit.
+        preset: one of :data:`PRESETS`.
+        keep: show made material that the parent learnt from, too.
+        sets: which of several sets; None: all.
+        device: "auto", "cpu" or "cuda:0".
+        settings: values of the configuration by id.
+    """
+
+    bundle: Path
+    data: Path
+    output: Path
+    training: str
+    start: str | None = None
+    epochs: int | None = None
+    minutes: float | None = None
+    preset: str = "full"
+    keep: bool = False
+    sets: Sequence[str] | None = None
+    device: str = runner.AUTO
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def module(self) -> str | None:
+        """The module of the bundle's network that is trained, None for all of it."""
+        return trained_module(self.bundle, self.training)
+
+    def overrides(self) -> dict[str, Any]:
+        """Values of the configuration, but for the number of epochs that follows from minutes."""
+        content = read_configs(self.bundle, [f"{self.training}.json"])
+        start = self.start or parent_weights(self.bundle, self.module)
+        replay = {name: value for name, value in REPLAY.items() if name in content} if self.keep else {}
+        return {
+            **PRESETS[self.preset],
+            **replay,
+            "dataset_dir": literal(self.data.expanduser().absolute()),
+            "sets": None if self.sets is None else [literal(name) for name in self.sets],
+            "output_dir": literal(self.output.expanduser().absolute()),
+            "initial": literal(start),
+            **({} if self.epochs is None else {"epochs": self.epochs}),
+            **runner.device_override(self.device),
+            **self.settings,
+        }
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a training will take.
+
+    Attributes:
+        parameters: of the network.
+        step_seconds: mean of some steps, with what is loaded for them.
+        steps: of an epoch.
+        epochs: number.
+        state_bytes: on the disk.
+    """
+
+    parameters: int
+    step_seconds: float
+    steps: int
+    epochs: int
+    state_bytes: int
+
+    @property
+    def seconds(self) -> float:
+        """Of the whole training, without its validation."""
+        return self.step_seconds * self.steps * self.epochs
+
+
+def make_plan(request: TrainingRequest) -> Plan:
+    """Train a few steps on a few of the images, and forget them.
+
+    Raises:
+        InputError: when data or values cannot be used, when minutes are too few for an epoch, or when the disk has no
+            space for the states.
+    """
+    overrides = request.overrides()
+    content = read_configs(request.bundle, [f"{request.training}.json"])
+    batch = int(overrides.get("batch_size", content["batch_size"]))
+    draws = int(overrides.get("draws_per_epoch", content["draws_per_epoch"]))
+    off: dict[str, Any] = {
+        name: 0 for name in ("phantoms", "lesions", "opacities", "transplants") if name in content
+    }
+    trial = {
+        **overrides,
+        "draws_per_epoch": MEASURED_STEPS * batch,
+        "epochs": 1,
+        "train#handlers": [],
+        "train#dataset#data": {
+            "_target_": "monai_ext.data.evaluation.draw_cases",
+            "cases": content["train"]["dataset"]["data"],
+            "limit": 2 * batch,
+        },
+        **off,
+        **({"photographs": False} if "photographs" in content else {}),
+    }
+    flow = _open(request, trial)
+    trainer = flow.parser.get_parsed_content("train#trainer")
+    times: list[float] = []
+    trainer.add_event_handler(Events.ITERATION_COMPLETED, lambda: times.append(time.monotonic()))
+    with runner.unwrapped():
+        trainer.run()
+    seconds = (times[-1] - times[0]) / (len(times) - 1)
+    parameters = sum(p.numel() for p in flow.parser.get_parsed_content("network").parameters())
+    steps = draws // batch
+    epochs = int(overrides.get("epochs", content["epochs"]))
+    if request.minutes is not None:
+        epochs = int(60 * request.minutes / (seconds * steps))
+        if epochs < 1:
+            raise InputError(
+                f"{request.minutes:g} minutes are less than an epoch of {steps} steps of {seconds:.2f} s; give more, or "
+                f"--set draws_per_epoch={max(batch, int(60 * request.minutes / seconds) * batch)}."
+            )
+    plan = Plan(parameters, seconds, steps, epochs, STATES * 4 * parameters)
+    check_space(request.output, plan.state_bytes)
+    return plan
+
+
+def check_space(folder: Path, needed: int) -> None:
+    """Refuse a training whose states the disk cannot hold.
+
+    Raises:
+        InputError: with the bytes that are needed and free.
+    """
+    nearest = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    free = shutil.disk_usage(nearest).free
+    if free < needed:
+        raise InputError(
+            f"{folder.name}: checkpoints need {needed / 1e6:.0f} MB and {free / 1e6:.0f} MB are free; free space, or "
+            "choose another output."
+        )
+
+
+def run_training(request: TrainingRequest, epochs: int, progress: bool | None = None) -> Path:
+    """Train, or go on with a training that was stopped.
+
+    Args:
+        request: what was asked for.
+        epochs: of :func:`make_plan`.
+        progress: show a bar; None: where standard error is a terminal.
+
+    Returns:
+        the state dict of what was trained.
+
+    Raises:
+        InputError, WeightsError: what the user can act on.
+        KeyboardInterrupt: when it was told to stop; started again it goes on.
+    """
+    content = read_configs(request.bundle, [f"{request.training}.json"])
+    overrides = {**request.overrides(), "epochs": epochs, "train#trainer#progress": progress}
+    if "val_interval" in content and "val_interval" not in request.settings:
+        overrides["val_interval"] = max(1, epochs // 4)
+    flow = _open(request, overrides)
+    with runner.unwrapped():
+        flow.run()
+        flow.finalize()
+    return request.output.expanduser() / MODEL
+
+
+def begun(output: Path) -> bool:
+    """Whether a folder holds states of a training."""
+    return bool(written_states(output.expanduser()))
+
+
+def training_losses(output: Path) -> list[dict[str, float]]:
+    """The rows of the training's log."""
+    import csv
+
+    from monai_ext.handlers.training import LOG
+
+    with (output / LOG).open(newline="") as file:
+        return [{key: float(value) for key, value in row.items() if value} for row in csv.DictReader(file)]
+
+
+def facts_of(request: TrainingRequest, plan: Plan, cases: Mapping[str, int]) -> dict[str, Any]:
+    """What metadata say of a training: data without paths, settings, size."""
+    total = sum(cases.values())
+    return {
+        "summary": f"retrained on {total} cases of {', '.join(cases)}, {plan.epochs} epochs",
+        "configuration": request.training,
+        "module": request.module,
+        "cases": dict(cases),
+        "epochs": plan.epochs,
+        "replayed": request.keep,
+        "settings": json.loads(json.dumps(dict(request.settings), default=str)),
+    }
+
+
+def _open(request: TrainingRequest, overrides: Mapping[str, Any]) -> ConfigWorkflow:
+    return runner.open_workflow(request.bundle, [f"{request.training}.json"], overrides, "train")
