@@ -86,10 +86,8 @@ def parse_settings(texts: list[str]) -> dict[str, Any]:
     """Values by id, of ``ID=VALUE``; a value is JSON, or else a text.
 
     Raises:
-        InputError: when a text has another form.
+        InputError: when a text has another form, or MONAI would run a value as code or look it up.
     """
-    from monai_ext.bundle.configs import literal
-
     values: dict[str, Any] = {}
     for text in texts:
         name, equals, value = text.partition("=")
@@ -98,10 +96,17 @@ def parse_settings(texts: list[str]) -> dict[str, Any]:
         try:
             values[name] = json.loads(value)
         except ValueError:
-            values[name] = literal(value)
-        if isinstance(values[name], str) and not values[name].startswith("$'"):
-            values[name] = literal(values[name])
+            values[name] = value
+        _check_plain(name, values[name])
     return values
+
+
+def _check_plain(name: str, value: Any) -> None:
+    if isinstance(value, (list, dict)):
+        for one in value.values() if isinstance(value, dict) else value:
+            _check_plain(name, one)
+    elif isinstance(value, str) and value.startswith(("$", "@", "%")):
+        raise InputError(f"--set {name}: {value!r} begins with {value[0]!r}, which configurations reserve.")
 
 
 def _check_data(data: Path, sets: Any) -> None:

@@ -11,7 +11,7 @@ import torch
 from monai_ext.errors import WeightsError
 from monai_ext.prompts.lexicon import Targets
 from monai_ext.weights.formats import read_state_dict
-from monai_ext.weights.load import copy_into, load_weights
+from monai_ext.weights.load import copy_into, learn_targets, load_weights
 
 
 class Vocabulary(Protocol):
@@ -50,6 +50,8 @@ def initial_network(
         copy_layers(network, layers["weights"], layers["names"])
     if initial:
         copy_into(network, _of_module(_read(initial), module), Path(initial).name)
+        if not initial.endswith(".pt"):
+            learn_targets(network, initial)
     if vocabulary is not None:
         network.learn(vocabulary.sentences(), vocabulary.taught())  # type: ignore[operator]
     return network.to(device)

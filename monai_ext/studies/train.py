@@ -121,8 +121,8 @@ def make_plan(request: TrainingRequest) -> Plan:
     """
     overrides = request.overrides()
     content = read_configs(request.bundle, [f"{request.training}.json"])
-    batch = int(overrides.get("batch_size", content["batch_size"]))
-    draws = int(overrides.get("draws_per_epoch", content["draws_per_epoch"]))
+    checked = _open(request, overrides).parser  # values, lists and weights; no image has been read
+    batch, draws, epochs = (int(checked[name]) for name in ("batch_size", "draws_per_epoch", "epochs"))
     off: dict[str, Any] = {
         name: 0 for name in ("phantoms", "lesions", "opacities", "transplants") if name in content
     }
@@ -148,7 +148,6 @@ def make_plan(request: TrainingRequest) -> Plan:
     seconds = (times[-1] - times[0]) / (len(times) - 1)
     parameters = sum(p.numel() for p in flow.parser.get_parsed_content("network").parameters())
     steps = draws // batch
-    epochs = int(overrides.get("epochs", content["epochs"]))
     if request.minutes is not None:
         epochs = int(60 * request.minutes / (seconds * steps))
         if epochs < 1:

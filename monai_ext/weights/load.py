@@ -170,9 +170,7 @@ def _load_registered(network: nn.Module, name: str) -> dict[str, str]:
         copy_into(network, state, description)
     else:
         own(state, description)
-    learn = getattr(network, "learn", None)
-    if learn is not None and entry.targets:
-        learn((), {one: dict.fromkeys(targets, ()) for one, targets in entry.targets.items()})
+    learn_targets(network, name)
     return {
         "name": name,
         "sha256": recorded.sha256 if recorded else entry.sha256 or "",
@@ -180,6 +178,14 @@ def _load_registered(network: nn.Module, name: str) -> dict[str, str]:
         "note": entry.note,
         "licence": entry.licence,
     }
+
+
+def learn_targets(network: nn.Module, name: str) -> None:
+    """Tell a network that keeps what it was taught which targets the registered weights of this name were taught."""
+    targets = registered(name).targets
+    learn = getattr(network, "learn", None)
+    if learn is not None and targets:
+        learn((), {one: dict.fromkeys(known, ()) for one, known in targets.items()})
 
 
 def _modules(network: nn.Module, names: list[str]) -> dict[str, nn.Module]:
