@@ -75,6 +75,7 @@ def run_segment(
     series: str = "",
     preview: bool = False,
     explain: bool = False,
+    statistics: bool = False,
     output_format: str = AUTO,
     report: Path | None = None,
     resume: bool = True,
@@ -98,6 +99,8 @@ def run_segment(
         series: number, or start of the SeriesInstanceUID, of one of several DICOM series.
         preview: also write overlay.png.
         explain: also write explanation.png, of bundles whose configuration has such an id.
+        statistics: also write statistics.json and statistics.csv, see
+            :class:`monai_ext.transforms.MaskStatisticsd`; of bundles whose configuration has such an id.
         output_format: "auto", in kind with the input (DICOM: a DICOM SEG), or "nifti" for all volumes.
         report: a second path for the report.
         resume: pass over cases that an earlier run finished with the same settings.
@@ -118,6 +121,10 @@ def run_segment(
         raise InputError(
             f"--explain: bundle {bundle.name} makes no saliency map; choose one that does, such as medclip_sam."
         )
+    if statistics and "statistics" not in read_configs(bundle, inference_configs(variants)):
+        raise InputError(
+            f"--statistics: the configuration of bundle {bundle.name} knows none; export it again."
+        )
     list_cases(source, part, parts)  # reports what is wrong with the input before MONAI and torch load
     overrides: dict[str, Any] = {
         "dataset_dir": literal(source.expanduser().absolute()),
@@ -134,6 +141,7 @@ def run_segment(
         **({} if threshold is None else {"mask_threshold": threshold}),
         **({} if names is None else {"case_names": literal(names)}),
         **({"explain": True} if explain else {}),
+        **({"statistics": True} if statistics else {}),
         # a result depends on them: what was done with others is done again
         **(
             {"settings#variants": [*map(literal, variant_fingerprints(bundle, variants))]} if variants else {}
