@@ -101,7 +101,8 @@ def run_segment(
         explain: also write explanation.png, of bundles whose configuration has such an id.
         statistics: also write statistics.json and statistics.csv, see
             :class:`monai_ext.transforms.MaskStatisticsd`; of bundles whose configuration has such an id.
-        output_format: "auto", in kind with the input (DICOM: a DICOM SEG), or "nifti" for all volumes.
+        output_format: "auto", in kind with the input (DICOM: a DICOM SEG), "nifti" for all volumes, or
+            "rtstruct" for DICOM.
         report: a second path for the report.
         resume: pass over cases that an earlier run finished with the same settings.
         names: "hash" or "file", see :class:`monai_ext.data.fault_tolerant.FaultTolerantDataset`.

@@ -56,9 +56,11 @@ def segment(
         ),
     ] = False,
     output_format: Annotated[
-        Literal["auto", "nifti"],
+        Literal["auto", "nifti", "rtstruct"],
         typer.Option(
-            "--format", help="Of masks: auto, as the input (DICOM: a DICOM SEG), or nifti for all volumes."
+            "--format",
+            help="Of masks: auto, as the input (DICOM: a DICOM SEG), nifti for all volumes, or rtstruct, an RT"
+            " Structure Set, for DICOM.",
         ),
     ] = "auto",
     report: Annotated[Path | None, typer.Option(help="A second path for OUT/report.json.")] = None,
@@ -163,7 +165,9 @@ def _short(prompt: str) -> str:
 
 
 def _path(row: dict[str, Any], output: Path) -> str:
-    return f"{output / row['mask']}" + (f", segment {row['segment']}" if "segment" in row else "")
+    names = {"segment": "segment", "roi": "ROI"}
+    numbers = [f", {name} {row[key]}" for key, name in names.items() if key in row]
+    return f"{output / row['mask']}{''.join(numbers)}"
 
 
 def _extent(row: dict[str, Any], output: Path) -> str:
