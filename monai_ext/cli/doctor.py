@@ -39,7 +39,8 @@ def doctor(
             if one.area != area:
                 console.print(Text(area := one.area, "bold"))
             sign, style = SIGNS[one.status]
-            advice = f" → {one.advice}" if one.advice else ""
+            # errors of weights say themselves what to do
+            advice = f" → {one.advice}" if one.advice not in one.text else ""
             console.print(Text(f"  {sign} {one_line(f'{one.name}: {one.text}{advice}')}", style))
         code = exit_code(findings)
         if as_json:

@@ -45,7 +45,7 @@ def mask_statistics(mask: np.ndarray, values: np.ndarray, affine: np.ndarray | N
     found = {
         **_shape(mask[part], mask.shape, first, columns, origin),
         **_place(first, last, mask.shape, columns, origin),
-        **_distribution(values[:, *part].mean(0, dtype=np.float64)[mask[part] > 0]),
+        **_distribution(values[:, *part][:, mask[part] > 0].mean(0, dtype=np.float64)),
     }
     return {name: found[name] for name in (*SHAPE, *INTENSITY)}
 

@@ -37,6 +37,14 @@ def test_what_is_to_be_mended_says_how(findings, capsys):
     ]
 
 
+def test_advice_that_stands_in_the_text_is_not_said_twice(findings, capsys):
+    findings[:] = [
+        Finding("weights", "vlsm", "damaged", "another file; install it again.", "install it again")
+    ]
+    assert main(["doctor"]) == 3
+    assert capsys.readouterr().out.splitlines()[1] == "  ✗ vlsm: another file; install it again."
+
+
 def test_damaged_weights_are_exit_code_3(findings, capsys):
     findings += [BAD, WORST]
     assert main(["doctor"]) == 3

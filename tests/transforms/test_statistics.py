@@ -63,6 +63,7 @@ def test_a_dicom_series_counts_in_lps_and_in_rescaled_values(tmp_path):
     given = item(tmp_path / "ct")
     found = statistics(given)
     assert (found["coordinates"], found["intensity_unit"]) == ("LPS", "HU")
+    assert statistics(given, output_format="rtstruct") == found
     assert found["mean"] == pytest.approx(float(given["stored"][0, :2, :2, :2].mean()))
     assert found["centroid"] == pytest.approx(
         (np.asarray(given["masks"].meta["affine"]) @ [0.5, 0.5, 0.5, 1])[:3] * [-1, -1, 1]
