@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import namedtuple
 
 import pytest
@@ -18,9 +19,35 @@ def test_the_processor_computes_what_it_should():
     assert (found.name, found.status) == ("cpu", "ok")
     assert found.values["deviation"] < 1e-6
     assert "bfloat16 instructions: " in found.text
+    assert found.text.endswith("from the exact one")
+    assert set(found.values) == {"cores", "bfloat16", "deviation"}
 
 
-@pytest.mark.parametrize(("deviation", "status"), [(1e-3, "ok"), (0.02, "mend"), (float("nan"), "mend")])
+def test_a_torch_that_cannot_be_imported_is_told(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    (found,) = machine.device_findings()
+    assert (found.name, found.status, found.advice) == ("torch", "mend", "pip install torch again")
+
+
+def test_a_card_is_told_with_its_memory(monkeypatch):
+    monkeypatch.setattr(machine, "device_deviation", lambda device: 0.0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda number: (60_000_000_000, 80_000_000_000))
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda number: "Card")
+    _, found = machine.device_findings()
+    assert (found.name, found.status) == ("cuda:0", "ok")
+    assert found.text.startswith("Card, 60.0 GB of 80.0 GB free; a convolution on it deviates by 0e+00")
+    assert found.values == {
+        "model": "Card",
+        "free": 60_000_000_000,
+        "total": 80_000_000_000,
+        "deviation": 0.0,
+    }
+
+
+@pytest.mark.parametrize(
+    ("deviation", "status"), [(1e-3, "ok"), (1e-2, "ok"), (0.02, "mend"), (float("nan"), "mend")]
+)
 def test_a_device_that_computes_something_else_is_told(monkeypatch, deviation, status):
     monkeypatch.setattr(machine, "device_deviation", lambda device: deviation)
     assert next(machine.device_findings()).status == status
@@ -64,12 +91,17 @@ def test_free_memory_is_that_of_the_machine_or_of_the_container(
     monkeypatch.setattr(machine, "MEMORY", memory)
     monkeypatch.setattr(machine, "CGROUP", cgroup)
     assert machine.free_memory() == free
-    assert machine.memory_finding().status == "ok"
+    found = machine.memory_finding()
+    assert (found.status, found.values) == ("ok", {"free": free})
+    assert found.text == f"{free / 1e9:.1f} GB free"
 
 
 def test_little_memory_is_to_be_mended_and_unknown_memory_is_not(tmp_path, monkeypatch):
     monkeypatch.setattr(machine, "free_memory", lambda: 999_999_999)
-    assert machine.memory_finding().status == "mend"
+    found = machine.memory_finding()
+    assert (found.status, found.values) == ("mend", {"free": 999_999_999})
+    monkeypatch.setattr(machine, "free_memory", lambda: 10**9)
+    assert machine.memory_finding().status == "ok"
     monkeypatch.setattr(machine, "free_memory", lambda: None)
     assert machine.memory_finding().status == "note"
 

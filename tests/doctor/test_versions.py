@@ -78,6 +78,8 @@ def test_extras_name_what_is_missing_and_are_no_fault(installed):
     assert monkey == ["test", "dev", "label", "deploy"]
     found = by_name("extras")
     assert found["test"].status == found["dev"].status == "ok"
+    assert found["test"].values == {"missing": []}
+    assert found["deploy"].status == "ok"  # the metadata of this test ask for nothing there
     assert found["label"].status == "note"
     assert found["label"].values == {"missing": ["monailabel==0.8.5", "pydicom<3"]}
     assert found["label"].advice.endswith("make test-label")
@@ -100,3 +102,4 @@ def test_a_checkout_that_is_not_installed_is_told(monkeypatch):
 def test_a_python_outside_of_what_is_asked_for_is_to_be_mended():
     found = versions._python("<3.9")
     assert (found.status, found.advice) == ("mend", "make an environment with Python <3.9")
+    assert set(found.values) == {"version", "wanted", "platform"}

@@ -37,7 +37,7 @@ def test_fetched_weights_are_verified_and_damaged_ones_can_be_fetched_again(publ
     assert before.values["where"] == "not fetched"
     fetch("small", public)
     (fetched,) = weights_findings()
-    assert (fetched.status, fetched.values["verified"]) == ("ok", True)
+    assert (fetched.status, fetched.values["where"], fetched.values["verified"]) == ("ok", "fetched", True)
     (public / "home" / "weights" / "small" / FILE).write_bytes(b"other")
     (damaged,) = weights_findings()
     assert (damaged.status, damaged.advice) == ("mend", "monai-ext weights fetch small")
@@ -51,7 +51,7 @@ def test_damaged_embedded_weights_are_more_than_a_user_can_mend(tmp_path, monkey
     (tmp_path / "embedded" / entry["file"]).write_bytes(b"damaged")
     monkeypatch.setattr(registry, "REGISTRY", path)
     (found,) = weights_findings()
-    assert found.status == "damaged"
+    assert (found.status, found.values["verified"]) == ("damaged", False)
     assert exit_code([found]) == 3
 
 

@@ -149,3 +149,9 @@ def test_channels_are_averaged():
 def test_an_empty_mask_has_no_components_and_nothing_else(shape):
     found = mask_statistics(np.zeros(shape), np.zeros((1, *shape)), np.eye(4) if len(shape) == 3 else None)
     assert found == {"components": 0, **dict.fromkeys([*SHAPE[1:], *INTENSITY])}
+
+
+@pytest.mark.parametrize(("first", "gap"), [((18, 7, 4), 2 * 0.5), ((10, 13, 4), 2.0), ((10, 7, 5), 0.0)])
+def test_the_border_may_be_nearest_at_the_end_of_an_axis(first, gap):
+    mask = box((30, 20, 10), first, (10, 6, 5))
+    assert mask_statistics(mask, np.zeros((1, *mask.shape)), STRAIGHT)["border_distance"] == gap

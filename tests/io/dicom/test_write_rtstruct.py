@@ -203,6 +203,16 @@ def test_an_x_ray_without_a_position_is_refused(tmp_path):
     assert not (tmp_path / "s.dcm").exists()
 
 
+def test_a_ct_slice_without_a_position_lies_where_the_reader_takes_it_to_be(tmp_path):
+    tags = {"ImagePositionPatient": None, "ImageOrientationPatient": None, "SeriesNumber": None}
+    write_series(tmp_path / "x", np.zeros((5, 4, 1)), **{**STUDY, **tags})
+    masks = np.zeros((1, 5, 4, 1), np.uint8)
+    masks[0, 1:4, 2:] = 1
+    made = structures(tmp_path / "x", masks, ["lungs"])
+    np.testing.assert_array_equal(rasterised(made, tmp_path / "x", (5, 4, 1)), masks)
+    assert made.SeriesNumber == 1000
+
+
 def test_a_series_that_changed_is_refused(tmp_path):
     source = write(tmp_path / "ct")
     next(source.iterdir()).unlink()
