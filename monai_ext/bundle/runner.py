@@ -115,7 +115,7 @@ def run_segment(
     Raises:
         InputError, WeightsError: what the user can act on, as raised.
     """
-    from monai_ext.io.datalists import list_cases
+    from monai_ext.io.datalists import check_all_dicom, list_cases
 
     asked = parse_prompts(prompts)
     if explain and "explain" not in read_configs(bundle, inference_configs(variants)):
@@ -126,7 +126,9 @@ def run_segment(
         raise InputError(
             f"--statistics: the configuration of bundle {bundle.name} knows none; export it again."
         )
-    list_cases(source, part, parts)  # reports what is wrong with the input before MONAI and torch load
+    cases = list_cases(source, part, parts)  # reports what is wrong before MONAI and torch load
+    if output_format == "rtstruct":
+        check_all_dicom(cases)
     overrides: dict[str, Any] = {
         "dataset_dir": literal(source.expanduser().absolute()),
         "displayable_configs#text_prompt": literal("; ".join(asked)),

@@ -64,12 +64,16 @@ def test_volumes_are_reported_in_millilitres_and_absent_things_with_the_reason(t
     assert f'"lungs": not found; {reason} →' in capsys.readouterr().out
 
 
-def test_an_rt_structure_set_of_a_picture_is_refused_in_one_line(tmp_path, bundle, capsys):
-    source = picture(tmp_path / "chest.png")
-    assert segment(source, tmp_path / "out", bundle, "--format", "rtstruct") == 2
+def test_an_rt_structure_set_of_anything_but_dicom_is_refused_before_the_first_case(tmp_path, bundle, capsys):
+    scans = tmp_path / "scans"
+    write_series(scans / "ct", np.arange(1024, 1056, dtype=np.int16).reshape(2, 4, 4))
+    picture(scans / "chest.png")
+    assert segment(scans, tmp_path / "out", bundle, "--format", "rtstruct") == 2
     out, err = capsys.readouterr()
     assert (out, err.count("\n")) == ("", 1)
-    assert err.startswith("error: format rtstruct: an RT Structure Set refers to DICOM slices;")
+    assert err.startswith(
+        "error: format rtstruct: 1 of 2 inputs are no DICOM, whose slices an RT Structure Set"
+    )
     assert not (tmp_path / "out").exists()
 
 
