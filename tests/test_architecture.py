@@ -29,7 +29,7 @@ FLOORS = (
     ("networks",),
     ("engines", "inferers", "handlers"),
     ("bundle",),
-    ("studies",),
+    ("studies", "doctor"),
     ("cli", "apps", ""),
 )
 """Rooms from the lowest up: a module imports from its own floor and from those below. "" is the package itself."""

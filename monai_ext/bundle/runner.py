@@ -75,6 +75,7 @@ def run_segment(
     series: str = "",
     preview: bool = False,
     explain: bool = False,
+    statistics: bool = False,
     output_format: str = AUTO,
     report: Path | None = None,
     resume: bool = True,
@@ -98,7 +99,10 @@ def run_segment(
         series: number, or start of the SeriesInstanceUID, of one of several DICOM series.
         preview: also write overlay.png.
         explain: also write explanation.png, of bundles whose configuration has such an id.
-        output_format: "auto", in kind with the input (DICOM: a DICOM SEG), or "nifti" for all volumes.
+        statistics: also write statistics.json and statistics.csv, see
+            :class:`monai_ext.transforms.MaskStatisticsd`; of bundles whose configuration has such an id.
+        output_format: "auto", in kind with the input (DICOM: a DICOM SEG), "nifti" for all volumes, or
+            "rtstruct" for DICOM.
         report: a second path for the report.
         resume: pass over cases that an earlier run finished with the same settings.
         names: "hash" or "file", see :class:`monai_ext.data.fault_tolerant.FaultTolerantDataset`.
@@ -111,14 +115,20 @@ def run_segment(
     Raises:
         InputError, WeightsError: what the user can act on, as raised.
     """
-    from monai_ext.io.datalists import list_cases
+    from monai_ext.io.datalists import check_all_dicom, list_cases
 
     asked = parse_prompts(prompts)
     if explain and "explain" not in read_configs(bundle, inference_configs(variants)):
         raise InputError(
             f"--explain: bundle {bundle.name} makes no saliency map; choose one that does, such as medclip_sam."
         )
-    list_cases(source, part, parts)  # reports what is wrong with the input before MONAI and torch load
+    if statistics and "statistics" not in read_configs(bundle, inference_configs(variants)):
+        raise InputError(
+            f"--statistics: the configuration of bundle {bundle.name} knows none; export it again."
+        )
+    cases = list_cases(source, part, parts)  # reports what is wrong before MONAI and torch load
+    if output_format == "rtstruct":
+        check_all_dicom(cases)
     overrides: dict[str, Any] = {
         "dataset_dir": literal(source.expanduser().absolute()),
         "displayable_configs#text_prompt": literal("; ".join(asked)),
@@ -134,6 +144,7 @@ def run_segment(
         **({} if threshold is None else {"mask_threshold": threshold}),
         **({} if names is None else {"case_names": literal(names)}),
         **({"explain": True} if explain else {}),
+        **({"statistics": True} if statistics else {}),
         # a result depends on them: what was done with others is done again
         **(
             {"settings#variants": [*map(literal, variant_fingerprints(bundle, variants))]} if variants else {}

@@ -48,10 +48,19 @@ def segment(
         bool,
         typer.Option("--explain", help="Also draw how each result came about: saliency, coarse mask, boxes."),
     ] = False,
-    output_format: Annotated[
-        Literal["auto", "nifti"],
+    statistics: Annotated[
+        bool,
         typer.Option(
-            "--format", help="Of masks: auto, as the input (DICOM: a DICOM SEG), or nifti for all volumes."
+            "--statistics",
+            help="Also write volume, place, shape and intensities of each mask: statistics.csv, .json.",
+        ),
+    ] = False,
+    output_format: Annotated[
+        Literal["auto", "nifti", "rtstruct"],
+        typer.Option(
+            "--format",
+            help="Of masks: auto, as the input (DICOM: a DICOM SEG), nifti for all volumes, or rtstruct, an RT"
+            " Structure Set, for DICOM.",
         ),
     ] = "auto",
     report: Annotated[Path | None, typer.Option(help="A second path for OUT/report.json.")] = None,
@@ -85,6 +94,7 @@ def segment(
             series=series,
             preview=preview,
             explain=explain,
+            statistics=statistics,
             output_format=output_format,
             report=report,
             resume=resume,
@@ -96,7 +106,7 @@ def segment(
     if not quiet:
         from monai_ext.io.datalists import report_name
 
-        print_results(result, output, report_name(part, parts), preview, explain)
+        print_results(result, output, report_name(part, parts), preview, explain, statistics)
     for failed in result["failed"]:
         print_error(f"{failed['case']} left out: {failed['reason'].removeprefix(failed['case'] + ': ')}")
     if result["failed"]:
@@ -104,7 +114,12 @@ def segment(
 
 
 def print_results(
-    report: dict[str, Any], output: Path, name: str, preview: bool = False, explain: bool = False
+    report: dict[str, Any],
+    output: Path,
+    name: str,
+    preview: bool = False,
+    explain: bool = False,
+    statistics: bool = False,
 ) -> None:
     """A line for each result of a run, and the paths of all that was written.
 
@@ -113,6 +128,7 @@ def print_results(
         output: the folder as it was given.
         name: of the report's file.
         preview, explain: which pictures were drawn.
+        statistics: whether a table of the masks' figures was written.
     """
     for row in report["results"]:
         found = f'{row["case"]}  "{_short(row["prompt"])}": '
@@ -130,6 +146,8 @@ def print_results(
     for drawn, file in ((preview, "overlay"), (explain, "explanation")):
         for case in done if drawn else ():
             print_line(f"{file} → {output / case / file}.png")
+    if statistics:
+        print_line(f"statistics → {output / Path(name.replace('report', 'statistics')).with_suffix('.csv')}")
     weights = report["weights"]
     if report["skipped"]:
         print_line(f"{report['skipped']} of these cases were done before; --no-resume does them again")
@@ -147,7 +165,9 @@ def _short(prompt: str) -> str:
 
 
 def _path(row: dict[str, Any], output: Path) -> str:
-    return f"{output / row['mask']}" + (f", segment {row['segment']}" if "segment" in row else "")
+    names = {"segment": "segment", "roi": "ROI"}
+    numbers = [f", {name} {row[key]}" for key, name in names.items() if key in row]
+    return f"{output / row['mask']}{''.join(numbers)}"
 
 
 def _extent(row: dict[str, Any], output: Path) -> str:

@@ -38,7 +38,12 @@ def has_bfloat16(device: str | torch.device) -> bool:
     """
     if torch.device(device).type == "cuda":
         return torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
-    return torch.backends.mkldnn.is_available() and any(map(_cpu_capabilities().get, BFLOAT16))
+    return torch.backends.mkldnn.is_available() and bool(bfloat16_instructions())
+
+
+def bfloat16_instructions() -> list[str]:
+    """Those of :data:`BFLOAT16` that the processor has."""
+    return [name for name in BFLOAT16 if _cpu_capabilities().get(name)]
 
 
 def _cpu_capabilities() -> dict[str, Any]:

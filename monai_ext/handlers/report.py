@@ -16,6 +16,7 @@ from monai_ext.data.fault_tolerant import FAILED, FINISHED
 from monai_ext.data.records import FILES, CaseRecords
 from monai_ext.errors import InputError
 from monai_ext.files import check_writable, whole_file
+from monai_ext.handlers.statistics import write_statistics
 from monai_ext.io.datalists import report_name
 
 
@@ -25,7 +26,8 @@ class ReportWriter:
     ``{"version", "bundle", "weights", "device", "seconds", "seed", "versions", "results": [one record per
     prompt, with "input_sha256"], "failed": [{"case", "reason"}], "skipped": number of cases that an earlier run
     finished, "copies": number of inputs with the content of an earlier input, which are in "results" once}``. It holds no
-    absolute path and nothing of a file's header but its geometry.
+    absolute path and nothing of a file's header but its geometry. Where records hold ``statistics``
+    (:class:`monai_ext.transforms.MaskStatisticsd`), they are also written as ``statistics.json`` and ``statistics.csv``.
 
     Args:
         records: where the record of each case is written, so that a later run can pass over it. The report lies in
@@ -52,6 +54,7 @@ class ReportWriter:
         name, version = records.bundle or (None, None)
         file = records.output_dir / report_name(part, parts)
         self.targets = [file, *([Path(report)] if report else [])]
+        self.statistics = file.with_name(file.name.replace("report", "statistics"))
         self.header = {
             "version": version,
             "bundle": name,
@@ -144,3 +147,7 @@ class ReportWriter:
                 raise InputError(
                     f"{target.name}: the report cannot be written ({error.strerror})."
                 ) from error
+        try:
+            write_statistics(self.statistics, self.results)
+        except OSError as error:
+            raise InputError(f"{self.statistics.name}: cannot be written ({error.strerror}).") from error

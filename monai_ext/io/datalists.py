@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from monai_ext.errors import InputError
@@ -55,6 +55,21 @@ def list_cases(path: str | Path, part: int = 1, parts: int = 1) -> list[dict[str
             f"part {part} of {parts}: nothing to do, there are {len(cases)} cases; use fewer parts."
         )
     return cases[part - 1 :: parts]
+
+
+def check_all_dicom(cases: Sequence[Mapping[str, str]]) -> None:
+    """Refuse cases of :func:`list_cases` among which are others than DICOM.
+
+    Raises:
+        InputError: with their number.
+    """
+    paths = [Path(case["image"]) for case in cases]
+    others = [p for p in paths if not (p.is_dir() or p.name.lower().endswith(DICOM) or is_dicom(p))]
+    if others:
+        raise InputError(
+            f"format rtstruct: {len(others)} of {len(paths)} inputs are no DICOM, whose slices an RT Structure Set refers"
+            " to; choose auto or nifti, or give DICOM alone."
+        )
 
 
 def _printable(name: str) -> str:

@@ -8,16 +8,18 @@ from typing import Any, Literal
 
 import numpy as np
 
+from monai_ext.errors import InputError
 from monai_ext.io.datalists import unique_names
+from monai_ext.io.dicom.write_rtstruct import write_rtstruct
 from monai_ext.io.dicom.write_seg import write_seg
 from monai_ext.io.write_itk import write_itk
 from monai_ext.io.write_nifti import write_nifti
 from monai_ext.io.write_picture import write_picture
 
-LABELS, OVERLAY, SEGMENTS = "labels", "overlay", "segmentation"
-"""Names of files that belong to no single prompt: of the label map, the picture and the DICOM SEG."""
+LABELS, OVERLAY, SEGMENTS, STRUCTURES = "labels", "overlay", "segmentation", "structures"
+"""Names of files that belong to no single prompt: of label map, picture, DICOM SEG and RT Structure Set."""
 
-MaskFormat = Literal["auto", "nifti"]
+MaskFormat = Literal["auto", "nifti", "rtstruct"]
 
 
 def write_masks(
@@ -39,22 +41,23 @@ def write_masks(
         meta: of the image, as :class:`monai_ext.transforms.MedicalLoadImage` gives it.
         output_format: "auto": .png for pictures, .nii.gz for NIfTI, .mha for MHA and MHD, .nrrd for NRRD, each a
             file per prompt and a label map; one DICOM SEG, which has no label map, for DICOM. "nifti": .nii.gz
-            for all volumes.
-        algorithm: name and version of the method that made them, for the SEG.
+            for all volumes. "rtstruct": one RT Structure Set, for DICOM alone.
+        algorithm: name and version of the method that made them, for DICOM.
 
     Returns:
-        for each mask ``mask``, the name of its file in `folder`, and in a SEG ``segment``, from 1; warnings for the
-        record, one sentence each.
+        for each mask ``mask``, the name of its file in `folder`, and its number from 1, in a SEG ``segment``, in an
+        RT Structure Set ``roi``; warnings for the record, one sentence each.
 
     Raises:
         OSError: when a file cannot be written.
-        InputError: when a DICOM series is no longer as it was read.
+        InputError: when a DICOM series is no longer as it was read, or the format does not fit the image.
     """
     *files, last = mask_files(names, meta, output_format)
     if not files:
         source = Path(meta["filename_or_obj"])
-        notes = write_seg(folder / last, masks, prompts, source, meta["source"], algorithm)
-        return [{"mask": last, "segment": number} for number in range(1, len(prompts) + 1)], notes
+        write_all, key = (write_rtstruct, "roi") if output_format == "rtstruct" else (write_seg, "segment")
+        notes = write_all(folder / last, masks, prompts, source, meta["source"], algorithm)
+        return [{"mask": last, key: number} for number in range(1, len(prompts) + 1)], notes
     suffix, write = file_writer(meta, output_format)
     for file, plane in zip(files, masks, strict=True):
         write(folder / file, plane * 255 if suffix == ".png" else plane)
@@ -63,9 +66,15 @@ def write_masks(
 
 
 def mask_files(names: Sequence[str], meta: Mapping[str, Any], output_format: MaskFormat) -> list[str]:
-    """The names of the files of :func:`write_masks`: one for each prompt and then the label map, or only the SEG."""
-    if meta.get("kind") == "dicom" and output_format == "auto":
-        return [f"{SEGMENTS}.dcm"]
+    """The names of the files of :func:`write_masks`: one for each prompt and then the label map, or one DICOM file.
+
+    Raises:
+        InputError: when the format does not fit the image.
+    """
+    if meta.get("kind") == "dicom" and output_format != "nifti":
+        return [f"{STRUCTURES if output_format == 'rtstruct' else SEGMENTS}.dcm"]
+    if output_format == "rtstruct":
+        raise InputError("format rtstruct: an RT Structure Set refers to DICOM slices; choose auto or nifti.")
     suffix, _ = file_writer(meta, output_format)
     return [f"{name}{suffix}" for name in (*unique_names(names, taken=(LABELS, OVERLAY)), LABELS)]
 

@@ -7,6 +7,7 @@ from monai_ext.transforms.display import DisplayRange, DisplayRanged
 from monai_ext.transforms.load import MedicalLoadImage, MedicalLoadImaged
 from monai_ext.transforms.masks import LabelMap, LabelMapd, PopPresenced, PromptMasks, PromptMasksd
 from monai_ext.transforms.save import MaskSaveImaged
+from monai_ext.transforms.statistics import MaskStatisticsd
 
 __all__ = [
     "DisplayRange",
@@ -14,6 +15,7 @@ __all__ = [
     "LabelMap",
     "LabelMapd",
     "MaskSaveImaged",
+    "MaskStatisticsd",
     "MedicalLoadImage",
     "MedicalLoadImaged",
     "PopPresenced",

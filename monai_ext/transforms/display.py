@@ -175,6 +175,7 @@ class DisplayRanged(MapTransform):
         keys: keys of the images.
         modality, window, percentiles: see :class:`DisplayRange`.
         modality_key: key of the item's own modality, where it has one ("ct", "mri", …).
+        keep_stored: keep the (C, ...) image as it is stored under `stored_key`, without copying it; of one key only.
         allow_missing_keys: do not raise when a key is missing.
     """
 
@@ -187,16 +188,22 @@ class DisplayRanged(MapTransform):
         window: Sequence[float] = (-160.0, 240.0),
         percentiles: Sequence[float] = (0.5, 99.5),
         modality_key: str = "modality",
+        keep_stored: bool = False,
+        stored_key: str = "stored",
         allow_missing_keys: bool = False,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
         self.display = DisplayRange(modality, window, percentiles)
         self.modality_key = modality_key
+        self.keep_stored = keep_stored
+        self.stored_key = stored_key
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Scale every key of `data`."""
         d = dict(data)
         for key in self.key_iterator(d):
+            if self.keep_stored:
+                d[self.stored_key] = d[key]
             d[key] = self.display(d[key], d.get(self.modality_key))
         return d
 

@@ -16,7 +16,7 @@ from monai.transforms import SaveImaged
 
 from monai_ext import __version__
 from monai_ext.data.records import FILES, RECORD
-from monai_ext.errors import InputError
+from monai_ext.errors import InputError, check_choice
 from monai_ext.io.datalists import stem
 from monai_ext.io.write_masks import OVERLAY, MaskFormat, mask_files, write_masks
 from monai_ext.io.write_picture import write_picture
@@ -34,10 +34,11 @@ class MaskSaveImaged(SaveImaged):
     ``labels`` (label i + 1 for prompt i). For pictures they are PNG (masks 0 and 255, label map 0, 1, 2, …), for volumes
     uint8 ``.nii.gz``, ``.mha`` or ``.nrrd`` with the shape, affine and geometry header of the input. For a DICOM series
     there is one ``segmentation.dcm``, a DICOM SEG with a segment per prompt
-    (:func:`monai_ext.io.dicom.write_seg.write_seg`). Each file is written under a temporary name and then renamed.
+    (:func:`monai_ext.io.dicom.write_seg.write_seg`), or, if asked for, ``structures.dcm``, an RT Structure Set with a ROI
+    per prompt (:func:`monai_ext.io.dicom.write_rtstruct.write_rtstruct`). Each file is written under a temporary name and then renamed.
 
     The record, a list of one dict per prompt under ``record_key``, holds ``case``, ``prompt``, ``mask`` (path relative to
-    ``output_dir``), ``segment`` (number in a DICOM SEG, else left out), ``presence`` (of the case, in [0, 1]),
+    ``output_dir``), ``segment`` or ``roi`` (number in a DICOM SEG or an RT Structure Set, else left out), ``presence`` (of the case, in [0, 1]),
     ``threshold`` (of the mask), ``voxels``, one of ``volume_ml``, ``area_mm2`` (a volume of one slice) and ``area_px`` (a
     picture), and ``warnings`` (sentences). The list under "files" names what was written of the case, relative to
     ``output_dir``, too.
@@ -52,8 +53,8 @@ class MaskSaveImaged(SaveImaged):
         threshold: probability above which the masks were set, for the record.
         presence_threshold: presence below which the inferer empties a mask, for the warning.
         preview: also write ``overlay.png``, the masks drawn on the image.
-        output_format: "auto", the format of the input, or "nifti" for all volumes.
-        algorithm: name and version of the bundle, for a DICOM SEG.
+        output_format: "auto", the format of the input, "nifti" for all volumes, or "rtstruct" for DICOM series.
+        algorithm: name and version of the bundle, for DICOM.
         enabled: False writes nothing and adds no record.
         label_key, presence_key, image_key, record_key, unknown_key, reading_key: data keys of the (1, ...) label map,
             of the (P,) presence, of the (3, ...) displayed image, for the record, and, which may be missing, of P
@@ -62,8 +63,8 @@ class MaskSaveImaged(SaveImaged):
         allow_missing_keys: do not raise when the key is missing.
 
     Raises:
-        InputError: when a folder cannot be written, the case's name is no folder name, or there is no such
-            format.
+        InputError: when a folder cannot be written, the case's name is no folder name, there is no such format, or it
+            does not fit the input.
         ValueError: when masks and prompts differ in number.
     """
 
@@ -95,8 +96,7 @@ class MaskSaveImaged(SaveImaged):
         self.threshold = threshold
         self.presence_threshold = presence_threshold
         self.preview = preview
-        if output_format not in get_args(MaskFormat):
-            raise InputError(f"format {output_format!r}: choose {' or '.join(get_args(MaskFormat))}.")
+        check_choice("format", output_format, get_args(MaskFormat))
         self.output_format = output_format
         self.algorithm = algorithm
         self.enabled = enabled

@@ -14,9 +14,10 @@ from PIL import Image, ImageDraw, ImageFont
 from skimage.segmentation import find_boundaries
 
 from monai_ext.data.dataset_check import Entry
+from monai_ext.io.colours import COLOURS
 from monai_ext.transforms.display import DisplayRange
 from monai_ext.transforms.load import MedicalLoadImage
-from monai_ext.visualize.overlay import COLOURS, flat_view
+from monai_ext.visualize.overlay import flat_view
 
 BILINEAR, BOX = Image.Resampling.BILINEAR, Image.Resampling.BOX
 COLUMNS, ROWS = 6, 4

@@ -10,7 +10,8 @@ from PIL import Image, ImageDraw, ImageFont
 from skimage.segmentation import find_boundaries
 
 from monai_ext.errors import one_line
-from monai_ext.visualize.overlay import COLOURS, FILL
+from monai_ext.io.colours import COLOURS
+from monai_ext.visualize.overlay import FILL
 
 PANEL = 320  # pixels of the longer side of each of the four pictures of a row
 GAP = 8

@@ -13,11 +13,10 @@ from scipy.ndimage import binary_dilation, binary_erosion
 from skimage.segmentation import find_boundaries
 
 from monai_ext.errors import one_line
+from monai_ext.io.colours import COLOURS
 from monai_ext.io.slices import view_of
 from monai_ext.io.volumes import SIDES_IN_DOUBT
 
-# Okabe and Ito's colours, distinct for every colour vision, without black and yellow (grey on white)
-COLOURS = ((230, 159, 0), (86, 180, 233), (0, 158, 115), (213, 94, 0), (204, 121, 167), (0, 114, 178))
 FILL = 0.3
 SHORTEST = 512  # pixels of the shorter side of the drawn image, at least
 LONGEST = 4096  # pixels of the longer side of the drawn image, at most

@@ -20,6 +20,7 @@ from tests.cli.commands import segment
         ["bundles"],
         ["bundles", "check", str(resource_path("vlsm", "bundles"))],
         ["segment", "--help"],
+        ["doctor", "--help"],
         ["tune", "--help"],
     ],
 )

@@ -64,6 +64,19 @@ def test_volumes_are_reported_in_millilitres_and_absent_things_with_the_reason(t
     assert f'"lungs": not found; {reason} →' in capsys.readouterr().out
 
 
+def test_an_rt_structure_set_of_anything_but_dicom_is_refused_before_the_first_case(tmp_path, bundle, capsys):
+    scans = tmp_path / "scans"
+    write_series(scans / "ct", np.arange(1024, 1056, dtype=np.int16).reshape(2, 4, 4))
+    picture(scans / "chest.png")
+    assert segment(scans, tmp_path / "out", bundle, "--format", "rtstruct") == 2
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert err.startswith(
+        "error: format rtstruct: 1 of 2 inputs are no DICOM, whose slices an RT Structure Set"
+    )
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_dicom_folder_is_one_case(tmp_path, bundle, capsys):
     write_series(tmp_path / "ct", np.arange(1024, 1056, dtype=np.int16).reshape(2, 4, 4))
     assert segment(tmp_path / "ct", tmp_path / "out", bundle) == 0
@@ -78,6 +91,15 @@ def test_a_dicom_folder_is_one_case(tmp_path, bundle, capsys):
         assert segment(tmp_path / "ct", tmp_path / "out", bundle, "--quiet", *more) == 0
         assert json.loads((tmp_path / "out/report.json").read_text())["skipped"] == skipped
         assert contents(tmp_path / "out/ct") == before
+    capsys.readouterr()
+    assert segment(tmp_path / "ct", tmp_path / "rt", bundle, "--format", "rtstruct") == 0
+    assert set(contents(tmp_path / "rt")) == {"report.json", "ct/record.json", "ct/structures.dcm"}
+    assert f"→ {tmp_path / 'rt/ct/structures.dcm'}, ROI 1\n" in capsys.readouterr().out
+    made = dcmread(tmp_path / "rt/ct/structures.dcm")
+    assert (made.StructureSetROISequence[0].ROIName, made.ManufacturerModelName) == (
+        "lungs",
+        f"vlsm {monai_ext.__version__}",
+    )
     assert segment(tmp_path / "ct", tmp_path / "nifti", bundle, "--quiet", "--format", "nifti") == 0
     assert set(contents(tmp_path / "nifti")) == {
         *("report.json", "ct/record.json", "ct/lungs.nii.gz", "ct/labels.nii.gz")

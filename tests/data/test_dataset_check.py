@@ -15,8 +15,8 @@ from monai_ext.data.dataset_check import check_sets
 from monai_ext.data.dataset_statistics import statistics
 from monai_ext.data.item_check import ItemCheck
 from monai_ext.errors import InputError
+from monai_ext.io.colours import COLOURS
 from monai_ext.visualize.contact_sheet import CAPTION, MARGIN, SIDE, choose_examples, contact_sheet
-from monai_ext.visualize.overlay import COLOURS
 from tests.io.dicom.dicom_files import write_series
 
 LABELS = {"0": "background", "1": "left lung", "2": "right lung"}

@@ -13,7 +13,8 @@ from PIL import Image
 from monai_ext.errors import InputError
 from monai_ext.handlers.metrics import MeanDice, MetricsWriter
 from monai_ext.handlers.overlays import CaseOverlays, choose_cases, rank_cases
-from monai_ext.visualize.overlay import COLOURS, CONTOUR, LINE, SHORTEST
+from monai_ext.io.colours import COLOURS
+from monai_ext.visualize.overlay import CONTOUR, LINE, SHORTEST
 
 REFERENCE, FOUND = COLOURS[:2]
 

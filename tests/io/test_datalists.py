@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from monai_ext.errors import InputError
-from monai_ext.io.datalists import list_cases, unique_names
+from monai_ext.io.datalists import check_all_dicom, list_cases, unique_names
 from tests.io.dicom.dicom_files import write_series
 
 
@@ -108,3 +109,14 @@ def test_what_cannot_be_listed_gets_one_line(tmp_path: Path) -> None:
     touch(tmp_path / "p.png")
     with pytest.raises(InputError, match="DICOM slices beside other images"):
         list_cases(tmp_path)
+
+
+def test_cases_of_other_formats_than_dicom_are_counted(tmp_path: Path) -> None:
+    write_series(tmp_path / "ct", np.zeros((2, 2, 2)))
+    shutil.make_archive(str(tmp_path / "zipped"), "zip", tmp_path / "ct")
+    shutil.copy(next((tmp_path / "ct").iterdir()), tmp_path / "slice-without-a-suffix")
+    check_all_dicom([{"image": str(path)} for path in tmp_path.iterdir()])
+    for name in ("a.png", "b.nii.gz"):
+        (tmp_path / name).write_bytes(b"")
+    with pytest.raises(InputError, match=r"^format rtstruct: 2 of 5 inputs are no DICOM"):
+        check_all_dicom([{"image": str(path)} for path in tmp_path.iterdir()])

@@ -140,6 +140,35 @@ def test_masks_of_a_dicom_folder_are_nifti_where_that_format_is_chosen(tmp_path:
     assert sorted(path.name for path in (tmp_path / "out/ct").iterdir()) == ["labels.nii.gz", "x.nii.gz"]
 
 
+def test_masks_of_a_dicom_folder_are_one_rt_structure_set_where_that_format_is_chosen(tmp_path: Path) -> None:
+    write_series(tmp_path / "ct", np.zeros((4, 3, 4)), StudyInstanceUID="1.2.3", FrameOfReferenceUID="1.2.4")
+    item = segmented(tmp_path / "ct", torch.ones(2, 4, 3, 4))
+    save = MaskSaveImaged(output_dir=tmp_path / "out", prompt="x; labels", output_format="rtstruct")
+    first, second = save(item)["record"]
+    assert [path.name for path in (tmp_path / "out/ct").iterdir()] == ["structures.dcm"]
+    assert (first["mask"], first["roi"], second["roi"]) == ("ct/structures.dcm", 1, 2)
+    assert "segment" not in first
+    made = dcmread(tmp_path / "out/ct/structures.dcm")
+    assert [roi.ROIName for roi in made.StructureSetROISequence] == ["x", "labels"]
+    assert [len(roi.ContourSequence) for roi in made.ROIContourSequence] == [4, 4]
+
+
+@pytest.mark.parametrize("name", ["v.mha", "v.nii.gz", "v.png"])
+def test_an_rt_structure_set_of_anything_but_dicom_is_refused_before_anything_is_written(
+    tmp_path: Path, name: str
+) -> None:
+    if name.endswith("png"):
+        Image.fromarray(F).save(tmp_path / name)
+    else:
+        write = write_itk if name.endswith("mha") else write_nifti
+        write(tmp_path / name, np.zeros((2, 3, 4), np.int16))
+    shape = F.shape if name.endswith("png") else (2, 3, 4)
+    save = MaskSaveImaged(output_dir=tmp_path / "out", prompt="x", output_format="rtstruct")
+    with pytest.raises(InputError, match="format rtstruct: an RT Structure Set refers to DICOM slices"):
+        save(segmented(tmp_path / name, torch.ones(1, *shape)))
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(("name", "kind"), [("v.mha", ".mha"), ("v.mhd", ".mha"), ("v.nrrd", ".nrrd")])
 @pytest.mark.parametrize("output_format", ["auto", "nifti"])
 def test_masks_of_other_volumes_are_in_kind(tmp_path: Path, name: str, kind: str, output_format: str) -> None:
@@ -154,7 +183,7 @@ def test_masks_of_other_volumes_are_in_kind(tmp_path: Path, name: str, kind: str
 
 
 def test_an_unknown_format_is_refused() -> None:
-    with pytest.raises(InputError, match=r"^format 'dicom': choose auto or nifti\.$"):
+    with pytest.raises(InputError, match=r"^format is 'dicom'; choose from auto, nifti, rtstruct\.$"):
         MaskSaveImaged(prompt="x", output_format="dicom")
 
 

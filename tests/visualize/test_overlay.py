@@ -5,8 +5,9 @@ import pytest
 import torch
 from monai.data import MetaTensor
 
+from monai_ext.io.colours import COLOURS
 from monai_ext.io.volumes import FORMS_DISAGREE, ORIENTATION_UNKNOWN
-from monai_ext.visualize.overlay import COLOURS, LINE, SHORTEST, overlay_picture
+from monai_ext.visualize.overlay import LINE, SHORTEST, overlay_picture
 from tests.orientations import ALL_48, IDS, affine_of, stored_as
 from tests.transforms.test_load import F
 

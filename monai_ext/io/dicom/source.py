@@ -1,17 +1,19 @@
-"""The tags that a DICOM SEG takes from the series that was segmented."""
+"""What a DICOM SEG or an RT Structure Set takes from the series that was segmented."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from monai_ext.errors import InputError
 from monai_ext.io.coded_terms import printable
 from monai_ext.io.dicom.headers import Plane
-from monai_ext.io.dicom.series import Series
+from monai_ext.io.dicom.series import Series, read_series
 
 TEXTS = ("PatientName", "PatientID")
 DATES = ("PatientBirthDate", "StudyDate", "SeriesDate")
@@ -29,15 +31,52 @@ EMPTY = ("AccessionNumber", "StudyID", "ReferringPhysicianName")
 TIME = r"([01]\d|2[0-3])[0-5]\d[0-5]\d(\.\d{1,6})?"
 WITH_FRAME = {"CT", "MR", "PT"}
 """Modalities whose images always have a frame of reference."""
+SERIES_NUMBER = 1000
+"""Added to the number of the series that was segmented."""
 
 
-def source_images(series: Series) -> tuple[list[Any], list[str]]:
+def read_again(folder: Path, series: str, name: str, shape: Sequence[int]) -> Series:
+    """The series that was segmented, of which the masks are (X, Y, Z).
+
+    Args:
+        folder, series, name: as :func:`monai_ext.io.dicom.series.read_series` takes them.
+        shape: of the masks.
+
+    Raises:
+        InputError: when it is no longer there, or of another size.
+    """
+    found = read_series(folder, series, name)
+    first = found.planes[0]
+    if tuple(shape) != (first.columns, first.rows, len(found.planes)):
+        raise InputError(f"{name}: changed while it was segmented; run it again.")
+    return found
+
+
+def date_and_time(image: Any) -> tuple[str, str]:
+    """Those of the series of a dataset of :func:`source_images`, else of its study; "" where they are not stated."""
+    if image.SeriesDate:
+        return image.SeriesDate, image.SeriesTime
+    return image.StudyDate, image.StudyTime
+
+
+def derived_uid(names: Sequence[str], what: str) -> str:
+    """A UID made of texts, the same in every run."""
+    from pydicom.uid import generate_uid
+
+    return generate_uid(entropy_srcs=[what, *(f"{len(name)} {name}" for name in names)])
+
+
+def source_images(series: Series, derived: str = "SEG") -> tuple[list[Any], list[str]]:
     """One pydicom Dataset for each file of a series, in their order, made anew of what a SEG needs.
 
     They hold the patient module (name, ID, birth date, sex), dates and times of study and series, UIDs, size, and
     the geometry of the planes, at the top level and in functional groups. Values that DICOM does not allow are
     empty; UIDs that are missing are made from others. Where an image of another modality than :data:`WITH_FRAME` has
     no position in the patient, its dataset has none.
+
+    Args:
+        series: as it was read.
+        derived: what sentences call the file that is made.
 
     Returns:
         the datasets; sentences on what was missing.
@@ -60,11 +99,11 @@ def source_images(series: Series) -> tuple[list[Any], list[str]]:
     if missing:
         names = ", ".join(sorted(missing))
         notes.append(
-            f"the DICOM files lack {names}: the SEG has its own, viewers may not show it on the images"
+            f"the DICOM files lack {names}: the {derived} has its own, viewers may not show it on the images"
         )
     if len({image.SOPInstanceUID for image in images}) < len(images):
         notes.append(
-            "several DICOM files have one SOPInstanceUID: viewers may show the SEG on the wrong slices"
+            f"several DICOM files have one SOPInstanceUID: viewers may show the {derived} on the wrong slices"
         )
     return images, notes
 
@@ -120,12 +159,12 @@ def _add_geometry(image: Any, planes: Sequence[Plane], series: Series) -> None:
     image.ImageOrientationPatient = decimals(first.orientation or (1, 0, 0, 0, 1, 0))
     image.ImagePositionPatient = positions[0]
     image.NumberOfFrames = len(planes)
-    orientation = _item(ImageOrientationPatient=image.ImageOrientationPatient)
+    orientation = item(ImageOrientationPatient=image.ImageOrientationPatient)
     image.SharedFunctionalGroupsSequence = [
-        _item(PixelMeasuresSequence=[measures], PlaneOrientationSequence=[orientation])
+        item(PixelMeasuresSequence=[measures], PlaneOrientationSequence=[orientation])
     ]
     image.PerFrameFunctionalGroupsSequence = [
-        _item(PlanePositionSequence=[_item(ImagePositionPatient=position)]) for position in positions
+        item(PlanePositionSequence=[item(ImagePositionPatient=position)]) for position in positions
     ]
 
 
@@ -136,7 +175,8 @@ def decimals(numbers: Sequence[float]) -> list[Any]:
     return [DSfloat(float(number), auto_format=True) for number in numbers]
 
 
-def _item(**tags: Any) -> Any:
+def item(**tags: Any) -> Any:
+    """A pydicom Dataset of these tags, for a sequence."""
     from pydicom.dataset import Dataset
 
     item = Dataset()

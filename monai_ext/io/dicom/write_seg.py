@@ -14,12 +14,10 @@ from monai_ext.errors import InputError
 from monai_ext.files import whole_file
 from monai_ext.io.coded_terms import PRIVATE, long_string, printable, term_of
 from monai_ext.io.dicom.archive import unpacked
-from monai_ext.io.dicom.series import Series, read_series
-from monai_ext.io.dicom.source import source_images
+from monai_ext.io.dicom.series import Series
+from monai_ext.io.dicom.source import SERIES_NUMBER, date_and_time, derived_uid, read_again, source_images
 from monai_ext.logs import suppress_logs
 
-SERIES_NUMBER = 1000
-"""Added to the number of the series that was segmented."""
 NO_DATE = "19000101"
 """Date of the SEG of a series without a date: the tag must hold one."""
 SINGLE_FRAME = {f"1.2.840.10008.5.1.4.1.1.{kind}" for kind in ("2", "4", "128", "1", "1.1")}
@@ -56,10 +54,8 @@ def write_seg(
         OSError: when `path` cannot be written.
     """
     with unpacked(source) as folder:
-        found = read_series(folder, series, source.name)
+        found = read_again(folder, series, source.name, masks.shape[1:])
         first = found.planes[0]
-        if masks.shape[1:] != (first.columns, first.rows, len(found.planes)):
-            raise InputError(f"{source.name}: changed while it was segmented; run it again.")
         if first.rows * first.columns < 8:  # which highdicom packs in disorder
             raise InputError(
                 f"{source.name}: too few pixels for a DICOM SEG; write NIfTI with --format nifti."
@@ -95,8 +91,7 @@ def _segmentation(
         stored, planes = stored[:, :1], planes[:1]  # else highdicom keeps all of them, empty
     one_by_one = len(images) == len(series.planes) == len(planes)  # else highdicom places them by position
     one_by_one &= len(images) == 1 or images[0].SOPClassUID in SINGLE_FRAME
-    head = images[0]
-    day, time = (head.SeriesDate, head.SeriesTime) if head.SeriesDate else (head.StudyDate, head.StudyTime)
+    day, time = date_and_time(images[0])
     seg = hd.seg.Segmentation(
         source_images=images if one_by_one else images[:1],
         further_source_images=None if one_by_one else images[1:],
@@ -106,12 +101,12 @@ def _segmentation(
         else [hd.PlanePositionSequence("PATIENT", p.position or (0, 0, 0)) for p in planes],
         segmentation_type="BINARY",
         segment_descriptions=[
-            _description(number, prompt, algorithm, _uid(names, f"segment {number}"))
+            _description(number, prompt, algorithm, derived_uid(names, f"segment {number}"))
             for number, prompt in enumerate(prompts, 1)
         ],
-        series_instance_uid=_uid(names, "series"),
+        series_instance_uid=derived_uid(names, "series"),
         series_number=SERIES_NUMBER + int(series.planes[0].number or 0) % 1_000_000,
-        sop_instance_uid=_uid(names, "instance"),
+        sop_instance_uid=derived_uid(names, "instance"),
         instance_number=1,
         manufacturer="monai_ext",
         manufacturer_model_name=long_string(algorithm[0]),
@@ -132,7 +127,7 @@ def _segmentation(
     for equipment in seg.ContributingEquipmentSequence:
         del equipment.ContributionDateTime
     for item in (*seg.DimensionIndexSequence, *seg.DimensionOrganizationSequence):
-        item.DimensionOrganizationUID = _uid(names, "dimensions")
+        item.DimensionOrganizationUID = derived_uid(names, "dimensions")
     return seg
 
 
@@ -162,9 +157,3 @@ def _description(number: int, prompt: str, algorithm: tuple[str, str], tracking:
         kind = described.SegmentedPropertyTypeCodeSequence[0]
         kind.SegmentedPropertyTypeModifierCodeSequence = [hd.sr.CodedConcept(*term.side)]
     return described
-
-
-def _uid(names: Sequence[str], what: str) -> str:
-    from pydicom.uid import generate_uid
-
-    return generate_uid(entropy_srcs=[what, *(f"{len(name)} {name}" for name in names)])
