@@ -5,7 +5,9 @@ import pytest
 import torch
 from monai.transforms import RandGaussianNoised
 
+from monai_ext.data.sampling import Draw
 from monai_ext.data.text_prompt_dataset import TextPromptDataset, load_slices, split_sides
+from monai_ext.errors import InputError
 from monai_ext.prompts.library import MODALITIES, PromptLibrary, names_side
 
 LIBRARY = PromptLibrary.load()
@@ -160,3 +162,26 @@ def test_weights_give_each_set_and_target_its_share():
     weights = items.weights({"t": 3.0})
     assert float(weights[:3].sum()) == pytest.approx(1)
     assert float(weights[3:].sum()) == pytest.approx(3)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"label": torch.zeros(1, 40, 39)}, "s/a: the label is 40×39 and the image 40×40"),
+        ({"label": torch.full((1, 40, 40), 255.0)}, "s/a: label values 255 are not in the table"),
+    ],
+    ids=["size", "values"],
+)
+def test_labels_that_are_none_of_their_images_are_not_trained_on(change, message):
+    item = {**ITEM, "case": "a", "table": "0+1"}
+    with pytest.raises(InputError, match="^2 label.s. that cannot be trained on: ") as caught:
+        load_slices([item, item], LIBRARY, lambda one: {**one, **chest(), **change}, size=40)
+    assert message in str(caught.value)
+
+
+def test_a_draw_decides_on_everything_that_is_random_in_an_item():
+    items = data(transform=RandGaussianNoised("image", prob=1.0), rewording=0.5)
+    first, other, again = (items[Draw(0, seed)] for seed in (3, 4, 3))
+    assert torch.equal(first["image"], again["image"]) and first["prompt"] == again["prompt"]
+    assert not torch.equal(first["image"], other["image"])
+    assert first["case"] == "s"

@@ -4,8 +4,10 @@ import pytest
 import torch
 from torch import nn
 
+from monai_ext.engines import initial_weights
 from monai_ext.engines.initial_weights import initial_network
 from monai_ext.errors import WeightsError
+from monai_ext.weights.registry import registered
 
 
 def test_weights_of_a_file_are_loaded_and_those_of_another_network_refused(tmp_path):
@@ -36,3 +38,33 @@ def test_a_network_learns_the_words_of_its_data():
 
     learnt = initial_network(Words(1, 1), vocabulary=Data()).learnt
     assert learnt == (["left lung"], {"xray": {"left lung": []}})
+
+
+class Taught(nn.Linear):
+    """Keeps what it is told that it was taught."""
+
+    def __init__(self):
+        super().__init__(2, 1)
+        self.learnt = []
+
+    def learn(self, texts, targets):
+        self.learnt.append((list(texts), {modality: list(known) for modality, known in targets.items()}))
+
+
+def test_registered_weights_bring_the_targets_that_they_were_taught(monkeypatch):
+    monkeypatch.setattr(initial_weights, "load_weights", lambda _name: nn.Linear(2, 1).state_dict())
+    known = registered("vlsm").targets
+    assert initial_network(Taught(), initial="vlsm").learnt == [([], {m: list(t) for m, t in known.items()})]
+
+
+def test_of_the_weights_of_a_bundle_those_of_the_module_are_taken(tmp_path):
+    state = {"encoder.weight": torch.ones(1, 2), "encoder.bias": torch.ones(1), "decoder.a": torch.ones(3)}
+    torch.save(state, tmp_path / "model.pt")
+    initial = str(tmp_path / "model.pt")
+    assert torch.equal(
+        initial_network(nn.Linear(2, 1), initial=initial, module="encoder").weight, torch.ones(1, 2)
+    )
+    with pytest.raises(WeightsError, match="do not fit"):
+        initial_network(nn.Linear(2, 1), initial=initial, module="decoder")
+    torch.save(nn.Linear(2, 1).state_dict(), tmp_path / "model.pt")
+    initial_network(nn.Linear(2, 1), initial=initial, module="encoder")
