@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -53,7 +54,9 @@ def _targets(cases: dict[str, tuple[list[Named], list[Named]]]) -> dict[tuple[st
     names = {(place, mask): _own_name(place, mask) for place, (_, masks) in cases.items() for mask in masks}
     counts = Counter(names.values())
     several = any(len(masks) > 1 for _, masks in cases.values())
-    shared = several and all(name and counts[name] > 1 for name in _of_first(cases, names))
+    shared = several and all(
+        re.search("[a-zA-Z]", name) and counts[name] > 1 for name in _of_first(cases, names)
+    )
     return names if shared else {}
 
 

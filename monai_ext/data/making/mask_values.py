@@ -75,12 +75,12 @@ class MaskValues:
         return names
 
     def _is_nearly_binary(self, lossy: bool) -> bool:
-        """Whether all values are near 0 or 255, and so many are neither that nobody chose them."""
+        """Whether all values are near 0 or 255, and both of these were blurred, as nobody's labels are."""
         present = np.unique(self.values)
-        high = present >= 255 - NEAR
-        between = np.count_nonzero((present != 0) & (present != 255))
-        near = bool((high | (present <= NEAR)).all() and present[-1] < 256)
-        return near and (lossy or bool(high.any() and between > 1))
+        low = (present > 0) & (present <= NEAR)
+        high = (present >= 255 - NEAR) & (present < 255)
+        near = bool((low | high | (present == 0) | (present == 255)).all())
+        return near and (lossy or bool(low.any() and high.any()))
 
 
 def _has_indices(file: Path) -> bool:

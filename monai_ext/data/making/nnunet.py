@@ -34,7 +34,7 @@ def find_nnunet(source: Path) -> Source:
             if stem(label.name) in images:
                 channels = images.pop(stem(label.name))
                 image = f"images{end}/{channels[0].name}"
-                cases.append(Found(image, tuple(channels), (Mask(label),), split=split))
+                cases.append(Found(image, tuple(channels), (Mask(label),), split=split, id=stem(label.name)))
             else:
                 alone.append(name)
         without += [f"images{end}/{files[0].name}" for files in images.values()]

@@ -103,8 +103,8 @@ def _case(file: Path, number: int, row: Mapping[int, str], columns: Sequence[tup
             images += paths
         elif kind == "mask":
             masks += [Mask(path, which) for path in paths]
-        elif kind == "fact" and cell:
-            facts[which] = cell
+        elif kind == "fact":
+            facts |= {which: cell} if cell else {}
         elif kind:
             found[kind] = cell
     if not images:
