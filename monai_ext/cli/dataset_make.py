@@ -71,8 +71,10 @@ def print_plan(plan: Plan) -> None:
     for target in plan.targets:
         names = [name for name, targets in plan.names.items() if target in targets]
         origin = "" if names == [target] else f", from {', '.join(names)}"
-        count = sum(target in item.shown for item in items)
-        print_line(f"target: {target}{origin}; in {count} of {len(items)} cases")
+        shown, annotated = (
+            sum(target in t for t in held) for held in zip(*((i.shown, i.annotated) for i in items))
+        )
+        print_line(f"target: {target}{origin}; shown in {shown} of {annotated} cases")
     for note in plan.notes:
         print_line(f"  note: {note}")
     sizes = ", ".join(f"{len(plan.lists[name])} {name}" for name in plan.lists)

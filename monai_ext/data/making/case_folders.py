@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Sequence
 from pathlib import Path
 
 from monai_ext.data.making.found import Found, Mask, Source, image_paths
 from monai_ext.data.making.names import Named
-from monai_ext.io.datalists import stem
 
 KIND = "a folder for each case"
 
@@ -17,8 +15,8 @@ KIND = "a folder for each case"
 def find_case_folders(source: Path) -> Source:
     """Each folder that holds images, with the masks in it and in folders of masks below it.
 
-    Several images are sequences, in the order of their names. Several masks of which other cases have some of the same
-    name are named after their targets (``segmentations/liver.nii.gz``, ``liver_mask.nii.gz``); all others are united.
+    Several images are sequences, in the order of their names. Several masks, some of whose names occur in other cases,
+    are named after their targets (``segmentations/liver.nii.gz``, ``liver_mask.nii.gz``); all others are united.
     """
     folders: dict[str, list[Named]] = defaultdict(list)
     for path in image_paths(source):
@@ -50,26 +48,14 @@ def find_case_folders(source: Path) -> Source:
 
 
 def _targets(cases: dict[str, tuple[list[Named], list[Named]]]) -> dict[tuple[str, Named], str]:
-    """What each mask shows by its name, where a case has several and the names occur in other cases, too."""
+    """What each mask shows by its name, where a case has several and some of the names occur in other cases, too."""
     names = {(place, mask): _own_name(place, mask) for place, (_, masks) in cases.items() for mask in masks}
-    counts = Counter(names.values())
     several = any(len(masks) > 1 for _, masks in cases.values())
-    shared = several and all(
-        re.search("[a-zA-Z]", name) and counts[name] > 1 for name in _of_first(cases, names)
-    )
-    return names if shared else {}
-
-
-def _of_first(
-    cases: dict[str, tuple[list[Named], list[Named]]], names: dict[tuple[str, Named], str]
-) -> Sequence[str]:
-    """The names of the masks of the case that has most of them."""
-    place = max(cases, key=lambda one: len(cases[one][1]))
-    return [names[place, mask] for mask in cases[place][1]]
+    shared = any(name and count > 1 for name, count in Counter(names.values()).items())
+    return names if several and shared else {}
 
 
 def _own_name(place: str, mask: Named) -> str:
-    """The name of a mask without that of its case at the beginning."""
-    case = place.rsplit("/", 1)[-1]
-    base = mask.base if mask.base else stem(mask.path.name)
-    return base.removeprefix(case).strip(" _-.") if base != case else ""
+    """The name of a mask without that of its case at the beginning; "" if that leaves no letter."""
+    own = mask.base.removeprefix(place.rsplit("/", 1)[-1]).strip(" _-.")
+    return own if re.search("[^\\W\\d_]", own) else ""

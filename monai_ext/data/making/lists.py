@@ -80,27 +80,27 @@ def split_cases(
                 f"patient {group} is in {' and '.join(sorted({stated[group], split or 'none'}))}; whole patients go into a"
                 " list."
             )
-    open_groups = Counter(group for _, group, split in items if not split)
+    sizes = Counter(group for _, group, split in items if not split)
     taken = set(stated.values()) - {"training"}
-    wanted, notes = _wanted(open_groups, {n: s for n, s in shares.items() if s and n not in taken})
-    chosen = split_groups(open_groups, wanted, seed)
-    list_of = {group: name for name, groups in chosen.items() for group in groups}
+    list_of, notes = _drawn(
+        sizes, {n: share for n, share in shares.items() if share and n not in taken}, seed
+    )
     lists: dict[str, list[Item]] = {name: [] for name in LISTS}
     for item, group, split in items:
         lists[split or list_of.get(group, "training")].append(item)
-    notes += [f"{name} is empty, since patients stay whole" for name in wanted if not lists[name]]
     return lists, notes
 
 
-def _wanted(groups: Counter[str], shares: dict[str, float]) -> tuple[dict[str, int], list[str]]:
-    """How many items the lists beside training get, at least as many as the smallest patient has."""
-    total, smallest = sum(groups.values()), min(groups.values(), default=0)
-    names = [name for name in shares if name != "training"]
-    kept = names[: max(len(groups) - 1, 0)]  # one patient is left to train with
-    notes = [
-        f"too few patients for the list {name}, which is empty"
-        for name in names
-        if name not in kept and groups
-    ]
-    scale = sum(shares.values()) or 1
-    return {name: max(round(total * shares[name] / scale), smallest) for name in kept}, notes
+def _drawn(sizes: Counter[str], shares: dict[str, float], seed: int) -> tuple[dict[str, str], list[str]]:
+    """The lists beside training by patient, and notes on those that stay empty; the rest is there to train with."""
+    list_of: dict[str, str] = {}
+    notes = []
+    total, scale = sum(sizes.values()), sum(shares.values())
+    for name in [name for name in shares if name != "training"]:
+        left = {group: size for group, size in sizes.items() if group not in list_of}
+        if len(left) > 1:
+            wanted = max(round(total * shares[name] / scale), min(left.values()))
+            list_of |= dict.fromkeys(split_groups(left, {name: wanted}, seed)[name], name)
+        elif sizes:
+            notes.append(f"too few patients for the list {name}, which is empty")
+    return list_of, notes

@@ -183,10 +183,13 @@ def _without_repeats(opened: Sequence[Surveyed]) -> tuple[list[Surveyed], list[s
         if case.pixels in kept:
             repeats.append(f"{case.found.name} (as {kept[case.pixels].found.name})")
         kept.setdefault(case.pixels, case)
-    more = f" and {len(repeats) - 3} more" if len(repeats) > 3 else ""
     return list(kept.values()), [
-        f"images that repeat another left out: {', '.join(repeats[:3])}{more}"
+        f"images that repeat another left out: {_listed(repeats)}"
     ] if repeats else []
+
+
+def _listed(names: Sequence[str], most: int = 5) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def _without_empty(
@@ -201,9 +204,7 @@ def _without_empty(
     empty = [name for name, targets in names.items() if targets and name not in shown]
     if wanted := [name for name in empty if name in asked]:
         refuse_empty(wanted[0], names[wanted[0]], sorted(shown))
-    left_out = (
-        f"without a voxel in any mask, left out: {', '.join(empty[:8])}{', …' if len(empty) > 8 else ''}"
-    )
+    left_out = f"without a voxel in any mask, left out: {_listed(empty)}"
     return {name: t for name, t in names.items() if name not in empty}, [left_out] if empty else []
 
 
@@ -237,13 +238,13 @@ def _assumptions(
     empty = sum(not item.shown for item in items)
     if empty:
         notes.append(f"{empty} case(s) show none of the targets and stand for their absence")
-    for target in targets:
-        lacking = [item for item in items if target not in item.annotated]
-        if lacking:
-            notes.append(f"{target}: not annotated in {len(lacking)} case(s), which are not scored by it")
-        if not knows(library, target, modality):
-            notes.append(
-                f"{target}: not in the prompt library for {modality}, so it gets wordings from a template; better ones"
-                " can be written into prompts of dataset.json"
-            )
+    partly = [target for target in targets if not all(target in item.annotated for item in items)]
+    if partly:
+        notes.append(f"not annotated in every case, and scored only where they are: {_listed(partly)}")
+    unknown = [target for target in targets if not knows(library, target, modality)]
+    if unknown:
+        notes.append(
+            f"not in the prompt library for {modality}: {_listed(unknown)}; wordings come from a template, write better"
+            " ones under prompts in dataset.json"
+        )
     return notes

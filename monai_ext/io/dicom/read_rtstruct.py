@@ -46,13 +46,18 @@ def read_contours(file: Path, series: Series) -> Iterator[tuple[str, np.ndarray]
 def _closed(roi: Any) -> Iterator[np.ndarray]:
     """(N, 3) corners in LPS mm of each closed contour of a region."""
     for contour in roi.get("ContourSequence") or ():
-        if str(contour.ContourGeometricType).startswith("CLOSED") and len(contour.ContourData) >= 9:
-            yield np.reshape(np.asarray(contour.ContourData, dtype=np.float64), (-1, 3))
+        numbers = contour.ContourData
+        if isinstance(
+            numbers, bytes
+        ):  # of more than 64 kB, whose kind explicit transfer syntaxes cannot state
+            numbers = numbers.decode("ascii").rstrip(" \0").split("\\")
+        corners = np.reshape(np.asarray(numbers, dtype=np.float64), (-1, 3))
+        if str(contour.ContourGeometricType).startswith("CLOSED") and len(corners) > 2:
+            yield corners
 
 
 def _filled(name: str, contours: Sequence[np.ndarray], series: Series) -> np.ndarray:
-    from skimage.draw import polygon2mask
-
+    """(X, Y, Z) bool of the contours of one region."""
     first = series.planes[0]
     mask = np.zeros((first.columns, first.rows, len(series.planes)), bool)
     to_voxel = np.linalg.inv(series.affine) @ np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -63,8 +68,24 @@ def _filled(name: str, contours: Sequence[np.ndarray], series: Series) -> np.nda
             raise InputError(f"{name}: a contour lies between the slices of its series.")
         if not 0 <= plane < mask.shape[2]:
             raise InputError(f"{name}: it reaches beyond the slices of its series that are there.")
-        low = np.clip(np.floor(places[:, :2].min(0)).astype(int), 0, mask.shape[:2])
-        high = np.clip(np.ceil(places[:, :2].max(0)).astype(int) + 1, 0, mask.shape[:2])
-        part = mask[low[0] : high[0], low[1] : high[1], plane]  # the box around it: a view
-        part ^= polygon2mask(part.shape, places[:, :2] - low)
+        mask[:, :, plane] ^= even_odd(mask.shape[:2], places[:, :2])
     return mask
+
+
+def even_odd(shape: tuple[int, int], corners: np.ndarray) -> np.ndarray:
+    """(X, Y) bool: the pixels whose centres lie in a closed polygon, by the even-odd rule.
+
+    Of centres on an edge those at its lower coordinates count, so that polygons side by side share no pixel.
+
+    Args:
+        shape: X and Y.
+        corners: (N, 2) in pixels, of which centres have whole coordinates; also beyond the shape.
+    """
+    crossings = np.zeros((shape[0], shape[1] + 1), bool)
+    for (x0, y0), (x1, y1) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
+        low, high = np.clip(np.ceil(sorted((x0, x1))), 0, shape[0]).astype(int)
+        columns = np.arange(low, high)  # of which the edge crosses the line of centres
+        if columns.size:
+            at = y0 + (columns - x0) * (y1 - y0) / (x1 - x0)
+            crossings[columns, np.clip(np.ceil(at), 0, shape[1]).astype(int)] ^= True
+    return np.logical_xor.accumulate(crossings, axis=1)[:, :-1]

@@ -104,7 +104,7 @@ def test_what_is_assumed_is_said(source):
     assert [note.split(";")[0].split(",")[0] for note in notes] == [
         "each case is taken to be another patient",
         "1 case(s) show none of the targets and stand for their absence",
-        "odd spot: not in the prompt library for us",
+        "not in the prompt library for us: odd spot",
     ]
 
 

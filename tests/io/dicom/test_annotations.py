@@ -9,7 +9,7 @@ from pydicom.uid import generate_uid
 
 from monai_ext.errors import InputError
 from monai_ext.io.dicom.annotations import read_archive, referenced_series
-from monai_ext.io.dicom.read_rtstruct import read_contours
+from monai_ext.io.dicom.read_rtstruct import even_odd, read_contours
 from monai_ext.io.dicom.read_seg import read_segments
 from monai_ext.io.dicom.series import read_series
 from monai_ext.io.dicom.write_seg import write_seg
@@ -55,6 +55,29 @@ def test_a_contour_within_another_is_a_hole(folder):
 def test_contours_that_reach_out_of_the_image_are_cut(folder):
     mask = drawn(folder, {"body": [box(0, 0, 12.5, 100, 35)]})["body"]
     assert mask.sum() == 21 and mask[:3, :, 1].all()
+
+
+@pytest.mark.filterwarnings("ignore:The value for the data element")
+def test_a_contour_of_more_than_64_kilobytes_is_read(folder):
+    corners = [(11.5 + 3 * n / 3000, 23.0, 40.0) for n in range(3000)] + [
+        (14.5, 29.0, 40.0),
+        (11.5, 29.0, 40.0),
+    ]
+    assert drawn(folder, {"liver": [corners]})["liver"].sum() == 9
+
+
+def test_the_even_odd_rule_agrees_with_another_implementation():
+    from skimage.draw import polygon2mask
+
+    random = np.random.RandomState(5)
+    for corners in (random.uniform(-3, 23, (7, 2)) for _ in range(50)):  # most of them cross themselves
+        assert np.array_equal(even_odd((20, 18), corners), polygon2mask((20, 18), corners))
+
+
+def test_polygons_side_by_side_share_no_pixel():
+    left, right = np.array([[1, 1], [4, 1], [4, 5], [1, 5]]), np.array([[4, 1], [6, 1], [6, 5], [4, 5]])
+    first, second = even_odd((8, 8), left), even_odd((8, 8), right)
+    assert first.sum() == 12 and second.sum() == 8 and not (first & second).any()
 
 
 def test_points_have_no_area(folder):
