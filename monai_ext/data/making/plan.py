@@ -11,6 +11,7 @@ from typing import Any
 from monai_ext.data.item_check import DICOM_MODALITIES
 from monai_ext.data.making.found import Found, Source
 from monai_ext.data.making.lists import read_shares, split_cases, with_groups
+from monai_ext.data.making.names import folder_role
 from monai_ext.data.making.survey import Surveyed, modality_of, survey
 from monai_ext.data.making.targets import VALUE, knows, label_table, name_targets, refuse_empty, tables
 from monai_ext.errors import InputError
@@ -213,9 +214,14 @@ def _ids(cases: Sequence[Found]) -> list[str]:
     short = [stem(Path(case.name).name) for case in cases]
     folders = {str(Path(case.name).parent) for case in cases}
     if len(folders) > 1 and len({name.casefold() for name in short}) < len(cases):
-        short = ["_".join((*Path(case.name).parent.parts, name)) for case, name in zip(cases, short)]
+        short = ["_".join((*_place(case), name)) for case, name in zip(cases, short)]
     given = [case.id or name for case, name in zip(cases, short)]
     return unique_names([re.sub(r"[^\w.\-]+", "_", name).strip("_.")[:LONGEST] or "case" for name in given])
+
+
+def _place(case: Found) -> list[str]:
+    """The folders of a case, but for those that only say that there are images in them."""
+    return [part for part in Path(case.name).parent.parts if not folder_role(part)]
 
 
 def _assumptions(

@@ -98,7 +98,7 @@ def _case(file: Path, number: int, row: Mapping[int, str], columns: Sequence[tup
     facts: dict[str, str] = {}
     for place, (kind, which) in enumerate(columns):
         cell = row.get(place, "")
-        paths = [file.parent / part.strip() for part in cell.split(";") if part.strip()]
+        paths = [file.parent / part.strip() for part in cell.replace("\\", "/").split(";") if part.strip()]
         if kind == "image":
             images += paths
         elif kind == "mask":

@@ -57,6 +57,8 @@ def _placed(name: str, segment: np.ndarray, affine: np.ndarray, series: Series) 
     first = series.planes[0]
     mask = np.zeros((first.columns, first.rows, len(series.planes)), bool)
     ras = np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine
+    if len(segment) == 1:  # whose distance to the next one is not known
+        ras[:3, 0] = series.affine[:3, 2]
     to_series = np.linalg.inv(series.affine) @ ras
     voxels = np.argwhere(segment) @ to_series[:3, :3].T + to_series[:3, 3]
     turn = np.round(to_series[:3, :3])

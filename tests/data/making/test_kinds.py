@@ -17,6 +17,7 @@ from monai_ext.data.datasets import read_split
 from monai_ext.data.making import Wishes, case_folders, decathlon, find_source, matched, nnunet, sheet
 from monai_ext.errors import InputError
 from tests.data.making.sources import CT, US, made, mask, nifti, picture, region, volume
+from tests.io.dicom.dicom_files import write_series
 
 
 def entries(out):
@@ -266,6 +267,41 @@ def test_a_table_without_its_columns_is_refused(tmp_path):
     (tmp_path / "t.csv").write_text("file,truth\na,b\n")
     with pytest.raises(InputError, match="names no column “image”; it holds file, truth"):
         find_source(tmp_path / "t.csv")
+
+
+def test_a_table_may_name_dicom_folders(tmp_path):
+    rows = ["image,mask"]
+    for number, name in enumerate(("one", "two"), 1):
+        write_series(tmp_path / "src" / name, np.random.RandomState(number).randint(0, 2000, (6, 5, 4)))
+        affine = np.diag([-1.0, -2.0, 5.0, 1.0])
+        affine[:3, 3] = -10, -20, 30
+        nifti(tmp_path / "src" / f"{name}.nii.gz", region(2), affine)
+        rows.append(f"{name},{name}.nii.gz")
+    (tmp_path / "src" / "t.csv").write_text("\n".join(rows))
+    made(tmp_path / "src" / "t.csv", tmp_path / "out", replace(CT, targets={"1": "liver"}))
+    items = entries(tmp_path / "out")
+    assert items["one"]["image"] == "images/one" and passes(tmp_path / "out")
+    assert np.array_equal(label(tmp_path / "out", items["one"]), region(2))
+    with pytest.raises(InputError, match="one: its DICOM modality is CT, that of the set mri"):
+        made(tmp_path / "src" / "t.csv", tmp_path / "mr", Wishes({"1": "liver"}, "MRI"))
+
+
+def test_metaimages_keep_the_file_of_their_voxels(tmp_path):
+    import SimpleITK as sitk
+
+    for name in ("a", "b"):
+        for end, array in (
+            ("", np.random.RandomState(ord(name)).randint(-900, 99, (4, 5, 6))),
+            ("_seg", region(2).T),
+        ):
+            path = tmp_path / "src" / f"{name}{end}.mhd"
+            path.parent.mkdir(exist_ok=True)
+            sitk.WriteImage(sitk.GetImageFromArray(array.astype(np.int16)), str(path))
+    made(tmp_path / "src", tmp_path / "out", replace(CT, targets={"1": "liver"}))
+    items = entries(tmp_path / "out")
+    assert items["a"]["image"] == "images/a/a.mhd" and items["a"]["label"] == "labels/a.mha"
+    assert sorted(path.name for path in (tmp_path / "out" / "images" / "a").iterdir()) == ["a.mhd", "a.raw"]
+    assert passes(tmp_path / "out")
 
 
 def test_links_lead_to_the_images(tmp_path):

@@ -90,6 +90,14 @@ def test_an_empty_mask_that_a_fact_contradicts(source):
         plan(source / "t.csv")
 
 
+def test_equal_names_get_ids_with_their_folders(tmp_path):
+    for site in ("s1", "s2"):
+        picture(tmp_path / site / "images" / "a (1).png")
+        mask(tmp_path / site / "masks" / "a (1).png")
+    found = plan(tmp_path)
+    assert sorted(item.id for items in found.lists.values() for item in items) == ["s1_a_1", "s2_a_1"]
+
+
 def test_images_that_repeat_another_are_left_out(source):
     (source / "P4_a.png").write_bytes((source / "P1_a.png").read_bytes())
     mask(source / "P4_a_mask.png")

@@ -110,6 +110,15 @@ def test_segments_come_back_as_they_were_written(positions, tmp_path):
     assert all(np.array_equal(mask, wanted) for (_, mask), wanted in zip(found, masks > 0))
 
 
+def test_a_segment_of_one_frame_is_placed_whatever_the_thickness_of_its_slice(tmp_path):
+    write_series(tmp_path / "ct", np.zeros(SHAPE, int), SliceThickness=2.0)
+    masks = np.zeros((1, *SHAPE), np.uint8)
+    masks[0, 1:4, 2:6, 3] = 1
+    write_seg(tmp_path / "seg.dcm", masks, ["liver"], tmp_path / "ct", "", ("vlsm", "1"))
+    ((_, mask),) = read_segments(tmp_path / "seg.dcm", read_series(tmp_path / "ct"))
+    assert np.array_equal(mask, masks[0] > 0)
+
+
 def test_a_seg_of_other_slices_is_refused(folder):
     masks = np.ones((1, *SHAPE), np.uint8)
     write_seg(folder.parent / "seg.dcm", masks, ["liver"], folder, "", ("vlsm", "1"))
