@@ -4,6 +4,7 @@ import pytest
 
 from monai_ext.data.making import find_source
 from monai_ext.data.making.matched import KIND
+from monai_ext.errors import InputError
 from tests.data.making.sources import mask, pairs, picture
 
 
@@ -62,6 +63,27 @@ def test_masks_in_folders_of_their_targets_are_named_by_these(tmp_path):
     assert [[m.target for m in case.masks] for case in find_source(tmp_path).cases] == [
         ["heart", "left lung"]
     ] * 2
+
+
+@pytest.mark.parametrize("endings", [("_flair", "_t1", "_t2"), ("_0000", "_0001")])
+def test_images_with_the_same_endings_in_all_cases_are_sequences(endings, tmp_path):
+    for name in ("p_1", "p_12"):
+        for ending in endings:
+            picture(tmp_path / "images" / f"{name}{ending}.png")
+        mask(tmp_path / "labels" / f"{name}.png")
+    found = find_source(tmp_path)
+    assert {case.id: [path.name for path in case.images] for case in found.cases} == {
+        name: [f"{name}{ending}.png" for ending in endings] for name in ("p_1", "p_12")
+    }
+    picture(tmp_path / "images" / "p_1_adc.png")
+    assert not any(len(case.images) > 1 for case in _cases(tmp_path))
+
+
+def _cases(path):
+    try:
+        return find_source(path).cases
+    except InputError:
+        return []
 
 
 def test_what_fits_nothing_is_listed(tmp_path):
