@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from monai_ext.data.datasets import FACTS
-from monai_ext.data.making.found import Found, Mask, Source
+from monai_ext.data.making.found import Found, Mask, Source, refuse_missing
 from monai_ext.data.making.nnunet import read_table, stated_labels, stated_modality
 from monai_ext.errors import InputError
 
@@ -32,13 +32,7 @@ def find_decathlon(file: Path) -> Source:
                 cases.append(_case(file, entry, split))
             else:
                 without.append(str(entry.get("image", entry) if isinstance(entry, dict) else entry))
-    missing = [
-        path for case in cases for path in (*case.images, *(m.file for m in case.masks)) if not path.exists()
-    ]
-    if missing:
-        raise InputError(
-            f"{file.name}: {len(missing)} of the files that it names are not there, such as {missing[0].name}."
-        )
+    refuse_missing(file, cases)
     if len({case.split for case in cases}) == 1:  # the rest of such a release is not labelled
         cases = [replace(case, split="") for case in cases]
     return Source(

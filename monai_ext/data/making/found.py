@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from monai_ext.errors import InputError
 from monai_ext.io.datalists import PICTURES, VOLUMES
 from monai_ext.io.dicom.files import walk_files
 
@@ -85,3 +87,18 @@ def image_paths(folder: Path) -> list[Path]:
         for name in files
         if name.lower().endswith(PICTURES + VOLUMES)
     ]
+
+
+def refuse_missing(table: Path, cases: Sequence[Found]) -> None:
+    """Refuse a table that names files which are not there.
+
+    Raises:
+        InputError: with their number and the first of them.
+    """
+    named = [path for case in cases for path in (*case.images, *(mask.file for mask in case.masks))]
+    if missing := [
+        path for path in named if not os.path.exists(path)
+    ]:  # also of a name that no file system takes
+        raise InputError(
+            f"{table.name}: {len(missing)} of the files that it names are not there, such as {missing[0].name}."
+        )

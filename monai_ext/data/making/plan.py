@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from monai_ext.data.item_check import DICOM_MODALITIES
+from monai_ext.data.item_check import DICOM_MODALITIES, NOTHING, TUMOUR_FACTS
 from monai_ext.data.making.found import Found, Source
 from monai_ext.data.making.lists import read_shares, split_cases, with_groups
 from monai_ext.data.making.names import folder_role
@@ -147,6 +148,10 @@ def _item(
     annotated = targets_of([*case.names, *values], names)
     shown = targets_of(frozenset().union(*case.shown), names)
     numbers = tuple(sorted(number for one, number in labels.items() if one & annotated))
+    facts = case.found.facts
+    claims = [fact for fact in TUMOUR_FACTS if str(facts.get(fact, "")) not in NOTHING]
+    if claims and not shown:
+        raise InputError(f"{case.found.name}: no target in its mask, but {claims[0]} is {facts[claims[0]]}.")
     return Item(id_, case.found.group or id_, case, annotated, numbers, shown)
 
 
@@ -201,12 +206,11 @@ def _without_empty(
     Raises:
         InputError: when one of these was asked for.
     """
-    shown = {name for case in opened for one in case.shown for name in one}
-    empty = [name for name, targets in names.items() if targets and name not in shown]
-    if wanted := [name for name in empty if name in asked]:
-        refuse_empty(wanted[0], names[wanted[0]], sorted(shown))
-    left_out = f"without a voxel in any mask, left out: {_listed(empty)}"
-    return {name: t for name, t in names.items() if name not in empty}, [left_out] if empty else []
+    seen = {name for case in opened for one in case.shown for name in one}
+    shown = {name: targets for name, targets in names.items() if name in seen}
+    empty = [name for name, targets in names.items() if targets and name not in seen]
+    refuse_empty({name: names[name] for name in empty if name in asked}, shown)
+    return shown, [f"without a voxel in any mask, left out: {_listed(empty)}"] if empty else []
 
 
 def _ids(cases: Sequence[Found]) -> list[str]:
@@ -224,6 +228,11 @@ def _place(case: Found) -> list[str]:
     return [part for part in Path(case.name).parent.parts if not folder_role(part)]
 
 
+def _suggested(target: str, library: PromptLibrary, modality: str) -> str:
+    near = difflib.get_close_matches(target, library.targets(modality), 1, 0.8)
+    return f" (did you mean {near[0]}?)" if near else ""
+
+
 def _assumptions(
     opened: Sequence[Surveyed],
     items: Sequence[Item],
@@ -237,17 +246,19 @@ def _assumptions(
         notes.append(
             f"{thresholded} mask(s) with values near 0 and 255 were cut at 127: they were compressed or blurred"
         )
-    if not any(case.found.group for case in opened):
-        notes.append(
-            "each case is taken to be another patient; name the patients with --group if that is not so"
+    lone = sum(not case.found.group for case in opened)
+    if lone:
+        which = (
+            "each case is" if lone == len(opened) else f"{lone} case(s) whose patient is not stated are each"
         )
+        notes.append(f"{which} taken to be another patient; name the patients with --group if that is not so")
     empty = sum(not item.shown for item in items)
     if empty:
         notes.append(f"{empty} case(s) show none of the targets and stand for their absence")
     partly = [target for target in targets if not all(target in item.annotated for item in items)]
     if partly:
         notes.append(f"not annotated in every case, and scored only where they are: {_listed(partly)}")
-    unknown = [target for target in targets if not knows(library, target, modality)]
+    unknown = [t + _suggested(t, library, modality) for t in targets if not knows(library, t, modality)]
     if unknown:
         notes.append(
             f"not in the prompt library for {modality}: {_listed(unknown)}; wordings come from a template, write better"

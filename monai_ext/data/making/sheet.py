@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from monai_ext.data.datasets import FACTS
-from monai_ext.data.making.found import Found, Mask, Source
+from monai_ext.data.making.found import Found, Mask, Source, refuse_missing
 from monai_ext.data.recipes.sheet import rows_of_sheet
 from monai_ext.errors import InputError
 
@@ -54,13 +54,7 @@ def find_in_sheet(file: Path) -> Source:
     for number, row in enumerate(rows, 2):
         case = _case(file, number, dict(zip(range(len(columns)), row)), columns)
         (cases if case.masks else without).append(case)
-    missing = [
-        path for case in cases for path in (*case.images, *(m.file for m in case.masks)) if not path.exists()
-    ]
-    if missing:
-        raise InputError(
-            f"{file.name}: {len(missing)} of the files that it names are not there, such as {missing[0].name}."
-        )
+    refuse_missing(file, cases)
     ignored = [name for name, (kind, _) in zip(heading, columns) if not kind and name]
     notes = [f"columns that are not used: {', '.join(ignored)}"] if ignored else []
     return Source(KIND, cases, {"row without a mask": [case.name for case in without]}, notes=notes)
@@ -72,11 +66,11 @@ def _rows(file: Path) -> Iterator[list[str]]:
         return
     try:
         text = file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{file.name}: cannot be read as UTF-8 text ({type(error).__name__}).") from error
-    first = text.partition("\n")[0]
-    delimiter = max(",\t;", key=first.count)
-    yield from ([cell.strip() for cell in row] for row in csv.reader(text.splitlines(), delimiter=delimiter))
+        delimiter = max(",\t;", key=text.partition("\n")[0].count)
+        for row in csv.reader(text.splitlines(), delimiter=delimiter):
+            yield [cell.strip() for cell in row]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{file.name}: no table in UTF-8 text ({error}); save it again.") from error
 
 
 def _column(name: str) -> tuple[str, str]:

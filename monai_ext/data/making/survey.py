@@ -10,7 +10,7 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 
-from monai_ext.data.item_check import DICOM_MODALITIES, NOTHING, TUMOUR_FACTS
+from monai_ext.data.item_check import DICOM_MODALITIES
 from monai_ext.data.making.found import Found, Mask
 from monai_ext.data.making.layers import Layers
 from monai_ext.data.making.mask_values import MaskValues
@@ -87,11 +87,6 @@ def _surveyed(case: Found, modality: str, named: Collection[str]) -> Surveyed:
     if not np.isfinite(image).all():
         raise InputError("the image holds NaN or infinite values; replace them.")
     layers, names, thresholded = read_layers(case, image.shape[1:], meta["affine"], named)
-    claims = [fact for fact in TUMOUR_FACTS if str(case.facts.get(fact, "")) not in NOTHING]
-    if claims and not layers.shown():
-        raise InputError(
-            f"the mask is empty, but {claims[0]} is {case.facts[claims[0]]}; correct one of them."
-        )
     digest = hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).hexdigest()
     pixels = f"{digest}{image.shape}"
     mapped = any(not mask.target and mask.read is None for mask in case.masks)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, NoReturn
+from typing import Any
 
 from monai_ext.errors import InputError
 from monai_ext.prompts.library import PromptLibrary
@@ -76,22 +76,24 @@ def name_targets(
         raise InputError(
             f"the label '{IGNORE}' leaves voxels open, which a data set cannot; take it as background by --target."
         )
-    lacking = [key for key, targets in words.items() if key not in result and list(targets) != [BACKGROUND]]
-    if lacking:
-        refuse_empty(lacking[0], words[lacking[0]], names)
-    return {name: [one for one in targets if one != BACKGROUND] for name, targets in result.items()}
+    result = {name: [one for one in targets if one != BACKGROUND] for name, targets in result.items()}
+    refuse_empty({key: targets for key, targets in words.items() if key not in result}, result)
+    return result
 
 
-def refuse_empty(name: str, targets: Sequence[str], names: Sequence[str]) -> NoReturn:
-    """Refuse a target that was asked for and that no voxel shows.
+def refuse_empty(absent: Names, shown: Names) -> None:
+    """Refuse names whose targets nothing shows, but for the background.
 
     Raises:
-        InputError: always.
+        InputError: with the first of them.
     """
-    raise InputError(
-        f"no voxel of {name} ({' and '.join(targets)}) in any mask; they hold {_listed(names)}. Leave it out with"
-        f' --target "{name}={BACKGROUND}".'
-    )
+    reached = {BACKGROUND, *(target for targets in shown.values() for target in targets)}
+    for name, targets in absent.items():
+        if not reached.issuperset(targets):
+            raise InputError(
+                f"no voxel of {name} ({' and '.join(targets)}) in any mask; they hold {_listed(list(shown))}. Leave it"
+                f' out with --target "{name}={BACKGROUND}".'
+            )
 
 
 def _listed(names: Sequence[str]) -> str:

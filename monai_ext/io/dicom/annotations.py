@@ -63,8 +63,8 @@ def read_archive(folder: Path) -> Archive:
     return archive
 
 
-def read_object(file: Path) -> Any:
-    """A whole DICOM object as a pydicom Dataset.
+def read_object(file: Path, pixels: bool = True) -> Any:
+    """A DICOM object as a pydicom Dataset, whole or without its pixels.
 
     Raises:
         InputError: when it cannot be read.
@@ -73,7 +73,7 @@ def read_object(file: Path) -> Any:
 
     try:
         with suppress_logs("pydicom"):
-            return dcmread(file, force=True)
+            return dcmread(file, force=True, stop_before_pixels=not pixels)
     except Exception as error:  # damaged bytes lead pydicom to errors of any kind
         raise InputError(
             f"{file.name}: damaged DICOM object ({type(error).__name__}); copy it again."
@@ -91,7 +91,7 @@ def referenced_series(annotation: Annotation, slices: dict[str, list[Plane]]) ->
         series for series, planes in slices.items() if any(p.instance in annotation.instances for p in planes)
     ]
     if by_uid or by_image or annotation.series:  # a series that is named and not there is no other one
-        return by_uid or by_image
+        return [series for series in by_uid if series in by_image] or by_uid or by_image
     return [
         series for series, planes in slices.items() if frame_of(planes[0].owners) == annotation.frame != ""
     ]
@@ -103,7 +103,7 @@ def frame_of(owners: Sequence[tuple[str, str]]) -> str:
 
 
 def _annotation(file: Path, kind: str) -> Annotation:
-    dataset = read_object(file)
+    dataset = read_object(file, pixels=False)
     uids: dict[str, set[str]] = {"SeriesInstanceUID": set(), "ReferencedSOPInstanceUID": set()}
     items = list(_items(dataset))
     for item in items:

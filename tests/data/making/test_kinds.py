@@ -269,6 +269,22 @@ def test_a_table_without_its_columns_is_refused(tmp_path):
         find_source(tmp_path / "t.csv")
 
 
+def test_what_is_no_table_is_refused(tmp_path):
+    (tmp_path / "t.csv").write_bytes(b"image,mask\nx\xff,y\n")
+    (tmp_path / "t.json").write_text("[]")
+    (tmp_path / "t.xlsx").write_bytes(b"PK")
+    for name, reason in (
+        ("t.csv", "no table in UTF-8 text"),
+        ("t.json", "no JSON object"),
+        ("t.xlsx", "not a whole .xlsx"),
+    ):
+        with pytest.raises(InputError, match=reason):
+            find_source(tmp_path / name)
+    (tmp_path / "t.csv").write_text("image,mask\n" + "x" * 300 + ".png,y\n")
+    with pytest.raises(InputError, match="2 of the files that it names are not there"):
+        find_source(tmp_path / "t.csv")
+
+
 def test_a_table_may_name_dicom_folders(tmp_path):
     rows = ["image,mask"]
     for number, name in enumerate(("one", "two"), 1):

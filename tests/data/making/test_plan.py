@@ -86,7 +86,7 @@ def test_an_empty_mask_that_a_fact_contradicts(source):
     mask(source / "P2_a_mask.png", rows=())
     rows = [f"{name}.png,{name}_mask.png,benign" for name in ("P1_a", "P2_a")]
     (source / "t.csv").write_text("\n".join(["image,mask,pathology", *rows]))
-    with pytest.raises(InputError, match=r"P2_a\.png: the mask is empty, but pathology is benign"):
+    with pytest.raises(InputError, match=r"P2_a\.png: no target in its mask, but pathology is benign\."):
         plan(source / "t.csv")
 
 
@@ -114,6 +114,13 @@ def test_what_is_assumed_is_said(source):
         "1 case(s) show none of the targets and stand for their absence",
         "not in the prompt library for us: odd spot",
     ]
+
+
+def test_a_target_that_is_spelt_nearly_as_a_known_one_is_told(source):
+    notes = plan(source, replace(US, targets={"1": "breast tumor"})).notes
+    assert any(
+        "not in the prompt library for us: breast tumor (did you mean breast tumour?);" in n for n in notes
+    )
 
 
 def test_patients_by_an_expression_stay_in_one_list(source):

@@ -56,12 +56,19 @@ def test_the_user_overrides_the_table_and_background_is_no_target():
     [
         ([{"1", "2", "10"}], {"1": "liver"}, r'the masks hold 2, 10 without a name; give --target "2=WORDS"'),
         ([{"1"}], {"1": "liver", "5": "spleen"}, r"no voxel of 5 \(spleen\) in any mask; they hold 1\."),
-        ([{"liver"}], {"1": "liver"}, r"no voxel of 1 \(liver\) in any mask; they hold liver\."),
+        ([{"liver"}], {"1": "spleen"}, r"no voxel of 1 \(spleen\) in any mask; they hold liver\."),
     ],
 )
 def test_values_without_names_and_names_without_values_are_refused(said, given, reason):
     with pytest.raises(InputError, match=reason):
         named(said, given)
+
+
+def test_a_target_needs_one_of_its_values_only():
+    stated = {"1": ["whole tumour"], "2": ["whole tumour", "core"], "3": ["whole tumour", "core"]}
+    assert named([{"1", "3"}], {}, stated)["3"] == ["whole tumour", "core"]
+    with pytest.raises(InputError, match=r"no voxel of 2 \(whole tumour and core\)"):
+        named([{"1"}], {}, stated)
 
 
 @pytest.mark.parametrize(
