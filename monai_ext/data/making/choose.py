@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from monai_ext.data.datasets import DESCRIPTION
@@ -11,6 +12,7 @@ from monai_ext.data.making.decathlon import find_decathlon
 from monai_ext.data.making.dicom import find_dicom, has_annotations
 from monai_ext.data.making.found import Source
 from monai_ext.data.making.matched import find_matched
+from monai_ext.data.making.names import folder_list
 from monai_ext.data.making.nnunet import find_nnunet
 from monai_ext.data.making.sheet import TABLES, find_in_sheet
 from monai_ext.errors import InputError, quoted_name
@@ -56,7 +58,19 @@ def _folder(path: Path) -> Source:
         return find_nnunet(path)
     if (archive := has_annotations(path)) is not None:
         return find_dicom(archive, path)
-    return max(find_matched(path), find_case_folders(path), key=lambda source: len(source.cases))
+    return _with_lists(max(find_matched(path), find_case_folders(path), key=lambda source: len(source.cases)))
+
+
+def _with_lists(source: Source) -> Source:
+    """The source with its cases in the lists that their folders are called after, if all of them are."""
+    lists = [folder_list(Path(case.name)) for case in source.cases]
+    if len({*lists} - {""}) < 2:
+        return source
+    if not all(lists):
+        note = f"folders such as train and test are not taken as lists, since {lists.count('')} case(s) lie outside of them"
+        return replace(source, notes=[*source.notes, note])
+    cases = [replace(case, split=name) for case, name in zip(source.cases, lists)]
+    return replace(source, cases=cases, notes=[*source.notes, "the lists are those of the folders"])
 
 
 def _lists_items(table: Path) -> bool:

@@ -51,10 +51,10 @@ class MaskValues:
             self.values, self.affine = array[0], meta["affine"]
             self.names = _of_volume(file, array)
 
-    def regions(self) -> Iterator[tuple[str, np.ndarray]]:
-        """The name of each value, with a bool array of where it is."""
+    def regions(self, placed: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+        """The name of each value, with a bool array of where it is in `placed`: the values, their axes perhaps turned."""
         for value, name in self.names.items():
-            yield name, self.values == value
+            yield name, placed == value
 
     def _of_picture(self, file: Path, colour: bool, named: Collection[str]) -> dict[int, str]:
         found = [int(value) for value in np.unique(self.values) if value]

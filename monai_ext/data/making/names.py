@@ -14,6 +14,12 @@ MASK_WORDS = (
     *("gt", "groundtruth", "annotation", "annotations", "annot", "truth"),
 )
 IMAGE_WORDS = ("image", "images", "img", "imgs", "scan", "scans", "orig", "original", "originals", "input")
+LISTS = {
+    **dict.fromkeys(("train", "training"), "training"),
+    **dict.fromkeys(("val", "valid", "validation", "dev"), "validation"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
+"""Lists of a data set by what they are called, in small letters."""
 _MASK, _IMAGE = ("|".join(words) for words in (MASK_WORDS, IMAGE_WORDS))
 _BREAK = r"[\s_.\-]+"
 
@@ -56,6 +62,11 @@ def folder_role(name: str) -> str:
     if words & set(MASK_WORDS):
         return "mask"
     return "image" if words & set(IMAGE_WORDS) else ""
+
+
+def folder_list(path: Path) -> str:
+    """The list that a folder on the way to a file is called after ("train/images/x.png"), "" if none is."""
+    return next((LISTS[part.casefold()] for part in path.parts[:-1] if part.casefold() in LISTS), "")
 
 
 @dataclass(frozen=True)

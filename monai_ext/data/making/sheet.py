@@ -11,6 +11,7 @@ from typing import Any
 
 from monai_ext.data.datasets import FACTS
 from monai_ext.data.making.found import Found, Mask, Source, refuse_missing
+from monai_ext.data.making.names import LISTS
 from monai_ext.data.recipes.sheet import rows_of_sheet
 from monai_ext.errors import InputError
 
@@ -24,11 +25,6 @@ COLUMNS = {
     "id": ("id", "case", "case_id"),
 }
 """Headings of the columns, in small letters, by what they hold."""
-LISTS = {
-    **dict.fromkeys(("train", "training"), "training"),
-    **dict.fromkeys(("val", "valid", "validation", "dev"), "validation"),
-    **dict.fromkeys(("test", "testing"), "test"),
-}
 STATED = tuple(fact for fact in FACTS if fact != "empty_mask")
 """Facts that a column may hold; whether a mask is empty is seen from it."""
 

@@ -141,9 +141,8 @@ def read_layers(
             regions = mask.read()
         else:
             values = MaskValues(mask.file, () if mask.target else named)
-            values.values = _on_grid(mask, values, shape, affine)
             thresholded += values.thresholded
-            regions = values.regions()
+            regions = values.regions(_on_grid(mask, values, shape, affine))
         for name, where in regions:
             names.add(mask.target or name)
             layers.add(mask.target or name, where)
@@ -168,7 +167,8 @@ def _on_grid(mask: Mask, values: MaskValues, shape: tuple[int, ...], affine: np.
     furthest = np.linalg.norm(corners @ (own_affine - affine).T, axis=1).max()
     if furthest > OFF * np.linalg.norm(affine[:3, :3], axis=0).min():
         raise InputError(
-            f"the mask {mask.file.name} lies up to {furthest:.2g} mm off the image by its affine."
+            f"the mask {mask.file.name} lies up to {furthest:.2g} mm off the image by its affine; if it was drawn on this"
+            " image, save it with the header of it."
         )
     return own
 

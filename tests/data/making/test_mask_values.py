@@ -12,7 +12,7 @@ from tests.data.making.sources import nifti, save
 
 def values(path, *named):
     found = MaskValues(path, named)
-    return {name: int(where.sum()) for name, where in found.regions()}, found.thresholded
+    return {name: int(where.sum()) for name, where in found.regions(found.values)}, found.thresholded
 
 
 def grey(*counts):

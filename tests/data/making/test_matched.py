@@ -86,6 +86,20 @@ def _cases(path):
         return []
 
 
+@pytest.mark.parametrize("layout", ["{list}/{role}/{name}.png", "{role}/{list}/{name}.png"])
+def test_folders_called_after_lists_are_these(layout, tmp_path):
+    for folder, name in (("train", "1"), ("train", "2"), ("Val", "1"), ("test", "1")):
+        picture(tmp_path / layout.format(list=folder, role="images", name=name))
+        mask(tmp_path / layout.format(list=folder, role="labels", name=name))
+    found = find_source(tmp_path)
+    assert sorted(case.split for case in found.cases) == ["test", "training", "training", "validation"]
+    assert list(found.notes) == ["the lists are those of the folders"]
+    picture(tmp_path / "more" / "x.png")
+    mask(tmp_path / "more" / "x_mask.png")
+    found = find_source(tmp_path)
+    assert {case.split for case in found.cases} == {""} and "since 1 case(s) lie outside" in found.notes[0]
+
+
 def test_what_fits_nothing_is_listed(tmp_path):
     for name in ("a", "b", "c"):
         picture(tmp_path / f"{name}.png")
