@@ -99,8 +99,6 @@ def _colours(planes: np.ndarray) -> np.ndarray:
 
 
 def _of_volume(file: Path, array: np.ndarray) -> dict[int, str]:
-    if len(array) != 1:
-        raise InputError(f"{file.name}: in colour; a label map has one number per voxel.")
     found = np.unique(array)
     if not np.isfinite(found).all() or (found != np.round(found)).any():
         odd = next(value for value in found if not np.isfinite(value) or value != round(value))

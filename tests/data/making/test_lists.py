@@ -69,6 +69,7 @@ def test_a_patient_in_two_lists_is_refused(others):
 def test_patients_are_named_by_the_first_group_of_an_expression():
     found = [Found(f"site/{name}.png", (), ()) for name in ("P01_a", "P01_b", "P02_a")]
     assert [case.group for case in with_groups(found, r"(P\d+)_")] == ["P01", "P01", "P02"]
+    assert with_groups(found, None) == found
     for pattern, reason in (
         ("P\\d+", "in brackets"),
         ("(P", "no regular expression"),

@@ -106,3 +106,41 @@ def test_overlapping_regions_are_kept_and_those_of_one_name_united():
     assert frozenset() not in layers.shown() and len(layers.shown()) == 5
     numbered = layers.numbered({frozenset({"body"}): 1, frozenset({"body", "liver"}): 2})
     assert numbered.tolist() == [2, 1, 2, 0, 0, 0] and numbered.dtype == np.uint8
+
+
+def test_as_many_values_as_have_names_are_labels(tmp_path):
+    save(tmp_path / "m.png", np.arange(128, dtype=np.uint8).reshape(8, 16))
+    found = MaskValues(tmp_path / "m.png", [str(n) for n in range(1, 128)])
+    assert len(found.names) == 127 and found.affine.shape == (4, 4) and not found.thresholded
+
+
+@pytest.mark.parametrize(("most", "refused"), [(32, False), (33, True)])
+def test_32_values_may_be_drawn_by_hand(most, refused, tmp_path):
+    save(tmp_path / "m.png", np.arange(64, dtype=np.uint8).reshape(8, 8) % (most + 1) * 4)
+    if refused:
+        with pytest.raises(InputError, match="34 values that run into each other"):
+            values(tmp_path / "m.png")
+    else:
+        assert len(values(tmp_path / "m.png")[0]) == 32
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "cut"), [(40, 215, True), (41, 215, False), (40, 214, False), (40, 254, True)]
+)
+def test_values_are_near_within_40(low, high, cut, tmp_path):
+    save(tmp_path / "m.png", grey((low, 3), (high, 4), (255, 5)))
+    assert values(tmp_path / "m.png", "1", "255")[1] is cut
+
+
+def test_numbers_of_a_volume_that_are_nearly_whole_are_whole(tmp_path):
+    nifti(tmp_path / "m.nii.gz", np.full((3, 4, 5), 1.0004, np.float32))
+    assert values(tmp_path / "m.nii.gz")[0] == {"1": 60}
+
+
+def test_volumes_in_colour_are_refused(tmp_path):
+    import SimpleITK as sitk
+
+    pixels = np.arange(180, dtype=np.uint8).reshape(3, 4, 5, 3)
+    sitk.WriteImage(sitk.GetImageFromArray(pixels, isVector=True), str(tmp_path / "m.mha"))
+    with pytest.raises(InputError, match=r"m\.mha: 3 numbers a voxel"):
+        values(tmp_path / "m.mha")

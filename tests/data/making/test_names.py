@@ -4,7 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from monai_ext.data.making.names import Named, folder_role, without_image_words, without_mask_words
+from monai_ext.data.making.names import (
+    Named,
+    folder_list,
+    folder_role,
+    without_image_words,
+    without_mask_words,
+)
 
 
 @pytest.mark.parametrize(
@@ -71,3 +77,11 @@ def test_the_nearest_folder_decides_and_folders_of_a_role_are_no_place():
     assert not Named(Path("masks/images/x.png")).is_mask and Named(Path("images/masks/x.png")).is_mask
     assert Named(Path("site1/images/x.png")).place == Named(Path("site1/masks/x_mask.png")).place == "site1"
     assert Named(Path("site1/masks/x_mask.png")).base == "x"
+
+
+def test_a_folder_on_the_way_names_the_list():
+    assert (
+        folder_list(Path("Train/x.png")) == "training"
+        and folder_list(Path("images/val/x.png")) == "validation"
+    )
+    assert folder_list(Path("images/test.png")) == folder_list(Path("trained/test")) == ""

@@ -108,3 +108,28 @@ def test_an_unknown_target_gets_sentences_of_a_template():
         "odd spot on an X-ray",
         "an X-ray showing odd spot",
     ]
+
+
+@pytest.mark.parametrize(
+    ("modality", "sentence"),
+    [
+        ("xray", "odd spot in an X-ray"),
+        ("us", "odd spot in an ultrasound image"),
+        ("endoscopy", "odd spot in an endoscopy image"),
+        ("dermoscopy", "odd spot in a dermoscopy image"),
+        ("ct", "odd spot in a CT scan"),
+        ("mri", "odd spot in an MRI"),
+    ],
+)
+def test_a_sentence_names_the_modality(modality, sentence):
+    assert sentences_of("odd spot", LIBRARY, modality)[0] == sentence
+
+
+def test_overlaps_are_numbered_in_the_order_of_their_targets_and_count_as_labels():
+    sets = [frozenset(one) for one in (("b", "c"), ("a", "c"), ("a", "b", "c"), ("a", "b"))]
+    labels = label_table(["b", "a", "c"], sets)
+    assert [sorted(one) for one in labels][3:] == [["a", "b"], ["a", "b", "c"], ["b", "c"], ["a", "c"]]
+    many = [f"t{n}" for n in range(253)]
+    assert len(label_table(many, [frozenset(many[:2]), frozenset(many[1:3])])) == 255
+    with pytest.raises(InputError, match="254 targets overlap in 2 ways, and there are 255 labels"):
+        label_table([*many, "x"], [frozenset(many[:2]), frozenset(many[1:3])])
