@@ -68,6 +68,10 @@ def test_series_of_two_modalities_are_two_sets(study):
     write_rtstruct(study / "mr.dcm", study / "mr", {"liver": [box(11.5, 23, 14.5, 29, 30)]})
     with pytest.raises(InputError, match="images of ct and mri; make a set of each, --modality chooses"):
         plan(study, Wishes())
+    with pytest.raises(
+        InputError, match="all images are of ct and mri, by their DICOM headers, and none of us"
+    ):
+        plan(study, Wishes(modality="ultrasound"))
     found = plan(study, Wishes(modality="CT"))
     assert (
         sum(map(len, found.lists.values())) == 2 and "1 case(s) of another modality left out" in found.notes

@@ -60,9 +60,10 @@ def test_masks_in_folders_of_their_targets_are_named_by_these(tmp_path):
         picture(tmp_path / "images" / f"{name}.png")
         for target in ("heart", "left lung"):
             mask(tmp_path / "masks" / target / f"{name}.png")
-    assert [[m.target for m in case.masks] for case in find_source(tmp_path).cases] == [
-        ["heart", "left lung"]
-    ] * 2
+    picture(tmp_path / "images" / "c.png")
+    mask(tmp_path / "masks" / "chest" / "heart" / "c.png")
+    targets = [[m.target for m in case.masks] for case in find_source(tmp_path).cases]
+    assert targets == [["heart", "left lung"], ["heart", "left lung"], ["heart"]]
 
 
 @pytest.mark.parametrize("endings", [("_flair", "_t1", "_t2"), ("_0000", "_0001")])

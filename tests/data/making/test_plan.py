@@ -10,7 +10,9 @@ import pytest
 
 from monai_ext.data.dataset_check import check_sets
 from monai_ext.data.making import Wishes, find_source, write_set
+from monai_ext.data.making.plan import WORDS
 from monai_ext.errors import InputError
+from monai_ext.prompts.library import MODALITIES, names_modality
 from tests.data.making.sources import CT, US, made, mask, nifti, picture, plan, region, save, volume
 
 
@@ -194,3 +196,29 @@ def test_the_same_command_gives_the_same_bytes_and_changes_nothing_of_the_source
     for name in ("one", "two"):
         made(source, tmp_path / name)
     assert tree(tmp_path / "one") == tree(tmp_path / "two") and tree(source) == before
+
+
+def test_modalities_that_dicom_states_have_words_that_are_understood():
+    assert {key: names_modality(words) for key, words in WORDS.items()} == {key: key for key in MODALITIES}
+
+
+def test_a_mask_of_a_target_that_was_asked_for_and_is_empty_is_refused(tmp_path):
+    for name in ("s1", "s2"):
+        volume(tmp_path / name / "ct.nii.gz")
+        nifti(tmp_path / name / "segmentations" / "liver.nii.gz", region(1))
+        nifti(tmp_path / name / "segmentations" / "skull.nii.gz", region())
+    assert plan(tmp_path, CT).targets == ["liver"]
+    with pytest.raises(InputError, match=r"no voxel of skull \(bone\) in any mask; they hold liver\."):
+        plan(tmp_path, replace(CT, targets={"skull": "bone"}))
+
+
+def test_compressed_masks_are_told_and_ids_are_short(source):
+    pixels = np.zeros((32, 32), np.uint8)
+    pixels[8:24] = 255
+    name = "P9_" + "x" * 150
+    picture(source / f"{name}.png", (32, 32))
+    save(source / f"{name}_mask.jpg", pixels)
+    found = plan(source)
+    assert max(len(item.id) for items in found.lists.values() for item in items) == 100
+    assert found.notes[0].startswith("1 mask(s) with values near 0 and 255 were cut at 127")
+    assert found.tables["modality"] == {"0": "ultrasound"}
