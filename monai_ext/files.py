@@ -76,6 +76,20 @@ def _sync(path: Path) -> None:
         os.close(number)
 
 
+def check_new_folder(folder: Path, source: Path) -> None:
+    """Refuse a folder to be made from `source` (both absolute) that is not empty, or lies in it.
+
+    Raises:
+        InputError: naming the folder and the reason.
+    """
+    if os.path.lexists(folder) and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(f"{folder.name}: not empty, and nothing is overwritten; choose a new folder.")
+    if source == folder or source in folder.parents:
+        raise InputError(
+            f"{folder.name}: lies inside the source {source.name}; choose a folder outside of it."
+        )
+
+
 def _temporary(path: Path) -> Path:
     """The temporary name of this process for `path`, whose folder is made and tidied."""
     path.parent.mkdir(parents=True, exist_ok=True)

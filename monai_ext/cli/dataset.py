@@ -55,6 +55,54 @@ def prepare(
         dataset_prepare.print_prepared(name, done, folder)
 
 
+@dataset_app.command("make")
+def make(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="SRC", help="Folder, table (.csv, .xlsx) or list (.json); nothing in it changes."
+        ),
+    ],
+    folder: Annotated[Path, typer.Argument(metavar="OUT", help="New folder for the data set.")],
+    target: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--target",
+            metavar="VALUE=WORDS",
+            help='What a label value, a colour or a mask\'s name is: 1="breast tumour"; background for what is none;'
+            " may be repeated.",
+        ),
+    ] = None,
+    modality: Annotated[
+        str, typer.Option(help="X-ray, ultrasound, endoscopy, dermoscopy, CT or MRI; DICOM states it.")
+    ] = "",
+    group: Annotated[
+        str | None,
+        typer.Option(
+            metavar="REGEX", help="Its first group, searched in an image's path in SRC, is the patient."
+        ),
+    ] = None,
+    split: Annotated[
+        str, typer.Option(help="Shares of training, validation and test, where SRC has no lists.")
+    ] = "70/15/15",
+    seed: Annotated[int, typer.Option(help="Of the split.")] = 0,
+    link: Annotated[bool, typer.Option("--link", help="Link to the images instead of copying them.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be written.")] = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Make a data set with a dataset.json from images and masks, nnU-Net's folders, DICOM, or a table of paths."""
+    with reporting(debug):
+        from monai_ext.cli import dataset_make
+        from monai_ext.data.making import Wishes, read_target_options
+
+        wishes = Wishes(read_target_options(target or ()), modality, group, split, seed)
+        try:
+            dataset_make.run_make(source, folder, wishes, link, dry_run, quiet)
+        except KeyboardInterrupt:  # unlike a run over cases, nothing is kept to go on from
+            raise typer.Abort from None
+
+
 @dataset_app.command("check")
 def check(
     folder: Annotated[

@@ -113,8 +113,8 @@ def _folders(folder: str | Path, sets: str | Sequence[str] | None) -> list[Path]
         raise InputError(f"{name}: {'a file' if folder.exists() else 'not there'}; give a data set's folder.")
     if not (folder / DESCRIPTION).is_file() and not any(folder.glob(f"*/{DESCRIPTION}")):
         raise InputError(
-            f"{name}: no {DESCRIPTION} in it or one level below; write one, docs/datasets.md shows how to match"
-            " images and labels by name."
+            f"{name}: no {DESCRIPTION} in it or one level below; monai-ext dataset make makes one of images and"
+            " masks, see docs/datasets.md."
         )
     return find_sets(folder, sets)
 

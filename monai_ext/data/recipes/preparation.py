@@ -17,7 +17,7 @@ from monai_ext.data.datasets import DESCRIPTION
 from monai_ext.data.recipes.recipe import Case, Recipe, union_of_masks
 from monai_ext.data.recipes.split import split_groups
 from monai_ext.errors import InputError
-from monai_ext.files import whole_folder
+from monai_ext.files import check_new_folder, whole_folder
 from monai_ext.io.read_picture import load_picture
 from monai_ext.io.write_picture import write_picture
 
@@ -76,12 +76,7 @@ def prepare(
     source, folder = (Path(path).expanduser().absolute() for path in (source, folder))
     if not source.is_dir():
         raise InputError(f"{source.name}: no such folder; {recipe.name} is to be had at {recipe.where}.")
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(f"{folder.name}: not empty, and nothing is overwritten; choose a new folder.")
-    if source == folder or source in folder.parents:
-        raise InputError(
-            f"{folder.name}: lies inside the source {source.name}; choose a folder outside of it."
-        )
+    check_new_folder(folder, source)
     cases = _listed(recipe, source, partial)
     try:
         with whole_folder(folder) as temporary:

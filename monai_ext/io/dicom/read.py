@@ -9,7 +9,7 @@ import numpy as np
 
 from monai_ext.io.dicom.archive import unpacked
 from monai_ext.io.dicom.pixels import series_volume
-from monai_ext.io.dicom.series import read_series
+from monai_ext.io.dicom.series import Series, read_series
 from monai_ext.io.volumes import MAX_SIDE, MAX_VOXELS, check_size, file_affine, volume_meta
 
 
@@ -31,15 +31,24 @@ def load_dicom(
             `max_voxels`; the affine is of no patient.
     """
     with unpacked(path) as folder:
-        found = read_series(folder, series, path.name)
-        first = found.planes[0]
-        check_size(path.name, (first.columns, first.rows, len(found.planes)), max_voxels, max_side)
-        affine = file_affine(path.name, found.affine)
-        array = series_volume(found.planes)
-    return array[None], {
-        **volume_meta(affine, "dicom", found.modality),
+        array, meta = load_series(path.name, read_series(folder, series, path.name), max_voxels, max_side)
+    return array, {**meta, "source": series}
+
+
+def load_series(
+    name: str, series: Series, max_voxels: int = MAX_VOXELS, max_side: int = MAX_SIDE
+) -> tuple[np.ndarray, dict[str, Any]]:
+    """As :func:`load_dicom`, of a series whose planes are known; ``source`` is empty.
+
+    Args:
+        name: what errors call it.
+    """
+    first = series.planes[0]
+    check_size(name, (first.columns, first.rows, len(series.planes)), max_voxels, max_side)
+    affine = file_affine(name, series.affine)
+    return series_volume(series.planes)[None], {
+        **volume_meta(affine, "dicom", series.modality),
         "slice_normal": np.cross(affine[:3, 0], affine[:3, 1])
         / np.prod(np.linalg.norm(affine[:3, :2], axis=0)),
-        "source": series,
-        "warnings": list(found.warnings),
+        "warnings": list(series.warnings),
     }
