@@ -24,8 +24,12 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     "full": {},
 }
 """Values of the configuration that a preset sets; "full" is the configuration's own."""
-REPLAY: Mapping[str, Any] = {"phantoms": 20, "photographs": True}
-"""Made material that the embedded weights learnt from, which ``--keep`` shows among the new images."""
+REPLAY: Mapping[str, Any] = {
+    "phantoms": 20,
+    "photographs": True,
+    "set_weights": {"phantoms": 0.7, "textures": 0.15, "photographs": 0.15},
+}
+"""Made material that the embedded weights learnt from: ``--keep`` shows as much of it as of one new set."""
 MEASURED_STEPS = 3
 STATES = 8
 """How often the weights are on the disk: in two checkpoints with network, average and two moments each."""
