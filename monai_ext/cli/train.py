@@ -51,6 +51,10 @@ def train(
         list[str] | None,
         typer.Option("--set", metavar="ID=VALUE", help="Of the configuration; may be repeated."),
     ] = None,
+    processes: Annotated[
+        int,
+        typer.Option(min=1, help="Of this machine, one for each GPU; each takes batches of the given size."),
+    ] = 1,
     trust: Trust = False,
     device: Device = runner.AUTO,
     quiet: Quiet = False,
@@ -76,6 +80,7 @@ def train(
             keep,
             set_names(sets),
             device,
+            processes,
             parse_settings(settings or []),
         )
         _check_data(data, request.sets)

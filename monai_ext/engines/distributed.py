@@ -17,13 +17,18 @@ def default_device() -> torch.device:
     return torch.device("cpu")
 
 
-def start_processes(device: str | torch.device) -> None:
-    """Join the process group that torchrun describes in the environment: NCCL on CUDA devices, Gloo on CPUs."""
+def start_processes(device: str | torch.device, backend: str | None = None) -> None:
+    """Join the process group that torchrun describes in the environment.
+
+    Args:
+        device: of this process.
+        backend: of torch.distributed; None: NCCL on CUDA devices, Gloo on CPUs.
+    """
     device = torch.device(device)
     if device.type == "cuda":
         torch.cuda.set_device(device)
     if not dist.is_initialized():
-        dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+        dist.init_process_group(backend or ("nccl" if device.type == "cuda" else "gloo"))
 
 
 def check_processes() -> None:

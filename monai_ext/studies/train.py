@@ -18,6 +18,7 @@ from monai_ext.bundle.configs import literal, read_configs
 from monai_ext.bundle.trainings import parent_weights, trained_module
 from monai_ext.errors import InputError
 from monai_ext.handlers.checkpoint import MODEL, written_states
+from monai_ext.studies.train_processes import train_on_processes
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "quick": {"epochs": 20, "draws_per_epoch": 240},
@@ -52,7 +53,8 @@ class TrainingRequest:
         preset: one of :data:`PRESETS`.
         keep: show made material that the parent learnt from, too.
         sets: which of several sets; None: all.
-        device: "auto", "cpu" or "cuda:0".
+        device: "auto", "cpu" or "cuda:0"; of several processes each takes its own, or all take the CPU.
+        processes: on how many to train.
         settings: values of the configuration by id.
     """
 
@@ -67,6 +69,7 @@ class TrainingRequest:
     keep: bool = False
     sets: Sequence[str] | None = None
     device: str = runner.AUTO
+    processes: int = 1
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -198,11 +201,15 @@ def run_training(request: TrainingRequest, epochs: int, progress: bool | None = 
     overrides = {**request.overrides(), "epochs": epochs, "train#trainer#progress": progress}
     if "val_interval" in content and "val_interval" not in request.settings:
         overrides["val_interval"] = max(1, epochs // 4)
+    output = request.output.expanduser().absolute()
+    if request.processes > 1:
+        train_on_processes(request.bundle, request.training, overrides, output, request.processes)
+        return output / MODEL
     flow = _open(request, overrides)
     with runner.unwrapped():
         flow.run()
         flow.finalize()
-    return request.output.expanduser() / MODEL
+    return output / MODEL
 
 
 def begun(output: Path) -> bool:

@@ -14,6 +14,7 @@ from PIL import Image
 from monai_ext.cli.main import main
 from monai_ext.cli.train import parse_settings
 from monai_ext.errors import InputError
+from monai_ext.handlers.checkpoint import written_states
 from monai_ext.weights.formats import read_state_dict
 from tests.bundles.films import write_films
 from tests.bundles.small import picture, small_clip_sam
@@ -142,6 +143,15 @@ def test_a_module_of_a_network_is_trained_and_the_others_stay(data, tmp_path):
     changed = {key.split(".")[0] for key in before if not torch.equal(before[key], after[key])}
     assert changed == {"decoder"}
     assert metadata(out / "bundle")["training"]["module"] == "decoder"
+
+
+def test_on_two_processes_it_trains_the_same_bundle(parent, data, tmp_path):
+    out = tmp_path / "out"
+    assert run(parent, data, out, "--epochs", "1", "--processes", "2", "--set", "amp=false") == 0
+    (newest,) = written_states(out)
+    state = torch.load(newest, weights_only=True)
+    assert (state["iteration"], state["settings"]["processes"]) == (1, "2")
+    assert metadata(out / "bundle")["training"]["epochs"] == 1
 
 
 class TestRefusals:
