@@ -122,6 +122,10 @@ def _check_data(data: Path, sets: Any) -> None:
         print_error(problem)
     if found.problems:
         raise typer.Exit(InputError.exit_code)
+    if names := found.never_shown():
+        raise InputError(
+            f"no image of any list shows {'; '.join(names)}; mend the labels, or take the target out of the label table."
+        )
 
 
 def _run(request: TrainingRequest, say: Any, quiet: bool) -> None:

@@ -58,6 +58,15 @@ class DatasetCheck:
     problems: Sequence[str]
     notes: Sequence[str]
 
+    def never_shown(self) -> list[str]:
+        """The targets of which no image of any list shows a pixel, as "set: target"."""
+        amounts: dict[str, float] = {}
+        for entry in self.entries:
+            for target, amount in (entry.contents.shown if entry.contents else {}).items():
+                name = f"{entry.item['set']}: {target}"
+                amounts[name] = amounts.get(name, 0.0) + amount
+        return [name for name, amount in amounts.items() if amount == 0]
+
 
 def check_sets(
     folder: str | Path,

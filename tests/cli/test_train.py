@@ -218,6 +218,30 @@ class TestRefusals:
         line = self.refused(capsys, 2, parent, "--data", folder, "-o", tmp_path / "out")
         assert line == "films: one case to train on; two are the least."
 
+    def test_a_set_without_a_list_to_validate_on(self, capsys, parent, tmp_path):
+        folder = write_films(tmp_path / "films")
+        table = json.loads((folder / "dataset.json").read_text())
+        del table["validation"]
+        (folder / "dataset.json").write_text(json.dumps(table))
+        line = self.refused(capsys, 2, parent, "--data", folder, "-o", tmp_path / "out", *SHORT)
+        assert "no list 'validation' in dataset.json; choose from training" in line
+
+    def test_a_target_that_no_image_shows(self, capsys, parent, tmp_path):
+        folder = write_films(tmp_path / "films")
+        table = json.loads((folder / "dataset.json").read_text())
+        table["labels"]["2"], table["prompts"]["2"] = "heart", ["heart in a chest X-ray"]
+        (folder / "dataset.json").write_text(json.dumps(table))
+        line = self.refused(capsys, 2, parent, "--data", folder, "-o", tmp_path / "out")
+        assert line.startswith("no image of any list shows films: heart; mend the labels")
+
+    def test_a_patient_in_two_lists(self, capsys, parent, tmp_path):
+        folder = write_films(tmp_path / "films")
+        table = json.loads((folder / "dataset.json").read_text())
+        table["validation"][0]["group"] = table["training"][0]["group"]
+        (folder / "dataset.json").write_text(json.dumps(table))
+        line = self.refused(capsys, 2, parent, "--data", folder, "-o", tmp_path / "out")
+        assert line == "films: group 0 is in training and validation"
+
     @pytest.mark.parametrize(
         ("mask", "message"),
         [
