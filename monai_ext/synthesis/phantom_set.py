@@ -11,18 +11,11 @@ import numpy as np
 from PIL import Image
 
 from monai_ext.files import whole_folder
+from monai_ext.prompts.reading import MODALITY_NAMES
 from monai_ext.synthesis.phantoms import KINDS, phantom
 
 FIRST_SEED = 100_000
 """Phantoms for training are seeded from 0."""
-MODALITIES = {
-    "xray": "X-ray",
-    "us": "ultrasound",
-    "endoscopy": "endoscopy",
-    "dermoscopy": "dermoscopy",
-    "ct": "CT",
-    "mri": "MRI",
-}
 
 
 def write_phantom_sets(
@@ -79,7 +72,7 @@ def _write(folder: Path, modality: str, targets: Sequence[str], drawn: Sequence[
             if values in labels:
                 labels[values] = name
     table = {
-        "modality": {"0": MODALITIES[modality]},
+        "modality": {"0": MODALITY_NAMES[modality]},
         "labels": labels,
         "prompts": prompts,
         "validation": entries,
