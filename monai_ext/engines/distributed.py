@@ -46,8 +46,9 @@ def check_processes() -> None:
 
 
 def end_processes() -> None:
-    """Leave the process group, if there is one."""
+    """Leave the process group, if there is one, when all are done: one that leaves early can end the others."""
     if dist.is_initialized():
+        dist.barrier()
         dist.destroy_process_group()
 
 
