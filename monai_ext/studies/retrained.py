@@ -64,6 +64,7 @@ def retrain(request: TrainingRequest, say: Say, progress: bool | None = None) ->
     cases = Counter(item["set"] for item in read_split(request.data, "training", request.sets))
     if cases.total() < 2:
         raise InputError(f"{request.data.name}: one case to train on; two are the least.")
+    _check_place(output / BUNDLE)
     plan = _planned(request, output, say)
     say(f"{cases.total()} cases of {', '.join(cases)}; a network of {plan.parameters:,} parameters.")
     say(
@@ -137,6 +138,19 @@ def _rows(before: Mapping[str, Any], after: Mapping[str, Any], words: str) -> It
         for target, scores in figures["targets"].items():
             old, new = scores["dice"], after["sets"][where]["targets"][target]["dice"]
             yield Row(where, target + words, old["mean"], old["ci95"], new["mean"], new["ci95"], old["n"])
+
+
+def _check_place(bundle: Path) -> None:
+    """Refuse a folder in the place of the new bundle that no training has made: it would be replaced.
+
+    Raises:
+        InputError: when there is one.
+    """
+    made = (bundle / METADATA).is_file() and "training" in json.loads((bundle / METADATA).read_text("utf-8"))
+    if bundle.exists() and not made:
+        raise InputError(
+            f"{bundle.parent.name}/{bundle.name}: there, and not made by a training; choose another output."
+        )
 
 
 def _planned(request: TrainingRequest, output: Path, say: Say) -> Plan:

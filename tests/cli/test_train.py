@@ -210,6 +210,13 @@ class TestRefusals:
         line = self.refused(capsys, 2, *words)
         assert "out holds another training: learning_rate 0.01 (now 0.5)" in line
 
+    def test_a_folder_in_the_place_of_the_bundle_that_no_training_made(self, capsys, data, parent, tmp_path):
+        (tmp_path / "out" / "bundle").mkdir(parents=True)
+        (tmp_path / "out" / "bundle" / "thesis.txt").touch()
+        line = self.refused(capsys, 2, parent, "--data", data, "-o", tmp_path / "out", *SHORT)
+        assert line == "out/bundle: there, and not made by a training; choose another output."
+        assert (tmp_path / "out" / "bundle" / "thesis.txt").is_file()
+
     def test_one_case(self, capsys, parent, tmp_path):
         folder = write_films(tmp_path / "films")
         table = json.loads((folder / "dataset.json").read_text())
