@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,8 @@ from monai_ext.cli.main import main
 from monai_ext.cli.train import parse_settings
 from monai_ext.errors import InputError
 from monai_ext.handlers.checkpoint import written_states
+from monai_ext.studies import retrained
+from monai_ext.synthesis.phantom_set import write_phantom_sets
 from monai_ext.weights.formats import read_state_dict
 from tests.bundles.films import write_films
 from tests.bundles.small import picture, small_clip_sam
@@ -23,6 +26,13 @@ from tests.studies.trainable import SHORT, trainable
 
 def run(bundle: Path, data: Path, out: Path, *more: str) -> int:
     return main(["train", str(bundle), "--data", str(data), "-o", str(out), "--device", "cpu", *SHORT, *more])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _few_phantoms():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(retrained, "write_phantom_sets", partial(write_phantom_sets, count=1, size=48))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -121,8 +131,6 @@ def test_started_again_it_goes_on_and_takes_more_epochs(done, parent, data, tmp_
 
 
 def test_minutes_become_as_many_epochs_as_fit(parent, data, tmp_path, capsys, monkeypatch):
-    from monai_ext.studies import retrained
-
     monkeypatch.setattr(retrained, "run_training", stop)
     assert run(parent, data, tmp_path / "out", "--minutes", "1") == 2
     plan = json.loads((tmp_path / "out/plan.json").read_text())

@@ -38,6 +38,7 @@ def areas(items, count=40):
 
 def test_an_item_holds_every_kind_of_prompt_for_each_object():
     item = data()[0]
+    assert item.pop("case") == "s"
     shapes = {key: tuple(value.shape) for key, value in item.items()}
     assert shapes == {
         "image": (3, 40, 40),
@@ -98,6 +99,7 @@ def test_prompts_are_made_after_the_augmentation():
 
 def test_the_same_seed_gives_the_same_items():
     one, other = (data(seed=4)[0] for _ in range(2))
+    assert one.pop("case") == other.pop("case")
     assert all(value.equal(other[key]) for key, value in one.items())
     assert not data(seed=5)[0]["boxes"].equal(one["boxes"])
 
