@@ -21,6 +21,7 @@ from tests.cli.commands import segment
         ["bundles", "check", str(resource_path("vlsm", "bundles"))],
         ["segment", "--help"],
         ["tune", "--help"],
+        ["compare", "--help"],
     ],
 )
 def test_help_and_what_is_read_of_bundles_import_nothing_heavy(command):
