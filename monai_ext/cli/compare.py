@@ -100,13 +100,12 @@ def _print_methods(report: Mapping[str, Any]) -> None:
 
 def _cells(row: Mapping[str, Any]) -> dict[str, str]:
     words, masks, peak = row["words"], row["false_masks"], row["peak_bytes"]
-    hd95 = row["hd95"] or {"mean": None}
     return {
         "method": row["name"],
         "Dice": _interval(row["dice"]),
         "IoU": _mean(row["iou"]),
         "NSD": _mean(row["nsd"]),
-        "HD95": "" if hd95["mean"] is None else f"{hd95['mean']:.1f} {hd95['unit']}",
+        "HD95": _distance(row["hd95"]),
         "presence AUC": _mean(row["auc"]),
         "false masks": _figure(row["false_positive_rate"]),
         "of own targets": f"{_figure(masks['mean'])} of {masks['n']}" if masks else "",
@@ -136,6 +135,13 @@ def _interval(figures: Mapping[str, Any]) -> str:
 
 def _mean(figures: Mapping[str, Any] | None) -> str:
     return "" if figures is None else _figure(figures["mean"])
+
+
+def _distance(figures: Mapping[str, Any] | None) -> str:
+    if figures is None or figures["mean"] is None:
+        return ""
+    empty = f", {figures['undefined']} empty" if figures["undefined"] else ""
+    return f"{figures['mean']:.1f} {figures['unit']}{empty}"
 
 
 def _figure(value: float | None) -> str:

@@ -80,22 +80,13 @@ def run_compare(
     sets = list(dict.fromkeys(item["set"] for item in items))
     facts = list(dict.fromkeys([*(["set"] if len(sets) > 1 else []), *by]))
     groups = group_cases(question.data, question.split, question.sets, facts)
-    methods = read_methods(texts, question, items, trust)
-    notes: list[str] = []
-    if floors:
-        added, notes = read_floors(question, items)
-        _check_names(methods, added)
-        methods += added
-    if len(methods) < 2:
-        raise InputError("one method; give two or more to compare, or leave the floors in.")
+    methods, notes = _methods(texts, question, items, floors, trust)
     check_writable(output / REPORT)
-
     with runner.removed_if_empty(output):
         kept = {method.name: Evaluations(method.task, output) for method in methods}
         _check_different(kept)
-        worded = {
-            one.name: _paraphrased(one, output) for one in methods if paraphrases and one.kind == BUNDLE
-        }
+        asked = [one for one in methods if paraphrases and one.kind == BUNDLE]
+        worded = {one.name: _paraphrased(one, output) for one in asked}
         say(_announcement(methods, kept, worded, len(items)))
         results = []
         for number, method in enumerate(methods, 1):
@@ -103,8 +94,8 @@ def run_compare(
             say(f"{number}/{len(methods)}  {method.name}: Dice {_mean_dice(result)}")
             results.append(result)
         rows = make_rows(results)
-        order = [row["name"] for row in rows]
-        results.sort(key=lambda one: order.index(one.name))
+        results.sort(key=lambda one: [row["name"] for row in rows].index(one.name))
+        notes = [*result_notes(results, rows, _pairs(items)), *notes]
         report = {
             "statement": statement(rows),
             "split": question.split,
@@ -116,14 +107,25 @@ def run_compare(
             "seed": question.seed,
             "methods": rows,
             "subgroups": subgroups(results, groups),
-            "notes": [
-                *result_notes(results, rows, _pairs(items)),
-                *notes,
-                *_bundle_notes(methods, kept, items, cases),
-            ],
+            "notes": [*notes, *_bundle_notes(methods, kept, items, cases)],
         }
         _write(output, report)
     return report
+
+
+def _methods(
+    texts: Sequence[str], question: Question, items: Sequence[Item], floors: bool, trust: bool
+) -> tuple[list[Method], list[str]]:
+    """What was asked for and the floors, with notes on these."""
+    methods = read_methods(texts, question, items, trust)
+    added, notes = read_floors(question, items) if floors else ([], [])
+    for method in methods:
+        if method.name in {floor.name for floor in added}:
+            raise InputError(f"{method.name}: a floor has this name; choose another, or add --no-floors.")
+    methods += added
+    if len(methods) < 2:
+        raise InputError("one method; give two or more to compare, or leave the floors in.")
+    return methods, notes
 
 
 def _check_same(output: Path, cases: str) -> None:
@@ -136,12 +138,6 @@ def _check_same(output: Path, cases: str) -> None:
         earlier = None
     if earlier != cases:
         raise InputError(f"{output.name}: it holds a comparison on other cases; choose another folder.")
-
-
-def _check_names(methods: Sequence[Method], floors: Sequence[Method]) -> None:
-    for method in methods:
-        if method.name in {floor.name for floor in floors}:
-            raise InputError(f"{method.name}: a floor has this name; choose another, or add --no-floors.")
 
 
 def _check_different(kept: Mapping[str, Evaluations]) -> None:
