@@ -175,12 +175,15 @@ def statement(rows: Sequence[Mapping[str, Any]]) -> str:
     best = rows[0]
     rivals = [row for row in rows[1:] if row["kind"] != FLOOR] or rows[1:]
     second = rivals[0]
-    lead = (
-        f"Dice {best['score']:.3f}, {-second['difference']:.3f} more than {second['name']}, {_noise(second)}"
-    )
+    lead = f"Dice {best['score']:.3f}, {_lead(second)} {second['name']}, {_noise(second)}"
     if best["kind"] == FLOOR:
         return f"take none: the floor '{best['name']}' is best, {lead}"
     return f"take {best['name']}: {lead}"
+
+
+def _lead(second: Mapping[str, Any]) -> str:
+    lead = -second["difference"]
+    return "as much as" if abs(lead) < 0.0005 else f"{abs(lead):.3f} {'more' if lead > 0 else 'less'} than"
 
 
 def _noise(second: Mapping[str, Any]) -> str:

@@ -25,7 +25,7 @@ SIDE = 256
 """Side in pixels of the training masks and images, whatever their shape."""
 MOST = 500
 """Training images of a set that are read, evenly over the list."""
-LEVELS = np.arange(1, 20) / 20
+LEVELS = np.array([0.01, 0.02, *np.arange(1, 20) / 20])
 """Of the mean mask, of which the best on the training list is taken."""
 
 Key = tuple[str, str]

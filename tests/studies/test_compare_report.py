@@ -60,6 +60,9 @@ def test_where_a_floor_is_best_none_is_taken():
     )
     even = make_rows([result("mean mask", WORSE, "floor"), result("b", WORSE)])
     assert [row["name"] for row in even] == ["b", "mean mask"] and even[1]["p"] == 1
+    assert statement(even) == (
+        "take b: Dice 0.717, as much as mean mask, which 6 patients cannot tell from noise (p = 1)"
+    )
     notes = result_notes([result("mean mask", WORSE, "floor"), result("b", WORSE)], even, [])
     assert notes == ["b cannot be told from the floor mean mask"]
 
