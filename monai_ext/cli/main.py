@@ -14,6 +14,7 @@ import typer
 import monai_ext
 from monai_ext.cli.bundles import bundles_app
 from monai_ext.cli.cases import cases
+from monai_ext.cli.compare import compare
 from monai_ext.cli.console import STOPPED, close_output, print_error
 from monai_ext.cli.dataset import dataset_app
 from monai_ext.cli.doctor import doctor
@@ -30,7 +31,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for command in (segment, cases, evaluate, train, tune, doctor):
+for command in (segment, cases, evaluate, compare, train, tune, doctor):
     app.command()(command)
 for name, group in (("bundles", bundles_app), ("dataset", dataset_app), ("weights", weights_app)):
     app.add_typer(group, name=name)

@@ -92,7 +92,7 @@ def _presence(rows: Sequence[Row], samples: int, seed: int) -> dict[str, Any]:
     present = np.array([bool(row["present"]) for row in rows])
     score = np.array([float(row["presence"]) for row in rows])
     empty = np.array([row["voxels"] == 0 for row in rows])
-    resampled = _aucs(score, present, _draws(_patients(rows), samples, seed))
+    resampled = _aucs(score, present, bootstrap_draws(_patients(rows), samples, seed))
     return {
         "auc": _auc(score, present),
         "ci95": _percentiles(resampled),
@@ -140,11 +140,11 @@ def bootstrap_interval(
     Returns:
         [low, high]; None for fewer than two groups, from which the variation between patients is unknown.
     """
-    draws = _draws(groups, samples, seed)
+    draws = bootstrap_draws(groups, samples, seed)
     return _percentiles((draws * values).sum(1) / draws.sum(1))
 
 
-def _draws(groups: Sequence[Any], samples: int, seed: int) -> np.ndarray:
+def bootstrap_draws(groups: Sequence[Any], samples: int, seed: int) -> np.ndarray:
     """(samples, N): how often each value occurs in a draw, with replacement, of as many groups as there are.
 
     (0, N) for fewer than two groups.

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import monai
 import torch
@@ -97,11 +97,27 @@ class EvaluationTask:
             "sets": {
                 name: sum(one["set"] == name for one in cases) for name in sorted({c["set"] for c in cases})
             },
-            "data_sha256": _data_hash(cases),
+            "data_sha256": data_hash(cases),
         }
 
+    def evaluate(self, folder: Path, setting: Setting) -> dict[str, Any]:
+        """Run the evaluation of a setting into a folder: the content of its metrics.json.
 
-def _data_hash(cases: Sequence[Mapping[str, Any]]) -> str:
+        Raises:
+            InputError, WeightsError: what the user can act on.
+        """
+        return runner.run_evaluate(
+            self.bundle,
+            self.data,
+            self.split,
+            folder,
+            device=self.device,
+            settings={"overlays": None, **overrides(setting)},
+            **self.arguments(),
+        )
+
+
+def data_hash(cases: Sequence[Mapping[str, Any]]) -> str:
     """SHA-256 of the cases: the content of images and labels, and the prompts and targets of each."""
     digest = hashlib.sha256()
     for case in cases:
@@ -181,11 +197,21 @@ def run_tune(
     return report
 
 
+class Task(Protocol):
+    """What is evaluated: all that its result depends on, and how it is run, see :class:`EvaluationTask`."""
+
+    def facts(self) -> dict[str, Any]:
+        """All that a result depends on except its setting, as JSON."""
+
+    def evaluate(self, folder: Path, setting: Setting) -> dict[str, Any]:
+        """Write metrics.json and cases.csv into a folder; the content of metrics.json."""
+
+
 class Evaluations:
     """Evaluations of settings on the same cases; each runs once and is kept in ``OUTPUT/runs``.
 
     Args:
-        task: bundle and cases.
+        task: what is evaluated.
         output: folder, as an absolute path.
 
     Attributes:
@@ -196,7 +222,7 @@ class Evaluations:
         InputError, WeightsError: when data or weights cannot be read.
     """
 
-    def __init__(self, task: EvaluationTask, output: Path) -> None:
+    def __init__(self, task: Task, output: Path) -> None:
         self.task = task
         self.facts = task.facts()
         self.folder = output / "runs"
@@ -237,15 +263,7 @@ class Evaluations:
     def _run(self, setting: Setting, folder: Path) -> Entry:
         started = time.monotonic()
         with name_setting_in_errors(setting):
-            figures = runner.run_evaluate(
-                self.task.bundle,
-                self.task.data,
-                self.task.split,
-                folder,
-                device=self.task.device,
-                settings={"overlays": None, **overrides(setting)},
-                **self.task.arguments(),
-            )
+            figures = self.task.evaluate(folder, setting)
         seconds = round(time.monotonic() - started, 3)
         record = {"setting": setting, "seconds": seconds, "facts": self.facts}
         try:
@@ -276,6 +294,6 @@ def _announcement(search: Search, settings: Sequence[Setting], done: int, held: 
     )
     line += f" by {search.metric}"
     if held is not None:
-        on = f"{plural(held.facts['cases'], 'case')} of '{held.task.split}'"
+        on = f"{plural(held.facts['cases'], 'case')} of '{held.facts['split']}'"
         line += f"; then the best and the bundle's own on {on}"
     return line + (f"; {done} of them done before" if done else "")

@@ -22,6 +22,7 @@ from tests.cli.commands import segment
         ["segment", "--help"],
         ["doctor", "--help"],
         ["tune", "--help"],
+        ["compare", "--help"],
     ],
 )
 def test_help_and_what_is_read_of_bundles_import_nothing_heavy(command):

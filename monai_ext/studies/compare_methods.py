@@ -1,0 +1,141 @@
+"""The methods of a comparison: bundles with variants, folders of masks from elsewhere, and floors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from monai_ext.bundle import runner
+from monai_ext.bundle.catalog import find_bundle
+from monai_ext.bundle.check import find_trusted_bundle
+from monai_ext.data.datasets import SetReader, find_sets, read_split
+from monai_ext.data.evaluation import draw_cases, evaluation_items
+from monai_ext.errors import InputError
+from monai_ext.studies.floors import MeanMask, OtsuFloor, TrainingPictures
+from monai_ext.studies.scored_masks import Item, MaskFolder, MaskTask
+from monai_ext.studies.tune import EvaluationTask, Task
+
+BUNDLE, MASKS, FLOOR = "bundle", "masks", "floor"
+TRAINING = "training"
+"""The list that floors learn from."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """The cases on which methods are compared.
+
+    Attributes:
+        data, split, sets, limit, seed, device, batch_size: of :func:`monai_ext.bundle.runner.run_evaluate`.
+    """
+
+    data: Path
+    split: str
+    sets: Sequence[str] | None = None
+    limit: int | None = None
+    seed: int = 0
+    device: str = runner.AUTO
+    batch_size: int | None = None
+
+    def items(self) -> list[dict[str, Any]]:
+        """The cases with their canonical prompts.
+
+        Raises:
+            InputError: when there are no such data or list.
+        """
+        if not self.data.expanduser().exists():
+            raise InputError(f"{self.data}: no such file or folder.")
+        items = evaluation_items(self.data, self.split, sets=self.sets)
+        return items if self.limit is None else draw_cases(items, self.limit, self.seed)
+
+    def task(self, bundle: Path, variants: Sequence[str]) -> EvaluationTask:
+        """The evaluation of a bundle on the cases."""
+        return EvaluationTask(bundle, variants=tuple(variants), **vars(self))
+
+
+@dataclass(frozen=True)
+class Method:
+    """One row of the table.
+
+    Attributes:
+        name: of the row.
+        kind: "bundle", "masks" or "floor".
+        task: its evaluation.
+    """
+
+    name: str
+    kind: str
+    task: Task
+
+    def paraphrased(self) -> EvaluationTask:
+        """The evaluation of a bundle with the held-out paraphrases."""
+        assert isinstance(self.task, EvaluationTask)
+        return replace(self.task, wording="heldout")
+
+
+def read_methods(
+    texts: Sequence[str], question: Question, items: Sequence[Item], trust: bool
+) -> list[Method]:
+    """The methods that the command line names.
+
+    Args:
+        texts: ``BUNDLE``, ``BUNDLE:VARIANT`` (several variants joined by ":") or ``NAME=DIR`` each.
+        question: the cases.
+        items: of `question`.
+        trust: see :func:`monai_ext.bundle.check.find_trusted_bundle`.
+
+    Raises:
+        InputError: for an unknown bundle, variant or folder, and for a name that stands twice.
+    """
+    methods: list[Method] = []
+    for text in texts:
+        method = _read(text, question, items, trust)
+        if any(method.name == other.name for other in methods):
+            raise InputError(f"{method.name} stands twice; a comparison is of different methods.")
+        methods.append(method)
+    return methods
+
+
+def _read(text: str, question: Question, items: Sequence[Item], trust: bool) -> Method:
+    name, equals, folder = text.partition("=")
+    if equals and not _is_bundle(text):
+        if not name or not folder:
+            raise InputError(f"{text!r}: write NAME=DIR, a name and the folder of its masks.")
+        return Method(name, MASKS, MaskTask(name, MaskFolder(Path(folder), items), items))
+    bundle, *variants = [text] if _is_bundle(text) else text.split(":")
+    path = find_trusted_bundle(bundle, variants, trust)
+    shown = ":".join([path.name, *(Path(variant).stem for variant in variants)])
+    return Method(shown, BUNDLE, question.task(path, variants))
+
+
+def _is_bundle(text: str) -> bool:
+    """Whether the whole text is a bundle, such as a folder with ":" or "=" in its name."""
+    try:
+        find_bundle(text)
+    except InputError:
+        return False
+    return True
+
+
+def read_floors(question: Question, items: Sequence[Item]) -> tuple[list[Method], list[str]]:
+    """The floors that the data allow, and notes on why there are none.
+
+    Raises:
+        InputError: when the training list is faulty.
+    """
+    readers = [SetReader(folder) for folder in find_sets(question.data, question.sets)]
+    if not any(reader.lists.get(TRAINING) for reader in readers):
+        return [], [f"there are no floors: the data have no list '{TRAINING}' to learn them from"]
+    training = TrainingPictures(read_split(question.data, TRAINING, question.sets))
+    shown = {item["set"] for item in items}
+    if not any(item["set"] in shown for item in training.items):
+        return [], [f"there are no floors: they are of pictures, and the list '{TRAINING}' has none"]
+    sources: Mapping[str, MeanMask | OtsuFloor] = {
+        "mean mask": MeanMask(training),
+        "Otsu": OtsuFloor(training),
+    }
+    notes = []
+    if question.split == TRAINING:
+        notes.append("the floors learnt from the cases they are scored on")
+    return [Method(name, FLOOR, MaskTask(name, one, items)) for name, one in sources.items()], notes
