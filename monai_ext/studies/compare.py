@@ -236,9 +236,7 @@ def _bundle_notes(
     bundles = {one.name: one.task.bundle for one in methods if isinstance(one.task, EvaluationTask)}
     other = [name for name in bundles if kept[name].facts["data_sha256"] != cases]
     notes = [f"{name} is asked other prompts than the others, by its evaluate.json" for name in other]
-    return notes + [
-        note for bundle in dict.fromkeys(bundles.values()) for note in training_notes(bundle, items)
-    ]
+    return notes + training_notes(list(dict.fromkeys(bundles.values())), items)
 
 
 def _write(output: Path, report: Mapping[str, Any]) -> None:
