@@ -29,6 +29,7 @@ from monai_ext.studies.compare_report import (
     MEANS,
     Pair,
     Result,
+    group_notes,
     make_rows,
     number_of_patients,
     result_notes,
@@ -104,7 +105,8 @@ def run_compare(
             results.append(result)
         rows = make_rows(results)
         results.sort(key=lambda one: [row["name"] for row in rows].index(one.name))
-        notes = [*result_notes(results, rows, _pairs(items)), *notes]
+        figures = subgroups(results, groups)
+        notes = [*result_notes(results, rows, _pairs(items)), *group_notes(rows, figures), *notes]
         report = {
             "statement": statement(rows),
             "split": question.split,
@@ -115,7 +117,7 @@ def run_compare(
             "limit": question.limit,
             "seed": question.seed,
             "methods": rows,
-            "subgroups": subgroups(results, groups),
+            "subgroups": figures,
             "notes": [*notes, *_bundle_notes(methods, kept, items, cases)],
         }
         _write(output, report)
