@@ -16,11 +16,20 @@ from typing import Any
 from monai_ext.bundle import runner
 from monai_ext.errors import InputError
 from monai_ext.files import check_writable, whole_file
-from monai_ext.studies.compare_methods import BUNDLE, Method, Question, read_floors, read_methods
+from monai_ext.studies.compare_methods import (
+    BUNDLE,
+    Asked,
+    Method,
+    Question,
+    parse_methods,
+    read_floors,
+    read_method,
+)
 from monai_ext.studies.compare_report import (
     MEANS,
     Pair,
     Result,
+    group_notes,
     make_rows,
     number_of_patients,
     result_notes,
@@ -55,7 +64,7 @@ def run_compare(
     """Evaluate methods on the same labelled cases and compare them.
 
     Args:
-        texts: the methods, see :func:`monai_ext.studies.compare_methods.read_methods`.
+        texts: the methods, see :func:`monai_ext.studies.compare_methods.parse_methods`.
         question: the cases.
         output: folder; compare.json and compare.csv are written into it, evaluations into its ``runs``.
         by: facts of the items that make subgroups, see :func:`monai_ext.studies.subgroups.group_cases`.
@@ -74,13 +83,14 @@ def run_compare(
     output = output.expanduser().absolute()
     if output.exists() and not output.is_dir():
         raise InputError(f"{output.name}: the output is a folder, but this is a file; choose another name.")
+    named = parse_methods(texts, trust)
     items = question.items()
     cases = data_hash(items)
     _check_same(output, cases)
     sets = list(dict.fromkeys(item["set"] for item in items))
     facts = list(dict.fromkeys([*(["set"] if len(sets) > 1 else []), *by]))
     groups = group_cases(question.data, question.split, question.sets, facts)
-    methods, notes = _methods(texts, question, items, floors, trust)
+    methods, notes = _methods(named, question, items, floors)
     check_writable(output / REPORT)
     with runner.removed_if_empty(output):
         kept = {method.name: Evaluations(method.task, output) for method in methods}
@@ -95,7 +105,8 @@ def run_compare(
             results.append(result)
         rows = make_rows(results)
         results.sort(key=lambda one: [row["name"] for row in rows].index(one.name))
-        notes = [*result_notes(results, rows, _pairs(items)), *notes]
+        figures = subgroups(results, groups)
+        notes = [*result_notes(results, rows, _pairs(items)), *group_notes(rows, figures), *notes]
         report = {
             "statement": statement(rows),
             "split": question.split,
@@ -106,7 +117,7 @@ def run_compare(
             "limit": question.limit,
             "seed": question.seed,
             "methods": rows,
-            "subgroups": subgroups(results, groups),
+            "subgroups": figures,
             "notes": [*notes, *_bundle_notes(methods, kept, items, cases)],
         }
         _write(output, report)
@@ -114,10 +125,10 @@ def run_compare(
 
 
 def _methods(
-    texts: Sequence[str], question: Question, items: Sequence[Item], floors: bool, trust: bool
+    named: Sequence[Asked], question: Question, items: Sequence[Item], floors: bool
 ) -> tuple[list[Method], list[str]]:
     """What was asked for and the floors, with notes on these."""
-    methods = read_methods(texts, question, items, trust)
+    methods = [read_method(one, question, items) for one in named]
     added, notes = read_floors(question, items) if floors else ([], [])
     for method in methods:
         if method.name in {floor.name for floor in added}:
@@ -227,9 +238,7 @@ def _bundle_notes(
     bundles = {one.name: one.task.bundle for one in methods if isinstance(one.task, EvaluationTask)}
     other = [name for name in bundles if kept[name].facts["data_sha256"] != cases]
     notes = [f"{name} is asked other prompts than the others, by its evaluate.json" for name in other]
-    return notes + [
-        note for bundle in dict.fromkeys(bundles.values()) for note in training_notes(bundle, items)
-    ]
+    return notes + training_notes(list(dict.fromkeys(bundles.values())), items)
 
 
 def _write(output: Path, report: Mapping[str, Any]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from monai_ext.bundle import runner
 from monai_ext.bundle.catalog import find_bundle
@@ -74,39 +74,58 @@ class Method:
         return replace(self.task, wording="heldout")
 
 
-def read_methods(
-    texts: Sequence[str], question: Question, items: Sequence[Item], trust: bool
-) -> list[Method]:
-    """The methods that the command line names.
+class Asked(NamedTuple):
+    """A method that the command line names: a bundle's folder with variants, or a folder of masks (variants None)."""
+
+    name: str
+    folder: Path
+    variants: tuple[str, ...] | None
+
+
+def parse_methods(texts: Sequence[str], trust: bool = False) -> list[Asked]:
+    """The methods that the command line names; nothing of them is run, and no data are read.
 
     Args:
         texts: ``BUNDLE``, ``BUNDLE:VARIANT`` (several variants joined by ":") or ``NAME=DIR`` each.
-        question: the cases.
-        items: of `question`.
         trust: see :func:`monai_ext.bundle.check.find_trusted_bundle`.
 
     Raises:
-        InputError: for an unknown bundle, variant or folder, and for a name that stands twice.
+        InputError: for an unknown bundle or variant, one that the check does not let in, and a name that stands twice.
     """
-    methods: list[Method] = []
+    methods: list[Asked] = []
     for text in texts:
-        method = _read(text, question, items, trust)
+        method = _parse(text, trust)
         if any(method.name == other.name for other in methods):
             raise InputError(f"{method.name} stands twice; a comparison is of different methods.")
         methods.append(method)
     return methods
 
 
-def _read(text: str, question: Question, items: Sequence[Item], trust: bool) -> Method:
+def _parse(text: str, trust: bool) -> Asked:
     name, equals, folder = text.partition("=")
     if equals and not _is_bundle(text):
         if not name or not folder:
             raise InputError(f"{text!r}: write NAME=DIR, a name and the folder of its masks.")
-        return Method(name, MASKS, MaskTask(name, MaskFolder(Path(folder), items), items))
+        return Asked(name, Path(folder), None)
     bundle, *variants = [text] if _is_bundle(text) else text.split(":")
     path = find_trusted_bundle(bundle, variants, trust)
-    shown = ":".join([path.name, *(Path(variant).stem for variant in variants)])
-    return Method(shown, BUNDLE, question.task(path, variants))
+    return Asked(":".join([path.name, *(Path(one).stem for one in variants)]), path, tuple(variants))
+
+
+def read_method(asked: Asked, question: Question, items: Sequence[Item]) -> Method:
+    """A method with its evaluation of the cases.
+
+    Args:
+        asked: of :func:`parse_methods`.
+        question: the cases.
+        items: of `question`.
+
+    Raises:
+        InputError: for a folder without a mask of any case.
+    """
+    if asked.variants is None:
+        return Method(asked.name, MASKS, MaskTask(asked.name, MaskFolder(asked.folder, items), items))
+    return Method(asked.name, BUNDLE, question.task(asked.folder, asked.variants))
 
 
 def _is_bundle(text: str) -> bool:

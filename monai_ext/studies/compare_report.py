@@ -144,41 +144,68 @@ def subgroups(
     """Dice of every method in every group.
 
     Args:
-        results: of the methods.
+        results: of the methods, the best of all cases first.
         groups: of :func:`monai_ext.studies.subgroups.group_cases`.
 
     Returns:
-        by fact, value and method: ``mean``, ``ci95`` (over patients, None for one) and ``n``.
+        by fact, value and method: ``mean``, ``ci95`` (over patients, None for one), ``n``, and ``p`` of the test
+        against the best in this group alone, not corrected for the number of tests; None for the best itself.
     """
     return {
         fact: {
-            value: {
-                one.name: _mean(one, [pair for pair in one.scores if of[pair[:2]] == value])
-                for one in results
-            }
+            value: {one.name: _group(one, results[0], of, value) for one in results}
             for value in sorted({of[pair[:2]] for one in results for pair in one.scores})
         }
         for fact, of in groups.items()
     }
 
 
-def _mean(result: Result, pairs: Sequence[Pair]) -> dict[str, Any]:
-    values = np.array([result.scores[pair] for pair in pairs])
+def _group(result: Result, best: Result, of: Mapping[tuple[str, str], str], value: str) -> dict[str, Any]:
+    pairs = [pair for pair in result.scores if of[pair[:2]] == value]
     if not pairs:
-        return {"mean": None, "ci95": None, "n": 0}
+        return {"mean": None, "ci95": None, "n": 0, "p": None}
+    values = np.array([result.scores[pair] for pair in pairs])
     interval = bootstrap_interval(values, [result.patients[pair] for pair in pairs])
-    return {"mean": float(values.mean()), "ci95": interval, "n": len(pairs)}
+    both = [pair for pair in pairs if pair in best.scores] if result is not best else []
+    differences = np.array([result.scores[pair] - best.scores[pair] for pair in both])
+    p = signed_rank_p(differences, [best.patients[pair] for pair in both]) if both else None
+    return {"mean": float(values.mean()), "ci95": interval, "n": len(pairs), "p": p}
+
+
+def group_notes(
+    rows: Sequence[Mapping[str, Any]], groups: Mapping[str, Mapping[str, Mapping[str, Any]]]
+) -> list[str]:
+    """Sentences on groups in which a lead that is more than noise over all cases may be noise.
+
+    Args:
+        rows: of :func:`make_rows`.
+        groups: of :func:`subgroups`.
+    """
+    best, second = rows[0], _runner_up(rows)
+    if second["p_holm"] >= LEVEL:
+        return []
+    notes = []
+    for fact, values in groups.items():
+        found = {value: figures[second["name"]]["p"] for value, figures in values.items()}
+        close = [f"{value} (p {_p(p)})" for value, p in found.items() if p is not None and p >= LEVEL]
+        if close:
+            names = f"{best['name']} cannot be told from {second['name']}"
+            notes.append(f"by {fact}: {names} in {', '.join(close)} alone")
+    return notes
 
 
 def statement(rows: Sequence[Mapping[str, Any]]) -> str:
     """One sentence: which method to take, and whether its lead is more than noise."""
-    best = rows[0]
-    rivals = [row for row in rows[1:] if row["kind"] != FLOOR] or rows[1:]
-    second = rivals[0]
+    best, second = rows[0], _runner_up(rows)
     lead = f"Dice {best['score']:.3f}, {_lead(second)} {second['name']}, {_noise(second)}"
     if best["kind"] == FLOOR:
         return f"take none: the floor '{best['name']}' is best, {lead}"
     return f"take {best['name']}: {lead}"
+
+
+def _runner_up(rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The next best that is no floor, if there is one."""
+    return next((row for row in rows[1:] if row["kind"] != FLOOR), rows[1])
 
 
 def _lead(second: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Whether a bundle says that it learnt from the data on which it is compared."""
+"""Whether bundles say that they learnt from the data on which they are compared."""
 
 from __future__ import annotations
 
@@ -14,33 +14,37 @@ from monai_ext.io.case_names import input_hash
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
-def training_notes(bundle: Path, items: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Sentences on what of the cases the bundle says it was trained on.
+def training_notes(bundles: Sequence[Path], items: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Sentences on what of the cases bundles say they were trained on.
 
     A set counts as named where docs/data_license.txt begins an entry with it, a train*.json of configs lists it in
     ``sets``, or ``training`` in metadata.json lists it in ``cases``. An image counts as trained on where ``training``
-    holds the SHA-256 of its file. What the bundle does not say stays unknown.
+    holds the SHA-256 of its file. What a bundle does not say stays unknown.
 
     Args:
-        bundle: its folder.
+        bundles: their folders.
         items: of :func:`monai_ext.data.evaluation.evaluation_items`.
 
     Raises:
-        InputError: when a file of the bundle cannot be read.
+        InputError: when a file of a bundle cannot be read.
     """
-    training = _read(bundle / "configs" / "metadata.json").get("training", {})
     sets = dict.fromkeys(item["set"] for item in items)
-    named = set(training.get("cases", ())) | set(_listed(bundle)) | set(_licensed(bundle))
+    learners: dict[str, list[str]] = {}
     notes = []
-    if learnt := [name for name in sets if name in named]:
-        notes.append(
-            f"{bundle.name} learnt from images of {', '.join(learnt)}, as the bundle says; on images from elsewhere it may be"
-            " worse"
-        )
-    hashes = set(SHA256.findall(json.dumps(training)))
-    if hashes and (same := sum(input_hash(item["image"]) in hashes for item in items)):
-        notes.append(f"{bundle.name} was trained on {same} of these {len(items)} images, by their content")
-    return notes
+    for bundle in bundles:
+        training = _read(bundle / "configs" / "metadata.json").get("training", {})
+        named = {*training.get("cases", ()), *_listed(bundle), *_licensed(bundle)}
+        if learnt := ", ".join(name for name in sets if name in named):
+            learners.setdefault(learnt, []).append(bundle.name)
+        hashes = set(SHA256.findall(json.dumps(training)))
+        if hashes and (same := sum(input_hash(item["image"]) in hashes for item in items)):
+            notes.append(
+                f"{bundle.name} was trained on {same} of these {len(items)} images, by their content"
+            )
+    return notes + [
+        f"{', '.join(names)} learnt from images of {learnt}, as the bundle says; elsewhere figures may be worse"
+        for learnt, names in learners.items()
+    ]
 
 
 def _listed(bundle: Path) -> Iterator[str]:

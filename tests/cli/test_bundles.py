@@ -81,10 +81,11 @@ def commands(bundle: Path, out: Path) -> list[list[str]]:
         ["evaluate", str(bundle), *data],
         ["tune", str(bundle), *data, "--set", "mask_threshold=0.4,0.5"],
         ["bundles", "export", str(bundle), str(out)],
+        ["compare", str(bundle), *data],
     ]
 
 
-@pytest.mark.parametrize("number", range(4))
+@pytest.mark.parametrize("number", range(5))
 def test_every_command_asks_the_check_and_trust_leaves_it_out(tmp_path, bundle, capsys, number):
     picture(tmp_path / "a.png")
     hostile = Path(shutil.copytree(bundle, tmp_path / "hostile"))

@@ -67,6 +67,7 @@ def test_the_table_is_that_worked_out_by_hand(grey, data, tmp_path, runs):
         "mean": pytest.approx(2 / 3),
         "ci95": None,
         "n": 1,
+        "p": 1.0,
     }
     assert report["subgroups"]["site"]["south"]["grey:exact"]["n"] == 2
     assert report["statement"] == (

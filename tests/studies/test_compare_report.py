@@ -7,6 +7,7 @@ import pytest
 from monai_ext.errors import InputError
 from monai_ext.studies.compare_report import (
     Result,
+    group_notes,
     make_rows,
     paraphrase_spread,
     result_notes,
@@ -98,10 +99,22 @@ def test_the_spread_over_wordings_is_the_mean_absolute_difference():
 
 def test_subgroups_hold_the_means_of_their_cases():
     groups = {"site": {("s", "c0"): "north", ("s", "c1"): "south", ("s", "c2"): "south"}}
-    found = subgroups([result("a", [0.2, 0.4, 0.8]), result("b", [None, 0.5, 0.5])], groups)["site"]
+    found = subgroups([result("a", [0.2, 0.4, 0.8]), result("b", [None, 0.5, 0.6])], groups)["site"]
     assert list(found) == ["north", "south"]
     assert found["north"] == {
-        "a": {"mean": 0.2, "ci95": None, "n": 1},
-        "b": {"mean": None, "ci95": None, "n": 0},
+        "a": {"mean": 0.2, "ci95": None, "n": 1, "p": None},
+        "b": {"mean": None, "ci95": None, "n": 0, "p": None},
     }
     assert found["south"]["a"]["mean"] == pytest.approx(0.6) and found["south"]["a"]["ci95"] == [0.4, 0.8]
+    assert (
+        found["south"]["b"]["p"] == 1
+    )  # differences .1 and -.2: half of all signs have a rank sum of 1 or less
+
+
+def test_a_note_names_the_groups_in_which_the_lead_may_be_noise():
+    methods = [result("a", [*BETTER, 0.5, 0.5]), result("b", [*WORSE, 0.4, 0.4])]
+    site = {("s", f"c{n}"): "north" if n < 6 else "south" for n in range(8)}
+    note = "by site: a cannot be told from b in south (p = 0.5) alone"
+    assert group_notes(make_rows(methods), subgroups(methods, {"site": site})) == [note]
+    few = [result("a", [0.5, 0.5]), result("b", [0.4, 0.4])]  # the sentence says so already
+    assert group_notes(make_rows(few), subgroups(few, {"site": site})) == []

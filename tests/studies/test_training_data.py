@@ -26,24 +26,26 @@ def items(folder) -> list[dict]:
     return found
 
 
-NAMED = "b learnt from images of {}, as the bundle says; on images from elsewhere it may be worse"
+NAMED = "b learnt from images of {}, as the bundle says; elsewhere figures may be worse"
 
 
 def test_sets_are_named_by_licences_trainings_and_metadata(tmp_path):
     licence = "Licences\n====\n\na: a set\n  Licence: CC BY 4.0\n"
     folder = bundle(tmp_path, docs__data_license_dot_txt=licence)
-    assert training_notes(folder, items(tmp_path)) == [NAMED.format("a")]
+    assert training_notes([folder], items(tmp_path)) == [NAMED.format("a")]
     (folder / "configs" / "train_embedded.json").write_text(json.dumps({"sets": ["b", "c"]}))
-    assert training_notes(folder, items(tmp_path)) == [NAMED.format("a, b")]
+    assert training_notes([folder], items(tmp_path)) == [NAMED.format("a, b")]
     other = bundle(tmp_path / "other", {"cases": {"b": 12}})
-    assert training_notes(other, items(tmp_path)) == [NAMED.format("b")]
+    assert training_notes([other], items(tmp_path)) == [NAMED.format("b")]
+    both = training_notes([other, other], items(tmp_path))
+    assert both == [f"b, {NAMED.format('b')}"]  # one sentence for bundles that learnt from the same
 
 
 def test_images_are_recognised_by_their_content(tmp_path):
     cases = items(tmp_path)
     folder = bundle(tmp_path, {"image_sha256": [input_hash(cases[2]["image"]), "0" * 64]})
-    assert training_notes(folder, cases) == ["b was trained on 1 of these 3 images, by their content"]
+    assert training_notes([folder], cases) == ["b was trained on 1 of these 3 images, by their content"]
 
 
 def test_a_bundle_that_says_nothing_gives_no_note(tmp_path):
-    assert training_notes(bundle(tmp_path), items(tmp_path)) == []
+    assert training_notes([bundle(tmp_path)], items(tmp_path)) == []
