@@ -265,7 +265,8 @@ class EncoderContract:
 
     def test_a_state_dict_of_open_clip_is_loaded_whole_or_not_at_all(self, encoder, tmp_path):
         source = self.build(tmp_path)
-        state = source.model.state_dict()
+        # open_clip leaves a projection of CoCa as memory was
+        state = {key: value.nan_to_num() for key, value in source.model.state_dict().items()}
         encoder.load(state, "these")
         assert all(map(same, encoder.model.state_dict().values(), state.values()))
         before, lost = {key: value.clone() for key, value in state.items()}, next(iter(state))
