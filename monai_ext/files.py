@@ -76,14 +76,23 @@ def _sync(path: Path) -> None:
         os.close(number)
 
 
+def check_empty(folder: Path) -> None:
+    """Refuse a folder to be made that is there and holds something, or is none.
+
+    Raises:
+        InputError: naming the folder.
+    """
+    if os.path.lexists(folder) and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(f"{folder.name}: not empty, and nothing is overwritten; choose a new folder.")
+
+
 def check_new_folder(folder: Path, source: Path) -> None:
     """Refuse a folder to be made from `source` (both absolute) that is not empty, or lies in it.
 
     Raises:
         InputError: naming the folder and the reason.
     """
-    if os.path.lexists(folder) and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(f"{folder.name}: not empty, and nothing is overwritten; choose a new folder.")
+    check_empty(folder)
     if source == folder or source in folder.parents:
         raise InputError(
             f"{folder.name}: lies inside the source {source.name}; choose a folder outside of it."

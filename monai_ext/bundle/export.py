@@ -13,7 +13,7 @@ from monai_ext.bundle.catalog import INFERENCE
 from monai_ext.bundle.check import find_trusted_bundle
 from monai_ext.bundle.runner import unwrapped
 from monai_ext.errors import InputError
-from monai_ext.files import whole_folder
+from monai_ext.files import check_empty, whole_folder
 from monai_ext.resources import resource_path
 from monai_ext.weights.load import load_into
 from monai_ext.weights.registry import MODEL, ORIGIN, read_registry, weights_names
@@ -46,8 +46,7 @@ def export(name: str | Path, folder: str | Path, trust: bool = False) -> Path:
     """
     bundle = find_trusted_bundle(name, trust=trust)
     target = Path(folder).expanduser().absolute()
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise InputError(f"{target.name}: not empty, and nothing is overwritten; choose a new folder.")
+    check_empty(target)
 
     from monai.bundle import ConfigParser
 
@@ -86,8 +85,7 @@ def write_bundle(
     """
     import torch
 
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise InputError(f"{target.name}: not empty, and nothing is overwritten; choose a new folder.")
+    check_empty(target)
     try:
         with whole_folder(target) as whole:
             skipped = shutil.ignore_patterns("models", "__pycache__", ".*")

@@ -36,7 +36,7 @@ class DrawSampler(Sampler[Draw]):
 
     def __init__(self, weights: Tensor, draws: int, seed: int = 0) -> None:
         self.weights, self.seed = weights, seed
-        self.share = math.ceil(draws / _processes())
+        self.share = math.ceil(draws / processes())
         self.epoch, self.start = 1, 0
 
     def set_epoch(self, epoch: int, start: int = 0) -> None:
@@ -47,11 +47,11 @@ class DrawSampler(Sampler[Draw]):
         return self.share
 
     def __iter__(self) -> Iterator[Draw]:
-        processes, total = _processes(), self.share * _processes()
+        count, total = processes(), self.share * processes()
         generator = torch.Generator().manual_seed(derived_seed(self.seed, self.epoch))
         order = torch.multinomial(self.weights, total, replacement=True, generator=generator)
         seeds = torch.randint(2**31, (total,), generator=generator)
-        mine = slice(_rank() + self.start * processes, None, processes)
+        mine = slice(rank() + self.start * count, None, count)
         yield from map(Draw, order[mine].tolist(), seeds[mine].tolist())
 
 
@@ -71,7 +71,7 @@ def set_sampler(
 
 def process_sampler(dataset: Any) -> DistributedSampler | None:
     """This process's share of the items, in their order; None, all of them, on one process."""
-    return DistributedSampler(dataset, even_divisible=False, shuffle=False) if _processes() > 1 else None
+    return DistributedSampler(dataset, even_divisible=False, shuffle=False) if processes() > 1 else None
 
 
 def derived_seed(*numbers: int) -> int:
@@ -79,9 +79,11 @@ def derived_seed(*numbers: int) -> int:
     return int(np.random.SeedSequence([len(numbers), *numbers]).generate_state(1)[0])
 
 
-def _processes() -> int:
+def processes() -> int:
+    """How many processes train together, 1 without a group."""
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
-def _rank() -> int:
+def rank() -> int:
+    """Number of this process, 0 on one process."""
     return dist.get_rank() if dist.is_available() and dist.is_initialized() else 0

@@ -7,6 +7,8 @@ import os
 import torch
 import torch.distributed as dist
 
+from monai_ext.data.sampling import processes as processes
+from monai_ext.data.sampling import rank as rank
 from monai_ext.errors import InputError
 
 
@@ -50,13 +52,3 @@ def end_processes() -> None:
     if dist.is_initialized():
         dist.barrier()
         dist.destroy_process_group()
-
-
-def rank() -> int:
-    """Number of this process, 0 on one process."""
-    return dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
-
-
-def processes() -> int:
-    """How many processes train together, 1 without a group."""
-    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1

@@ -18,6 +18,7 @@ from monai.data import MetaTensor
 from monai.data.utils import affine_to_spacing
 from torch import Tensor
 
+from monai_ext.engines.distributed import rank
 from monai_ext.errors import InputError
 from monai_ext.files import check_writable, whole_file
 from monai_ext.handlers.overlays import CaseOverlays
@@ -218,7 +219,7 @@ class MetricsWriter:
         """
         rows = self.metric.rows
         drawings = self.overlays.gathered() if self.overlays is not None else {}
-        if dist.is_available() and dist.is_initialized() and dist.get_rank() != 0:
+        if rank():
             return
         figures = summarise(rows, self.samples, self.seed)
         if "oracle" in rows[0]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -217,16 +216,6 @@ def begun(output: Path) -> bool:
     return bool(written_states(output.expanduser()))
 
 
-def training_losses(output: Path) -> list[dict[str, float]]:
-    """The rows of the training's log."""
-    import csv
-
-    from monai_ext.handlers.training import LOG
-
-    with (output / LOG).open(newline="") as file:
-        return [{key: float(value) for key, value in row.items() if value} for row in csv.DictReader(file)]
-
-
 def facts_of(request: TrainingRequest, plan: Plan, cases: Mapping[str, int]) -> dict[str, Any]:
     """What metadata say of a training: data without paths, settings, size."""
     total = sum(cases.values())
@@ -237,7 +226,7 @@ def facts_of(request: TrainingRequest, plan: Plan, cases: Mapping[str, int]) -> 
         "cases": dict(cases),
         "epochs": plan.epochs,
         "replayed": request.keep,
-        "settings": json.loads(json.dumps(dict(request.settings), default=str)),
+        "settings": dict(request.settings),
     }
 
 

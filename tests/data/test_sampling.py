@@ -46,9 +46,9 @@ def test_draws_are_spread_by_weight():
 def test_processes_share_the_batches_of_one(monkeypatch, start):
     one = draws(DrawSampler(WEIGHTS, 12, 3), start=3 * start)
     shares = []
-    monkeypatch.setattr(sampling, "_processes", lambda: 3)
+    monkeypatch.setattr(sampling, "processes", lambda: 3)
     for number in range(3):
-        monkeypatch.setattr(sampling, "_rank", lambda number=number: number)
+        monkeypatch.setattr(sampling, "rank", lambda number=number: number)
         shares.append(draws(DrawSampler(WEIGHTS, 12, 3), start=start))
     assert len(shares[0]) == 4 - start
     for batch in range((4 - start) // 2):  # of two on each process, of six on one
@@ -57,7 +57,7 @@ def test_processes_share_the_batches_of_one(monkeypatch, start):
 
 
 def test_draws_that_processes_cannot_share_evenly_are_rounded_up(monkeypatch):
-    monkeypatch.setattr(sampling, "_processes", lambda: 3)
+    monkeypatch.setattr(sampling, "processes", lambda: 3)
     assert len(DrawSampler(WEIGHTS, 10)) == len(list(DrawSampler(WEIGHTS, 10))) == 4
 
 
