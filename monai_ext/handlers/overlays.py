@@ -141,7 +141,9 @@ class CaseOverlays:
             files = {} if self.cases == PANELS else {"file": f"{FOLDER}/{name}.png"}
             files |= {"panels": f"{PANELS}/{name}.jpg"}
             if "file" in files:
-                picture = comparison_picture(image, reference, mask, _legend(row, bool(mask.any())), one.index)
+                picture = comparison_picture(
+                    image, reference, mask, _legend(row, bool(mask.any())), one.index
+                )
                 write_picture(output_dir / files["file"], np.asarray(picture))
             with whole_file(output_dir / files["panels"]) as path:
                 panels_picture(image, reference, mask, one.index).save(path, "JPEG", quality=QUALITY)

@@ -39,9 +39,7 @@ def distribution(
     return _svg(marks, title)
 
 
-def means(
-    pairs: Sequence[tuple[float, Sequence[float] | None]], title: str, limits: Limits = UNIT
-) -> Markup:
+def means(pairs: Sequence[tuple[float, Sequence[float] | None]], title: str, limits: Limits = UNIT) -> Markup:
     """Means with their intervals, one below the other: one method, or a value before and after.
 
     Args:
@@ -59,20 +57,30 @@ def means(
 
 
 def curve(values: Sequence[float], title: str) -> Markup:
-    """A line through values at equal distances, from 0 at the bottom to the highest at the top.
+    """A line through values at equal distances, from 0, or the lowest below it, at the bottom to the highest at the top.
 
     Args:
-        values: at least one, none below 0.
+        values: at least one.
         title: what a screen reader says.
     """
-    highest = max(values) or 1.0
+    low, high = min(0.0, *values), max(0.0, *values)
     last = max(len(values) - 1, 1)
-    points = [
-        f"{_short(WIDTH * number / last)},{_short(HEIGHT * (1 - value / highest))}"
+    points = " ".join(
+        f"{_short(WIDTH * number / last)},{_short(HEIGHT * (high - value) / ((high - low) or 1))}"
         for number, value in enumerate(values)
-    ]
-    points += points if len(points) == 1 else []
-    return _svg([Markup('<polyline class="curve" points="{}"/>').format(" ".join(points))], title)
+    )
+    return _svg([Markup('<polyline class="curve" points="{}"/>').format(points)], title)
+
+
+def limits_of(values: Sequence[float]) -> Limits:
+    """Ends of an axis that hold all values, multiples of 0.1 that lie apart."""
+    low, high = np.floor(10 * min(values)) / 10, np.ceil(10 * max(values)) / 10
+    return float(low), float(high if high > low else low + 0.1)
+
+
+def axis_of(limits: Limits) -> list[str]:
+    """The values at the ends and quarters of an axis."""
+    return [f"{value:.4g}" for value in np.linspace(*limits, len(GRID))]
 
 
 def _x(value: float, limits: Limits) -> float:

@@ -27,7 +27,11 @@ def write_report(folder: Path) -> Path:
     facts = one.record.get("facts", {})
     cases = len({(row["set"], row["case"]) for row in one.rows})
     patients = len({(row["set"], row["group"]) for row in one.rows})
-    found = f"Dice {evaluations.with_span(pooled['mean'], pooled['ci95'])}" if pooled else "No target in any image"
+    found = (
+        f"Dice {evaluations.with_span(pooled['mean'], pooled['ci95'])}"
+        if pooled
+        else "No target in any image"
+    )
     of = f"{plural(cases, 'case')} of {plural(patients, 'patient')}"
     named = f"Evaluation of {facts['bundle']}" if facts else "Evaluation"
     page = Page(

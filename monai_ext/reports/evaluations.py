@@ -158,7 +158,10 @@ def by_difficulty(one: Evaluation) -> list[Content]:
     for level, scores in one.figures.get("difficulty", {}).items():
         found = [row for row in one.present if row["difficulty"] == level]
         levels.append(_chart_row(level, found, scores["dice"]["mean"], scores["dice"]["ci95"]))
-    return [*charts, *([Chart(levels, AXIS, "By the difficulty that the data set states.")] if levels else [])]
+    return [
+        *charts,
+        *([Chart(levels, AXIS, "By the difficulty that the data set states.")] if levels else []),
+    ]
 
 
 def thirds(rows: Sequence[Mapping[str, str]]) -> list[tuple[str, list[Mapping[str, str]]]]:
@@ -192,8 +195,10 @@ def _chart_row(
     """A row of the Dice of some rows of cases.csv; mean and interval are computed where metrics.json has none."""
     if mean is None:
         mean, interval = dice_of(rows)
-    text = f"{with_span(mean, interval)}, n = {len(rows)}"
-    return ChartRow(label, distribution([float(row["dice"]) for row in rows], interval, f"{label}: {text}"), text)
+    text = f"{with_span(mean, interval)}, n\u00a0=\u00a0{len(rows)}"
+    return ChartRow(
+        label, distribution([float(row["dice"]) for row in rows], interval, f"{label}: {text}"), text
+    )
 
 
 def chosen_cases(one: Evaluation) -> list[Content]:
@@ -243,7 +248,7 @@ def presence(one: Evaluation) -> list[Content]:
     for name, present in (("in the image", "True"), ("not in the image", "False")):
         values = [float(row["presence"]) for row in one.rows if row["present"] == present]
         if values:
-            text = f"median {np.median(values):.3f}, n = {len(values)}"
+            text = f"median {np.median(values):.3f}, n\u00a0=\u00a0{len(values)}"
             rows.append(ChartRow(name, distribution(values, None, f"presence, {name}: {text}"), text))
     note = "Presence as the method states it, from 0 to 1; each tick is a prompt."
     return [confusion(one), Chart(rows, AXIS, note)]
