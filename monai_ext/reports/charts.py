@@ -40,13 +40,13 @@ def distribution(
 
 
 def means(pairs: Sequence[tuple[float, Sequence[float] | None]], title: str, limits: Limits = UNIT) -> Markup:
-    """Means with their intervals, one below the other: one method, or a value before and after.
+    """Means with their intervals, one below the other: one method, or a value before and after; and where 0 is within.
 
     Args:
         pairs: one or two of mean and interval.
         title, limits: see :func:`distribution`.
     """
-    marks = []
+    marks = [_line("zero", _x(0, limits), 0, HEIGHT)] if limits[0] < 0 < limits[1] else []
     for number, (mean, interval) in enumerate(pairs):
         name = "before" if number < len(pairs) - 1 else "after"
         y = HEIGHT * (number + 1) / (len(pairs) + 1)

@@ -61,12 +61,12 @@ def write_report(folder: Path) -> Path:
     best = rows[0]["name"]
     page = Page(
         "Comparison of methods",
-        f"{found['statement']}.",
+        f"{found['statement'][:1].upper()}{found['statement'][1:]}.",
         [
             Section("Methods", [_means(rows), _table(rows), Notes(found["notes"])]),
-            Section("Lead of the best", _differences(rows)),
-            Section("Dice by target", _by_target(runs)),
-            Section("Dice by difficulty", _by_difficulty(runs)),
+            Section("Difference from the best", _differences(rows)),
+            Section("Dice by target", _by_target(runs), evaluations.KEY),
+            Section("Dice by difficulty", _by_difficulty(runs), evaluations.SIZES),
             *(Section(f"Dice by {fact}", [_groups(fact, of)]) for fact, of in found["subgroups"].items()),
             Section(
                 f"Cases of {best}",
@@ -120,8 +120,8 @@ def _by_target(runs: Mapping[str, Evaluation]) -> list[Content]:
         for method, one in runs.items():
             rows = [row for row in one.present if (row["set"], row["target"]) == (name, target)]
             lines += [_chart_row(method, rows)] if rows else []
-        charts.append(Chart(lines, evaluations.AXIS, f"{target} ({name})"))
-    return [*charts, Notes([evaluations.KEY])] if charts else []
+        charts.append(Chart(lines, evaluations.AXIS, heading=f"{target} ({name})"))
+    return charts
 
 
 def _chart_row(method: str, rows: Sequence[Mapping[str, str]]) -> ChartRow:
@@ -138,8 +138,7 @@ def _by_difficulty(runs: Mapping[str, Evaluation]) -> list[Content]:
     for method, one in runs.items():
         if len(one.present) >= evaluations.FEWEST and "image_voxels" in one.present[0]:
             lines.append([method, *(with_span(*dice_of(rows)) for _, rows in thirds(one.present))])
-    note = "Targets by their share of the image, as the reference has it."
-    return [Table(["method", *evaluations.THIRDS], lines), Notes([note])] if lines else []
+    return [Table(["method", *evaluations.THIRDS], lines)] if lines else []
 
 
 def _groups(fact: str, groups: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Table:

@@ -37,6 +37,7 @@ KEY = (
     "Dice from 0 to 1. Each tick is an image; the box holds the middle half of them and its line is the median; the bar below"
     " is the 95 % interval of the mean over patients."
 )
+SIZES = "Targets by their share of the image, as the reference has it."
 THIRDS = ("smallest third", "middle third", "largest third")
 FEWEST = 6
 """Images of which thirds are shown."""
@@ -153,14 +154,14 @@ def by_difficulty(one: Evaluation) -> list[Content]:
         rows = [
             _chart_row(f"{name}, {_range(found)} of the image", found) for name, found in thirds(one.present)
         ]
-        charts.append(Chart(rows, AXIS, "Targets by their share of the image, as the reference has it."))
+        charts.append(Chart(rows, AXIS, SIZES))
     levels = []
     for level, scores in one.figures.get("difficulty", {}).items():
         found = [row for row in one.present if row["difficulty"] == level]
         levels.append(_chart_row(level, found, scores["dice"]["mean"], scores["dice"]["ci95"]))
     return [
         *charts,
-        *([Chart(levels, AXIS, "By the difficulty that the data set states.")] if levels else []),
+        *([Chart(levels, AXIS, heading="By the difficulty that the data set states")] if levels else []),
     ]
 
 

@@ -67,6 +67,7 @@ class Chart:
     rows: Sequence[ChartRow]
     axis: Sequence[str]
     note: str = ""
+    heading: str = ""
 
 
 @dataclass(frozen=True)

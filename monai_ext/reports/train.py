@@ -111,10 +111,14 @@ def _sentence(metadata: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) ->
     )
 
 
+def _label(row: Mapping[str, Any]) -> str:
+    return f"{row['where']}: {row['target']}"
+
+
 def _chart(rows: Sequence[Mapping[str, Any]]) -> Chart:
     lines = []
     for row in rows:
-        label = f"{row['where']}: {row['target']}"
+        label = _label(row)
         text = f"{row['before']:.3f} → {row['after']:.3f}"
         pairs = [(row[when], row[f"{when}_interval"]) for when in WHEN]
         lines.append(ChartRow(label, means(pairs, f"{label}: {text}"), text))
@@ -128,15 +132,14 @@ def _chart(rows: Sequence[Mapping[str, Any]]) -> Chart:
 def _table(rows: Sequence[Mapping[str, Any]]) -> Table:
     lines = [
         [
-            row["target"],
-            row["where"],
+            _label(row),
             *(with_span(row[when], row[f"{when}_interval"]) for when in WHEN),
             f"{row['after'] - row['before']:+.3f}",
             str(row["images"]),
         ]
         for row in rows
     ]
-    return Table(["target", "set", "Dice before", "after", "difference", "images"], lines)
+    return Table(["target", "Dice before", "after", "difference", "images"], lines)
 
 
 def _loss(file: Path) -> list[Content]:

@@ -54,7 +54,7 @@ def write_report(folder: Path) -> Path:
     best = read_evaluation(folder / found["best"]["folder"])
     page = Page(
         f"Search over settings of {found['bundle']}",
-        f"Best of {plural(len(found['settings']), 'setting')}: {describe_setting(found['best']['setting'])}.",
+        f"Best of {plural(len(found['settings']), 'setting')}: {describe_setting(found['best']['setting'])}",
         [
             Section("Figures", [_headline(found), Notes([found["statement"], *found["notes"]])]),
             Section("Settings", [_chart(found, folder), _table(found)], _how_many(found)),
@@ -139,5 +139,5 @@ def _by_value(found: Mapping[str, Any]) -> list[Content]:
                 lines.append(
                     ChartRow(value, distribution(scores, None, f"{key} {value}: {text}", limits), text)
                 )
-            charts.append(Chart(lines, axis_of(limits), f"{key}: each tick is a setting, by its score."))
+            charts.append(Chart(lines, axis_of(limits), "Each tick is a setting, by its score.", key))
     return charts
