@@ -40,6 +40,11 @@ FACTS = {
     "seed": "seed of the draw",
     "data_sha256": "images, labels and prompts (SHA-256)",
 }
+METHOD = {
+    "masks": "masks",
+    **{key: name for key, name in evaluations.FACTS.items() if key not in (*FACTS, "cases_of_the_list")},
+}
+"""Of one method; the rest is the same for all."""
 
 
 def write_report(folder: Path) -> Path:
@@ -164,4 +169,4 @@ def _confusion(runs: Mapping[str, Evaluation]) -> Table:
 
 
 def _facts(runs: Mapping[str, Evaluation]) -> list[Content]:
-    return [content for name, one in runs.items() for content in evaluations.facts(one, name)]
+    return [content for name, one in runs.items() for content in evaluations.facts(one, name, METHOD)]

@@ -204,9 +204,8 @@ def _chart_row(
 
 def chosen_cases(one: Evaluation) -> list[Content]:
     """The worst, the median and the best case of each target: image, reference and result side by side."""
-    pictures = one.figures.get("overlays", [])
     groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
-    for picture in pictures:
+    for picture in one.figures.get("overlays", []):
         groups.setdefault((picture["set"], picture["target"]), []).append(picture)
     shown: list[Content] = []
     number = 0
@@ -219,7 +218,7 @@ def chosen_cases(one: Evaluation) -> list[Content]:
         words = ("worst", "best") if len(chosen) == 2 else ("worst", "median", "best")
         items = [
             Picture(
-                embedded(one.folder / picture.get("panels", picture.get("file"))),
+                embedded(one.folder / picture["panels"]),
                 f"{word} case, {picture['case']}: Dice {picture['dice']:.3f}, asked for “{picture['prompt']}”",
             )
             for word, picture in zip(words, chosen)
@@ -268,9 +267,9 @@ def all_figures(one: Evaluation) -> Table:
     return Table(["target", *columns, "images"], rows)
 
 
-def facts(one: Evaluation, heading: str = "") -> list[Content]:
+def facts(one: Evaluation, heading: str = "", names: Mapping[str, str] = FACTS) -> list[Content]:
     """What the figures depend on: bundle, weights, data and versions, with their hashes."""
-    items = stated(one.record.get("facts", {}), FACTS)
+    items = stated(one.record.get("facts", {}), names)
     setting = one.record.get("setting")
     items += stated({"setting": setting}, {"setting": "values that differ from the bundle's own"})
     return [Facts(items, heading)] if items else []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -198,11 +197,13 @@ def stated(facts: Mapping[str, Any], names: Mapping[str, str]) -> list[tuple[str
 
 
 def text_of(value: Any) -> str:
-    """A value as text: names and numbers of a mapping, members of a list; of an absolute path its last name."""
+    """A value as text: names and values of a mapping, members of a list, yes or no; of an absolute path its last name."""
     if isinstance(value, Mapping):
         return ", ".join(f"{key} {text_of(one)}" for key, one in value.items())
     if isinstance(value, (list, tuple)):
         return ", ".join(map(text_of, value))
     if isinstance(value, str):
         return Path(value).name if Path(value).is_absolute() else value
-    return json.dumps(value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -154,8 +154,9 @@ def _loss(file: Path) -> list[Content]:
     if not values:
         return []
     title = f"loss, from {values[0]:.3g} to {values[-1]:.3g}"
+    top = f"{max(0, *values):.3g} at the upper edge, {min(0, *values):.3g} at the lower one"
     ends = [f"epoch {rows[end]['epoch']}: {values[end]:.3g}" for end in (0, -1)]
-    return [Curve(curve(values, title), f"{max(values):.3g}", *ends)]
+    return [Curve(curve(values, title), top, *ends)]
 
 
 def _latest(folder: Path) -> list[Content]:
