@@ -206,7 +206,8 @@ def chosen_cases(one: Evaluation) -> list[Content]:
     """The worst, the median and the best case of each target: image, reference and result side by side."""
     groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for picture in one.figures.get("overlays", []):
-        groups.setdefault((picture["set"], picture["target"]), []).append(picture)
+        if "panels" in picture:  # evaluations of earlier versions have none
+            groups.setdefault((picture["set"], picture["target"]), []).append(picture)
     shown: list[Content] = []
     number = 0
     for (name, target), members in groups.items():

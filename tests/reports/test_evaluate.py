@@ -113,6 +113,19 @@ def test_of_all_cases_three_are_shown(written):
     ]
 
 
+def test_an_evaluation_of_an_earlier_version_has_no_cases_and_no_thirds(written):
+    folder, figures = written
+    for picture in figures["overlays"]:
+        picture["file"] = picture.pop("panels")
+    (folder / "metrics.json").write_text(json.dumps(figures))
+    table = (folder / "cases.csv").read_text().replace("image_voxels", "other")
+    (folder / "cases.csv").write_text(table)
+    (folder / "setting.json").unlink()
+    texts = parsed(write_report(folder)).texts
+    assert "Dice by target" in texts and not {"Cases", "Dice by difficulty"} & set(texts)
+    assert "Evaluation" in texts and "What the figures depend on" not in texts
+
+
 def test_of_two_cases_neither_is_the_median_and_too_many_pictures_are_not_embedded(written):
     folder, figures = written
     one = figures["overlays"][0]
