@@ -30,6 +30,7 @@ FLOORS = (
     ("engines", "inferers", "handlers"),
     ("bundle",),
     ("studies", "doctor"),
+    ("reports",),
     ("cli", "apps", ""),
 )
 """Rooms from the lowest up: a module imports from its own floor and from those below. "" is the package itself."""

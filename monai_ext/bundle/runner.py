@@ -169,7 +169,7 @@ def run_evaluate(
     variants: Sequence[str] = (),
     sets: Sequence[str] | None = None,
     wording: str = "canonical",
-    overlays: str = "some",
+    overlays: str | None = "some",
     device: str = AUTO,
     batch_size: int | None = None,
     limit: int | None = None,
@@ -186,7 +186,8 @@ def run_evaluate(
         variants: laid over inference.json, see :func:`monai_ext.bundle.configs.config_files`.
         sets: which of several sets are pooled; all if None.
         wording: one of :data:`monai_ext.data.evaluation.WORDINGS`.
-        overlays: "some": pictures of the worst, median and best case of each target; "all": of every case.
+        overlays: "some": pictures of the worst, median and best case of each target; "all": of every case; "panels": only
+            small ones, for a report; None: none.
         device, batch_size: see :func:`run_segment`.
         limit, seed: score only so many cases, see :func:`monai_ext.data.evaluation.draw_cases`; all if None.
         settings: further overrides of the configuration, values by id; texts as :func:`monai_ext.bundle.configs.literal` gives them.
@@ -208,7 +209,7 @@ def run_evaluate(
         limit=limit,
         seed=seed,
     )
-    overrides["overlay_cases"] = literal(overlays)
+    overrides |= {"overlays": None} if overlays is None else {"overlay_cases": literal(overlays)}
     _run(bundle, evaluation_configs(variants), output, device, {**overrides, **(settings or {})})
     return json.loads((output.expanduser() / "metrics.json").read_text(encoding="utf-8"))
 

@@ -58,20 +58,26 @@ def evaluate(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Score a bundle on labelled images; writes metrics.json, cases.csv and pictures of some cases."""
+    """Score a bundle on labelled images; writes metrics.json, cases.csv, report.html and pictures of some cases."""
     with reporting(debug):
-        figures = runner.run_evaluate(
-            find_trusted_bundle(bundle, variant or (), trust),
-            data,
-            split,
-            output,
-            variants=variant or (),
+        folder = find_trusted_bundle(bundle, variant or (), trust)
+        from monai_ext.reports.evaluate import write_report
+        from monai_ext.studies.evaluate import run_evaluation
+        from monai_ext.studies.tune import EvaluationTask
+
+        task = EvaluationTask(
+            bundle=folder,
+            data=data,
+            split=split,
+            variants=tuple(variant or ()),
             sets=set_names(sets),
             wording=wording,
-            overlays=overlays,
-            device=device,
             batch_size=batch_size,
+            device=device,
+            overlays=overlays,
         )
+        figures = run_evaluation(task, output)
+        write_report(output)
     if not quiet:
         print_figures(figures, output)
 
@@ -109,6 +115,7 @@ def print_figures(figures: dict[str, Any], output: Path) -> None:
     print(f"figures → {output / 'metrics.json'}, {output / 'cases.csv'}")
     if figures.get("overlays"):
         print(f"pictures of cases, reference and result as contours → {output / 'overlays'}")
+    print(f"report → {output / 'report.html'}")
 
 
 def _figure(value: float | None) -> str:

@@ -129,7 +129,9 @@ def _check_data(data: Path, sets: Any) -> None:
 
 
 def _run(request: TrainingRequest, say: Any, quiet: bool) -> None:
+    from monai_ext.reports.train import write_report
     from monai_ext.studies.retrained import retrain
 
     for line in retrain(request, say, False if quiet else None):
         say(line)
+    say(f"report → {write_report(request.output)}")

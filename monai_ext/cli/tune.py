@@ -82,7 +82,7 @@ def tune(
     """Search values of a bundle's configuration on labelled images; what is chosen so is not zero-shot.
 
     Each combination is one evaluation; those done before with the same data and weights are not run again. Writes
-    tune.json, tune.csv and best.json, an overlay of inference.json.
+    report.html, tune.json, tune.csv and best.json, an overlay of inference.json.
     """
     with reporting(debug):
         from monai_ext.studies.tune_settings import parse_axes
@@ -92,6 +92,7 @@ def tune(
 
         axes = parse_axes(values or [])
         folder = find_trusted_bundle(bundle, variant or (), trust)
+        from monai_ext.reports.tune import write_report
         from monai_ext.studies.tune import EvaluationTask, run_tune
 
         task = EvaluationTask(
@@ -115,6 +116,7 @@ def tune(
             holdout=holdout,
             report_line=lambda line: None if quiet else print_line(line),
         )
+        write_report(output)
     if not quiet:
         _print_report(report, output)
 
@@ -146,6 +148,7 @@ def _print_report(report: Mapping[str, Any], output: Path) -> None:
     print_line(
         f"figures → {output / 'tune.json'}, {output / 'tune.csv'}; overlay of inference.json → {output / 'best.json'}"
     )
+    print_line(f"report → {output / 'report.html'}")
 
 
 def _gain(row: Mapping[str, Any]) -> str:

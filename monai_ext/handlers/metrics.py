@@ -76,6 +76,7 @@ def score_case(data: Mapping[str, Any], tolerance: float = 2.0, surface: bool = 
                 "presence": score,
                 "voxels": int(mask.count_nonzero()),
                 "reference_voxels": int(reference.count_nonzero()),
+                "image_voxels": mask.numel(),
                 "unit": "mm" if volume else "px",
                 **mask_agreement(mask, reference, spacing, tolerance, surface),
                 **stages,

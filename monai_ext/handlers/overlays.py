@@ -13,15 +13,19 @@ from ignite.engine import Engine, Events
 from monai.data import Dataset
 
 from monai_ext.errors import InputError
+from monai_ext.files import whole_file
 from monai_ext.io.datalists import unique_names
 from monai_ext.masks.compressed import CompressedMasks
 from monai_ext.metrics.agreement import target_mask
 from monai_ext.metrics.summary import Row
 from monai_ext.transforms.save import slug, write_picture
-from monai_ext.visualize.overlay import comparison_picture, flat_view, fullest_slice
+from monai_ext.visualize.overlay import comparison_picture, flat_view, fullest_slice, panels_picture
 
 FOLDER = "overlays"
-CASES = ("some", "all")
+PANELS = "panels"
+CASES = ("some", "all", PANELS)
+QUALITY = 85
+"""Of JPEG."""
 Key = tuple[str, str, str, str]
 """``set``, ``case``, ``target`` and ``prompt`` of a row."""
 
@@ -47,10 +51,11 @@ class CaseOverlays:
 
     Args:
         dataset: of the evaluation; its items hold ``set``, ``case`` and, when loaded, ``image`` (3, ...) in [0, 1].
-        cases: "some", the worst, median and best of each set and target, or "all".
+        cases: "some", the worst, median and best of each set and target, or "all"; "panels", those of "some", without the
+            large pictures of both contours.
 
     Raises:
-        InputError: when `cases` is neither.
+        InputError: when `cases` is none of these.
     """
 
     def __init__(self, dataset: Dataset, cases: str = CASES[0]) -> None:
@@ -97,9 +102,10 @@ class CaseOverlays:
     def write(
         self, rows: Sequence[Row], contours: Mapping[Key, Contours], output_dir: Path
     ) -> list[dict[str, Any]]:
-        """Draw the cases of :func:`choose_cases` or :func:`rank_cases` into ``output_dir/overlays``.
+        """Draw the cases of :func:`choose_cases` or :func:`rank_cases` into ``output_dir/overlays`` and ``/panels``.
 
-        Each picture is written whole or not at all.
+        Overlays are PNG with both contours. Panels are small JPEG of the image, the reference and the result side by side,
+        for a report. Each picture is written whole or not at all.
 
         Args:
             rows: of all cases.
@@ -107,14 +113,14 @@ class CaseOverlays:
             output_dir: created if it is missing.
 
         Returns:
-            for each picture a dict with ``file`` (relative to `output_dir`), ``which``, ``set``, ``case``,
-            ``target``, ``prompt`` and ``dice``.
+            for each case a dict with ``file``, its overlay if it has one, and ``panels`` (both relative to `output_dir`),
+            ``which``, ``set``, ``case``, ``target``, ``prompt``, ``dice`` and ``presence``.
 
         Raises:
             InputError: when an image cannot be read again.
             OSError: when a picture cannot be written.
         """
-        chosen = choose_cases(rows) if self.cases == CASES[0] else rank_cases(rows)
+        chosen = rank_cases(rows) if self.cases == "all" else choose_cases(rows)
         groups = list(dict.fromkeys((row["set"], row["target"]) for _, row in chosen))
         names = dict(zip(groups, unique_names([f"{slug(s)}-{slug(t)}" for s, t in groups])))
         numbers = {(item["set"], item["case"]): n for n, item in enumerate(self.dataset.data)}
@@ -131,17 +137,27 @@ class CaseOverlays:
                 image, shown = self.dataset[number]["image"], number
             one = contours[row["set"], row["case"], row["target"], row["prompt"]]
             reference, mask = one.masks.masks()
-            nothing = "" if mask.any() else ", nothing marked here"
-            lines = (
-                f"{row['set']}/{row['case']}: {row['target']}, the reference",
-                f"found: Dice {row['dice']:.3f}, presence {row['presence']:.2f}{nothing}",
-            )
-            picture = comparison_picture(image, reference, mask, lines, one.index)
-            file = f"{FOLDER}/{names[row['set'], row['target']]}-{which}.png"
-            write_picture(output_dir / file, np.asarray(picture))
-            facts = {key: row[key] for key in ("set", "case", "target", "prompt", "dice")}
-            written[index] = {"file": file, "which": which, **facts}
+            name = f"{names[row['set'], row['target']]}-{which}"
+            files = {} if self.cases == PANELS else {"file": f"{FOLDER}/{name}.png"}
+            files |= {"panels": f"{PANELS}/{name}.jpg"}
+            if "file" in files:
+                picture = comparison_picture(
+                    image, reference, mask, _legend(row, bool(mask.any())), one.index
+                )
+                write_picture(output_dir / files["file"], np.asarray(picture))
+            with whole_file(output_dir / files["panels"]) as path:
+                panels_picture(image, reference, mask, one.index).save(path, "JPEG", quality=QUALITY)
+            facts = {key: row[key] for key in ("set", "case", "target", "prompt", "dice", "presence")}
+            written[index] = {**files, "which": which, **facts}
         return written
+
+
+def _legend(row: Row, marked: bool) -> tuple[str, str]:
+    nothing = "" if marked else ", nothing marked here"
+    return (
+        f"{row['set']}/{row['case']}: {row['target']}, the reference",
+        f"found: Dice {row['dice']:.3f}, presence {row['presence']:.2f}{nothing}",
+    )
 
 
 def choose_cases(rows: Sequence[Row]) -> list[tuple[str, Row]]:

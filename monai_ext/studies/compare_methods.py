@@ -71,7 +71,7 @@ class Method:
     def paraphrased(self) -> EvaluationTask:
         """The evaluation of a bundle with the held-out paraphrases."""
         assert isinstance(self.task, EvaluationTask)
-        return replace(self.task, wording="heldout")
+        return replace(self.task, wording="heldout", overlays=None)
 
 
 class Asked(NamedTuple):

@@ -23,7 +23,7 @@ def measure_peak(task: EvaluationTask) -> int:
         InputError: when the process ends without a figure.
     """
     with TemporaryDirectory() as folder:
-        arguments = (replace(task, limit=CASES), Path(folder))
+        arguments = (replace(task, limit=CASES, overlays=None), Path(folder))
         process = multiprocessing.get_context("spawn").Process(target=_evaluate, args=arguments)
         process.start()
         process.join()

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from monai_ext.bundle import runner
 from monai_ext.bundle.configs import INFERENCE, read_configs
 from monai_ext.bundle.retrained import CARD, METADATA, write_retrained
 from monai_ext.data.datasets import read_split
 from monai_ext.errors import InputError
 from monai_ext.files import whole_file
+from monai_ext.studies.evaluate import run_evaluation
 from monai_ext.studies.train import Plan, Say, TrainingRequest, begun, facts_of, make_plan, run_training
+from monai_ext.studies.tune import EvaluationTask
 from monai_ext.synthesis.phantom_set import write_phantom_sets
 from monai_ext.weights.registry import read_registry, weights_names
 
@@ -97,14 +98,9 @@ def before_and_after(request: TrainingRequest, bundle: Path, output: Path) -> li
     for data, sets, wording in wanted:
         name = "phantoms" if data == phantoms else wording
         before, after = (
-            runner.run_evaluate(
-                one,
-                data,
-                "validation",
+            run_evaluation(
+                EvaluationTask(one, data, "validation", sets=sets, wording=wording, device=request.device),
                 folder / f"{name}-{which}",
-                sets=sets,
-                wording=wording,
-                device=request.device,
             )
             for which, one in (("before", request.bundle), ("after", bundle))
         )

@@ -45,7 +45,8 @@ class EvaluationTask:
 
     Attributes:
         bundle: its folder.
-        data, split, variants, sets, wording, batch_size, limit, seed, device: of :func:`monai_ext.bundle.runner.run_evaluate`.
+        data, split, variants, sets, wording, batch_size, limit, seed, device, overlays: of
+            :func:`monai_ext.bundle.runner.run_evaluate`. No figure depends on `overlays`, so they are no fact.
     """
 
     bundle: Path
@@ -58,6 +59,7 @@ class EvaluationTask:
     limit: int | None = None
     seed: int = 0
     device: str = runner.AUTO
+    overlays: str | None = "panels"
 
     def arguments(self) -> dict[str, Any]:
         """The keyword arguments that run_evaluate and evaluate_overrides share."""
@@ -112,7 +114,8 @@ class EvaluationTask:
             self.split,
             folder,
             device=self.device,
-            settings={"overlays": None, **overrides(setting)},
+            overlays=self.overlays,
+            settings=overrides(setting),
             **self.arguments(),
         )
 
@@ -265,13 +268,22 @@ class Evaluations:
         with name_setting_in_errors(setting):
             figures = self.task.evaluate(folder, setting)
         seconds = round(time.monotonic() - started, 3)
-        record = {"setting": setting, "seconds": seconds, "facts": self.facts}
-        try:
-            with whole_file(folder / RECORD) as path:
-                path.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        except OSError as error:
-            raise InputError(f"{folder.name}/{RECORD}: cannot be written ({error.strerror}).") from error
+        write_record(folder, self.facts, setting, seconds)
         return Entry(folder, setting, figures, seconds)
+
+
+def write_record(folder: Path, facts: Mapping[str, Any], setting: Setting, seconds: float) -> None:
+    """Write, last of all, what an evaluation in a folder depended on.
+
+    Raises:
+        InputError: when it cannot be written.
+    """
+    record = {"setting": setting, "seconds": seconds, "facts": facts}
+    try:
+        with whole_file(folder / RECORD) as path:
+            path.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{folder.name}/{RECORD}: cannot be written ({error.strerror}).") from error
 
 
 def _key_metric(task: EvaluationTask) -> str:

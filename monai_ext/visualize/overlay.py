@@ -23,6 +23,8 @@ LONGEST = 4096  # pixels of the longer side of the drawn image, at most
 LINE = 24  # pixels of a legend line
 LEGEND = 400  # characters of a prompt, at most, before it is shortened to the width of its line
 CONTOUR = 2  # width of a contour in pixels
+PANELS = 1080  # pixels of three panels side by side, at most
+GAP = 12  # pixels between panels, before they are made smaller
 
 
 def overlay_picture(
@@ -44,12 +46,7 @@ def overlay_picture(
     shown, drawn, size = flat_view(image, masks)
     canvas, enlarged = _enlarged(shown, drawn, size)
     for index, large in enumerate(enlarged):
-        colour = np.array(COLOURS[index % len(COLOURS)], dtype=np.float32)
-        canvas = np.where(large[..., None], (1 - FILL) * canvas + FILL * colour, canvas)
-        outline = find_boundaries(np.pad(large, 1), mode="thick")[
-            1:-1, 1:-1
-        ]  # with contours along the edges of the picture
-        canvas = np.where(outline[..., None], colour, canvas)
+        canvas = _painted(canvas, large, COLOURS[index % len(COLOURS)])
     lines = [
         f"{one_line(prompt)[:LEGEND]}   presence {value:.2f}"
         + ("" if mask.any() else ", nothing marked here")
@@ -76,6 +73,34 @@ def comparison_picture(
     canvas[binary_dilation(true, iterations=CONTOUR) & ~true] = COLOURS[0]
     canvas[found & ~binary_erosion(found, iterations=CONTOUR)] = COLOURS[1]
     return _with_legend(canvas, lines)
+
+
+def panels_picture(
+    image: torch.Tensor, reference: np.ndarray, mask: np.ndarray, index: int = 0
+) -> Image.Image:
+    """The image, the image with the reference, and the image with the predicted mask, side by side.
+
+    Args:
+        image, reference, mask, index: as :func:`comparison_picture` takes them.
+
+    Returns:
+        an RGB picture of at most :data:`PANELS` pixels in width, and no legend.
+    """
+    shown, _, size = flat_view(image, image[:0], index)
+    canvas, (true, found) = _enlarged(shown, np.stack([reference, mask]), size)
+    gap = np.full((len(canvas), GAP, 3), 255, dtype=np.float32)
+    parts = [canvas, gap, _painted(canvas, true, COLOURS[0]), gap, _painted(canvas, found, COLOURS[1])]
+    picture = Image.fromarray(np.concatenate(parts, axis=1).round().astype(np.uint8))
+    picture.thumbnail((PANELS, picture.height), Image.Resampling.LANCZOS)
+    return picture
+
+
+def _painted(canvas: np.ndarray, mask: np.ndarray, colour: tuple[int, int, int]) -> np.ndarray:
+    """The canvas with a mask filled, and outlined also along the edges of the picture."""
+    paint = np.array(colour, dtype=np.float32)
+    filled = np.where(mask[..., None], (1 - FILL) * canvas + FILL * paint, canvas)
+    outline = find_boundaries(np.pad(mask, 1), mode="thick")[1:-1, 1:-1]
+    return np.where(outline[..., None], paint, filled)
 
 
 def _enlarged(

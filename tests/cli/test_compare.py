@@ -33,6 +33,7 @@ def test_table_groups_and_sentence_are_printed(grey, data, tmp_path, capsys):
     assert "│ north │ 1.000                │ 0.667" in out
     assert "take grey:exact: Dice 1.000, 0.333 more than grey, which 3 patients cannot tell from noise" in out
     assert f"figures → {tmp_path}/out/compare.json" in out
+    assert f"report → {tmp_path}/out/report.html" in out
     again = ["compare", str(grey), f"{grey}:exact", *words(data, tmp_path / "out"), *more, "--quiet"]
     assert main(again) == 0
     assert capsys.readouterr() == ("", "")

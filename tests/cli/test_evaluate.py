@@ -41,8 +41,10 @@ def test_an_evaluation_writes_and_prints_its_figures(tmp_path, bundle, capsys):
     figures = json.loads((tmp_path / "out/metrics.json").read_text())
     assert f"{figures['targets']['breast tumour']['dice']['mean']:.3f}" in out
     pictures = {f"overlays/set-breast-tumour-{which}.png" for which in ("worst", "best")}
-    assert set(contents(tmp_path / "out")) == {"metrics.json", "cases.csv", *pictures}
-    assert f"{tmp_path}/out/overlays" in out
+    panels = {f"panels/set-breast-tumour-{which}.jpg" for which in ("worst", "best")}
+    figures = {"metrics.json", "cases.csv", "setting.json", "report.html"}
+    assert set(contents(tmp_path / "out")) == {*figures, *pictures, *panels}
+    assert f"{tmp_path}/out/overlays" in out and f"report → {tmp_path}/out/report.html" in out
     words[3] = "nosuch"
     assert main(["evaluate", str(bundle), *words]) == 2
     assert "nosuch" in capsys.readouterr().err

@@ -58,7 +58,7 @@ def metadata(bundle: Path) -> dict:
 
 
 def test_it_writes_a_bundle_its_figures_and_what_it_goes_on_from(done):
-    assert {"bundle", "before_after.json", "checkpoints", "model.pt", "training.csv"} <= {
+    assert {"bundle", "before_after.json", "checkpoints", "model.pt", "report.html", "training.csv"} <= {
         path.name for path in done.iterdir()
     }
     kept, trained = read_state_dict(done / "bundle/models/model.pt"), read_state_dict(done / "model.pt")

@@ -63,6 +63,7 @@ def test_a_case_gives_one_row_per_prompt():
     assert [row["presence"] for row in rows] == [0.75, 0.5, 0.25, 0.125]
     assert [row["voxels"] for row in rows] == [1, 2, 0, 4]
     assert [row["reference_voxels"] for row in rows] == [2, 2, 0, 0]
+    assert {row["image_voxels"] for row in rows} == {scored()["masks"][0].numel()}
     assert rows[0]["dice"] == pytest.approx(2 / 3) and rows[1]["dice"] == 1.0
     assert math.isnan(rows[2]["dice"]) and math.isnan(rows[3]["dice"])
     assert (rows[0]["set"], rows[0]["case"], rows[0]["group"], rows[0]["unit"]) == (

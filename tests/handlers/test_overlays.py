@@ -14,7 +14,7 @@ from monai_ext.errors import InputError
 from monai_ext.handlers.metrics import MeanDice, MetricsWriter
 from monai_ext.handlers.overlays import CaseOverlays, choose_cases, rank_cases
 from monai_ext.io.colours import COLOURS
-from monai_ext.visualize.overlay import CONTOUR, LINE, SHORTEST
+from monai_ext.visualize.overlay import CONTOUR, GAP, LINE, PANELS, SHORTEST
 
 REFERENCE, FOUND = COLOURS[:2]
 
@@ -118,7 +118,7 @@ class Counting(Dataset):
         return {key: value for key, value in self.data[index].items() if key != "masks"}
 
 
-def evaluate(cases, output):
+def evaluate(cases, output, drawn="some"):
     """Run the handlers over cases as an evaluator does; the pictures' list, and which cases were read again."""
 
     def step(engine, number):
@@ -127,7 +127,7 @@ def evaluate(cases, output):
 
     engine, metric, dataset = Engine(step), MeanDice(surface=False), Counting(cases)
     metric.attach(engine, "dice")
-    MetricsWriter(metric, output, overlays=CaseOverlays(dataset)).attach(engine)
+    MetricsWriter(metric, output, overlays=CaseOverlays(dataset, drawn)).attach(engine)
     engine.run(range(len(cases)))
     return json.loads((output / "metrics.json").read_text())["overlays"], dataset.read
 
@@ -169,6 +169,33 @@ def test_both_contours_are_drawn_where_they_belong(tmp_path):
         assert (drawn[20 * scale, 20 * scale] == 64).all()  # the image is seen, within the contours too
     assert not marked(none[:SHORTEST], FOUND).any()
     assert marked(none[:SHORTEST], REFERENCE).any()
+
+
+def test_image_reference_and_result_stand_side_by_side_in_small_panels(tmp_path):
+    label, found = box((64, 64), (16, 32), (8, 40)), box((64, 64), (40, 56), (8, 40))
+    (picture,), _ = evaluate([case("a", label, found)], tmp_path)
+    assert (picture["panels"], picture["presence"]) == ("panels/tiny-tumour-worst.jpg", 0.75)
+    shown = Image.open(tmp_path / picture["panels"])
+    width = 3 * SHORTEST + 2 * GAP
+    assert shown.format == "JPEG" and shown.size == (PANELS, round(SHORTEST * PANELS / width))
+    scale = PANELS / width * SHORTEST / 64
+    pixels = np.asarray(shown).astype(int)
+    for panel, inside in enumerate(((), (24,), (48,))):
+        left = panel * (SHORTEST + GAP) * PANELS / width
+        for row in (24, 48):
+            pixel = pixels[round(row * scale), round(left + 24 * scale)]
+            grey = np.ptp(pixel) < 20
+            assert grey == (row not in inside), (panel, row, pixel)
+
+
+def test_for_a_report_only_panels_are_drawn_of_the_same_cases(tmp_path):
+    label = box((16, 16), (4, 8), (4, 8))
+    cases = [case(name, label, label) for name in "abcd"]
+    pictures, _ = evaluate(cases, tmp_path, "panels")
+    assert [(p["which"], p["case"]) for p in pictures] == [("worst", "a"), ("median", "b"), ("best", "d")]
+    assert not any("file" in p for p in pictures)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cases.csv", "metrics.json", "panels"]
+    assert {path.name for path in (tmp_path / "panels").iterdir()} == {p["panels"][7:] for p in pictures}
 
 
 def test_of_a_volume_the_slice_with_most_of_the_reference_is_drawn(tmp_path):

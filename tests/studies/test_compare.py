@@ -90,8 +90,7 @@ def test_what_is_written_is_whole_and_names_no_folder(grey, data, tmp_path):
     assert (table[1]["dice"], table[1]["difference"], table[0]["difference"]) == ("0.666667", "-0.333333", "")
     for row in report["methods"]:
         assert {"metrics.json", "cases.csv"} <= set(contents(tmp_path / "out" / row["folder"]))
-    written = [text.decode() for text in contents(tmp_path / "out").values()]
-    assert not any(str(tmp_path) in text for text in written)
+    assert not any(str(tmp_path).encode() in content for content in contents(tmp_path / "out").values())
 
 
 def test_nothing_is_evaluated_twice_and_methods_can_be_added(grey, data, tmp_path, runs):

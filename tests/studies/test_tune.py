@@ -141,8 +141,8 @@ def test_the_use_of_labels_is_stated_on_the_screen_in_the_report_and_in_the_over
     described = json.loads((tmp_path / "out" / "best.json").read_text())["_desc_"]
     assert sentence in described[0] and "not zero-shot" in described[0]
     assert any("--holdout NAME" in note for note in report["notes"])
-    written = [text.decode() for text in contents(tmp_path / "out").values()]
-    assert written and not any(str(tmp_path) in text for text in written)
+    written = contents(tmp_path / "out").values()
+    assert written and not any(str(tmp_path).encode() in content for content in written)
 
 
 def test_the_overlay_gives_the_scores_of_the_best(grey, data, tmp_path):
