@@ -75,7 +75,7 @@ class TaskTrainer(SupervisedTrainer):
 
     def figures(self) -> str:
         """The loss of the last step and the key metric of the last validation, as a text."""
-        shown = [f"loss {float(self.state.output['loss'].detach()):.4f}"]  # type: ignore[index]
+        shown = [f"loss {float(self.state.output['loss'].detach()):.4f}"]
         if self.validator is not None and (name := self.validator.state.key_metric_name) is not None:  # type: ignore[attr-defined]
             value = self.validator.state.metrics.get(name)
             shown += [] if value is None else [f"validation {name} {value:.3f}"]

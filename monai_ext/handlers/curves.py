@@ -61,9 +61,9 @@ class TrainingCurves:
 
     def _attach_tensorboard(self, engine: Engine) -> None:
         writer: Any = ResumedWriter(self.output_dir / TENSORBOARD)
-        TensorBoardStatsHandler(
-            writer, epoch_log=False, output_transform=lambda _: self.figures
-        ).attach(engine)
+        TensorBoardStatsHandler(writer, epoch_log=False, output_transform=lambda _: self.figures).attach(
+            engine
+        )
         if self.validator is not None:
             TensorBoardStatsHandler(
                 writer, iteration_log=False, global_epoch_transform=lambda _: engine.state.iteration
@@ -73,7 +73,7 @@ class TrainingCurves:
     def _attach_mlflow(self, engine: Engine) -> None:
         if self.mlflow_handler is not None:
             return
-        self.mlflow_handler = handler = MLFlowHandler(
+        handler: Any = MLFlowHandler(
             tracking_uri=f"sqlite:///{(self.output_dir / MLFLOW).absolute().as_posix()}",
             output_transform=lambda _: self.figures,
             global_epoch_transform=lambda _: engine.state.iteration,
@@ -81,17 +81,22 @@ class TrainingCurves:
             run_name=RUN,
             optimizer_param_names=(),
         )
+        self.mlflow_handler = handler
         handler.start(engine)
         done = _last_step(handler, "loss")
-        if done and not engine.state.iteration:  # of a training that was given up: this one has a run of its own
-            handler.client.set_terminated(handler.cur_run.info.run_id, "KILLED")
+        if (
+            done and not engine.state.iteration
+        ):  # of a training that was given up: this one has a run of its own
+            # MLFlowHandler goes on with a run of any other status
+            handler.client.set_terminated(handler.cur_run.info.run_id, handler.run_finish_status)
             handler.cur_run, done = None, 0
             handler.start(engine)
         engine.add_event_handler(
             Events.ITERATION_COMPLETED(event_filter=lambda _, step: step > done), handler.iteration_completed
         )
         if self.validator is not None:
-            seen = _last_step(handler, str(self.validator.state.key_metric_name))
+            state: Any = self.validator.state
+            seen = _last_step(handler, state.key_metric_name)
             self.validator.add_event_handler(
                 Events.EPOCH_COMPLETED(event_filter=lambda *_: engine.state.iteration > seen),
                 handler.epoch_completed,
@@ -130,7 +135,7 @@ class ResumedWriter:
             self.writer = None
 
 
-def _last_step(handler: MLFlowHandler, name: str) -> int:
+def _last_step(handler: Any, name: str) -> int:
     """The last step of which MLflow's current run holds a figure, 0 where there is none."""
     history = handler.client.get_metric_history(handler.cur_run.info.run_id, name)
     return max((one.step for one in history), default=0)

@@ -107,7 +107,10 @@ def case_row(data: Mapping[str, Any]) -> Row:
         image, torch.stack([reference, mask]), fullest_slice(image, reference[None])
     )
     return [
-        (tile(flat, np.zeros_like(true), size), (f"{data['set']}/{data['case']}", str(data["target"][number]))),
+        (
+            tile(flat, np.zeros_like(true), size),
+            (f"{data['set']}/{data['case']}", str(data["target"][number])),
+        ),
         (tile(flat, true, size, 0), ("reference", "")),
         (tile(flat, found, size, 1), ("result", result)),
     ]
