@@ -73,6 +73,7 @@ class TrainingCurves:
     def _attach_mlflow(self, engine: Engine) -> None:
         if self.mlflow_handler is not None:
             return
+        self.output_dir.mkdir(parents=True, exist_ok=True)
         handler: Any = MLFlowHandler(
             tracking_uri=f"sqlite:///{(self.output_dir / MLFLOW).absolute().as_posix()}",
             output_transform=lambda _: self.figures,
