@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from ignite.engine import Events
+from ignite.engine import Engine, Events
 from monai.data import DataLoader, Dataset
 from monai.handlers import LrScheduleHandler
 from torch import Tensor, nn
@@ -20,6 +20,8 @@ from monai_ext.data.sampling import Draw, DrawSampler
 from monai_ext.engines import TaskTrainer
 from monai_ext.engines.tasks import TrainingTask
 from monai_ext.handlers.checkpoint import ResumableCheckpoint
+from monai_ext.handlers.curves import TrainingCurves
+from monai_ext.handlers.stopping import Patience
 from monai_ext.handlers.training import Attach, LossLog, MovingAverage
 
 EPOCHS, STEPS, BATCH = 4, 5, 2
@@ -46,8 +48,37 @@ class Regression(TrainingTask):
         return {"loss": (found[:, 0] - batch["value"].mean(1)).square().mean()}
 
 
+class Validation:
+    """A validation after each epoch, with a Dice that is given.
+
+    Args:
+        dice: by epoch.
+    """
+
+    def __init__(self, dice: Mapping[int, float]) -> None:
+        self.dice, self.engine = dice, Engine(lambda *_: None)
+        self.engine.state.key_metric_name = "dice"  # type: ignore[attr-defined]
+
+    def attach(self, trainer: Engine) -> None:
+        trainer.add_event_handler(Events.EPOCH_COMPLETED, self.validate)
+
+    def validate(self, trainer: Engine) -> None:
+        self.engine.state.metrics = {"dice": self.dice[trainer.state.epoch]}
+        self.engine.run([0])
+
+
+DICE = {1: 0.2, 2: 0.6, 3: 0.4, 4: 0.5, 5: 0.7, 6: 0.8}
+
+
 def training(
-    folder: Path, epochs: int = EPOCHS, pause: float = 0.0, workers: int = 0, **options: Any
+    folder: Path,
+    epochs: int = EPOCHS,
+    pause: float = 0.0,
+    workers: int = 0,
+    dice: Mapping[int, float] = DICE,
+    patience: int | None = None,
+    curves: Mapping[str, Any] | None = None,
+    **options: Any,
 ) -> TaskTrainer:
     """The trainer of such a training, with the handlers that the bundles have.
 
@@ -56,6 +87,9 @@ def training(
         epochs: of five steps.
         pause: seconds that each step takes at least.
         workers: processes of the data loader.
+        dice: of the validation of each epoch.
+        patience: see Patience.
+        curves: options of TrainingCurves.
         options: of the checkpoint.
     """
     torch.manual_seed(1)
@@ -73,12 +107,15 @@ def training(
     optimizer = torch.optim.AdamW(network.parameters(), lr=0.01)
     scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.01, total_steps=epochs * STEPS)
     average, log = MovingAverage(network, 0.1, 0.5, 12, "update"), LossLog(folder)
+    validation = Validation(dice)
+    patient = Patience(validation.engine, patience)
     objects = {
         "model": average.ema_model,
         "network": network,
         "optimizer": optimizer,
         "scheduler": scheduler,
         "log": log,
+        "patience": patient,
     }
     trainer = TaskTrainer(
         task=Regression(network),
@@ -87,9 +124,13 @@ def training(
         max_epochs=epochs,
         train_data_loader=loader,
         optimizer=optimizer,
+        validator=validation.engine,
         train_handlers=[
+            TrainingCurves(folder, validation.engine, **(curves or {})),
             LrScheduleHandler(scheduler, print_lr=False, epoch_level=False),
             Attach(average),
+            validation,
+            Attach(patient),
             Attach(log),
             ResumableCheckpoint(folder, objects, **options),
         ],

@@ -162,7 +162,7 @@ def run_segment(
 
 def run_evaluate(
     bundle: Path,
-    data: Path,
+    data: Path | Sequence[Path],
     split: str,
     output: Path,
     *,
@@ -180,7 +180,7 @@ def run_evaluate(
 
     Args:
         bundle: its folder.
-        data: folder of a data set with a dataset.json, or a parent of several.
+        data: folder of a data set with a dataset.json, or a parent of several, or a list of such folders.
         split: a list of dataset.json.
         output: folder for metrics.json, cases.csv and overlays/; an empty one that this made is removed on failure.
         variants: laid over inference.json, see :func:`monai_ext.bundle.configs.config_files`.
@@ -216,7 +216,7 @@ def run_evaluate(
 
 def evaluate_overrides(
     bundle: Path,
-    data: Path,
+    data: Path | Sequence[Path],
     split: str,
     *,
     variants: Sequence[str] = (),
@@ -231,10 +231,13 @@ def evaluate_overrides(
     Raises:
         InputError: when there is no such data, or the bundle has no such configuration.
     """
-    if not data.expanduser().exists():
-        raise InputError(f"{data}: no such file or folder.")
+    folders = [one.expanduser() for one in ([data] if isinstance(data, Path) else data)]
+    for one in folders:
+        if not one.exists():
+            raise InputError(f"{one}: no such file or folder.")
+    places = [literal(one.absolute()) for one in folders]
     overrides: dict[str, Any] = {
-        "dataset_dir": literal(data.expanduser().absolute()),
+        "dataset_dir": places[0] if isinstance(data, Path) else places,
         "split": literal(split),
         "sets": None if sets is None else [literal(name) for name in sets],
         "wording": literal(wording),

@@ -19,9 +19,10 @@ from monai_ext.files import whole_file
 
 if TYPE_CHECKING:
     from monai_ext.data.dataset_check import DatasetCheck, Entry
+    from monai_ext.data.datasets import Folder
 
 
-def run_check(folder: Path, sets: str | Sequence[str] | None, *wanted: Path | None) -> DatasetCheck:
+def run_check(folder: Folder, sets: str | Sequence[str] | None, *wanted: Path | None) -> DatasetCheck:
     """Check data sets, with a progress line on a terminal.
 
     Args:

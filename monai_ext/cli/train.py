@@ -11,7 +11,7 @@ import typer
 from monai_ext.bundle import runner
 from monai_ext.bundle.check import find_trusted_bundle
 from monai_ext.cli.console import print_error, print_line, reporting
-from monai_ext.cli.options import Bundle, Data, Debug, Device, Output, Quiet, Sets, Trust, set_names
+from monai_ext.cli.options import Bundle, Debug, Device, Output, Quiet, Sets, Trust, set_names
 from monai_ext.errors import InputError
 
 if TYPE_CHECKING:
@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 def train(
     bundle: Bundle,
-    data: Data,
+    data: Annotated[
+        list[Path],
+        typer.Option(help="A data set with a dataset.json, or a folder of several; may be repeated."),
+    ],
     output: Output,
     training: Annotated[
         str | None,
@@ -114,7 +117,7 @@ def _check_plain(name: str, value: Any) -> None:
         raise InputError(f"--set {name}: {value!r} begins with {value[0]!r}, which configurations reserve.")
 
 
-def _check_data(data: Path, sets: Any) -> None:
+def _check_data(data: list[Path], sets: Any) -> None:
     from monai_ext.cli.dataset_check import run_check
 
     found = run_check(data, None if sets is None else ",".join(sets), None, None)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from monai_ext.data.datasets import DESCRIPTION, SetReader, find_sets
+from monai_ext.data.datasets import DESCRIPTION, Folder, SetReader, find_sets
 from monai_ext.data.item_check import Contents, ItemCheck
 from monai_ext.errors import InputError
 from monai_ext.io.datalists import PICTURES, VOLUMES
@@ -69,14 +69,14 @@ class DatasetCheck:
 
 
 def check_sets(
-    folder: str | Path,
+    folder: Folder,
     sets: str | Sequence[str] | None = None,
     track: Callable[[Sequence[Entry]], Iterable[Entry]] = iter,
 ) -> DatasetCheck:
     """Find everything that is wrong in one data set or several, in all their lists.
 
     Args:
-        folder: one set, or a parent of several.
+        folder: one set, or a parent of several, or several of both.
         sets: names of those to check, as in :func:`monai_ext.data.datasets.find_sets`; all if None.
         track: passes on the entries that are opened, and may show the progress.
 
@@ -115,16 +115,19 @@ def check_sets(
     return DatasetCheck(lists, entries, _lines(problems), _lines(lines))
 
 
-def _folders(folder: str | Path, sets: str | Sequence[str] | None) -> list[Path]:
-    folder = Path(folder).expanduser()
-    name = folder.resolve().name
-    if not folder.is_dir():
-        raise InputError(f"{name}: {'a file' if folder.exists() else 'not there'}; give a data set's folder.")
-    if not (folder / DESCRIPTION).is_file() and not any(folder.glob(f"*/{DESCRIPTION}")):
-        raise InputError(
-            f"{name}: no {DESCRIPTION} in it or one level below; monai-ext dataset make makes one of images and"
-            " masks, see docs/datasets.md."
-        )
+def _folders(folder: Folder, sets: str | Sequence[str] | None) -> list[Path]:
+    for one in [folder] if isinstance(folder, (str, Path)) else folder:
+        path = Path(one).expanduser()
+        name = path.resolve().name
+        if not path.is_dir():
+            raise InputError(
+                f"{name}: {'a file' if path.exists() else 'not there'}; give a data set's folder."
+            )
+        if not (path / DESCRIPTION).is_file() and not any(path.glob(f"*/{DESCRIPTION}")):
+            raise InputError(
+                f"{name}: no {DESCRIPTION} in it or one level below; monai-ext dataset make makes one of images and"
+                " masks, see docs/datasets.md."
+            )
     return find_sets(folder, sets)
 
 

@@ -17,34 +17,54 @@ FACTS = ("pathology", "tumour_type", "finding", "empty_mask", "difficulty")
 """Facts that an item of ``dataset.json`` may state beside its mask."""
 
 
-def find_sets(folder: str | Path, sets: str | Sequence[str] | None = None) -> list[Path]:
+Folder = str | Path | Sequence[str | Path]
+"""A folder with data, or several."""
+
+
+def find_sets(folder: Folder, sets: str | Sequence[str] | None = None) -> list[Path]:
     """The folders with a ``dataset.json``: `folder` itself, or those directly under it, by name.
 
     Args:
-        folder: one set, or a parent of several.
+        folder: one set, or a parent of several; or several of both.
         sets: names of the folders to keep, in this order, a list or a string separated by commas; None or empty
             keeps all.
 
     Raises:
-        InputError: when there is none, or when a name of `sets` is not among them.
+        InputError: when there is none, when two have the same name, or when a name of `sets` is not among them.
     """
-    folder = Path(folder).expanduser()
     if isinstance(sets, str):
         sets = [name.strip() for name in sets.split(",") if name.strip()]
-    if (folder / DESCRIPTION).is_file():
-        found = {folder.resolve().name: folder}
-    else:
-        found = {p.parent.name: p.parent for p in sorted(folder.glob(f"*/{DESCRIPTION}"))}
-    if not found:
-        raise InputError(f"{folder}: no {DESCRIPTION} in it or one level below; give a data set's folder.")
+    found: dict[str, Path] = {}
+    for one in [folder] if isinstance(folder, (str, Path)) else folder:
+        for name, path in _sets_in(Path(one).expanduser()).items():
+            if name in found:
+                raise InputError(
+                    f"{path}: a set named {name} is also in {found[name].parent}; figures are told apart by the name, so give "
+                    "one of them, or rename its folder."
+                )
+            found[name] = path
     unknown = [name for name in sets or () if name not in found]
     if unknown:
-        raise InputError(f"{folder}: no set {', '.join(unknown)}; choose from {', '.join(found)}.")
+        raise InputError(f"{shown(folder)}: no set {', '.join(unknown)}; choose from {', '.join(found)}.")
     return [found[name] for name in sets or found]
 
 
+def _sets_in(folder: Path) -> dict[str, Path]:
+    if (folder / DESCRIPTION).is_file():
+        return {folder.resolve().name: folder}
+    found = {path.parent.name: path.parent for path in sorted(folder.glob(f"*/{DESCRIPTION}"))}
+    if not found:
+        raise InputError(f"{folder}: no {DESCRIPTION} in it or one level below; give a data set's folder.")
+    return found
+
+
+def shown(folder: Folder) -> str:
+    """A folder, or several, in a message."""
+    return str(folder) if isinstance(folder, (str, Path)) else ", ".join(map(str, folder))
+
+
 def read_split(
-    folder: str | Path,
+    folder: Folder,
     split: str,
     sets: str | Sequence[str] | None = None,
     unions: Mapping[str, Sequence[str]] | None = None,
@@ -53,7 +73,7 @@ def read_split(
     """The items of one list of one data set, or of several pooled.
 
     Args:
-        folder: one set, or a parent of several (then sets without this list are passed over).
+        folder: one set, or a parent of several, or several of both (of several, sets without this list are passed over).
         split: name of a list in ``dataset.json``, such as training, validation, test, images or demo.
         sets: names of the sets to pool, as in :func:`find_sets`.
         unions: targets to add where all that they unite are annotated, as ``{"lungs": ["left lung", "right lung"]}``.
@@ -88,12 +108,16 @@ def read_split(
             items += reader.items(split, unions or {})
             problems += reader.problems
     if not found and not problems:
-        raise InputError(f"{folder}: no list '{split}' in {DESCRIPTION}; choose from {', '.join(lists)}.")
+        raise InputError(
+            f"{shown(folder)}: no list '{split}' in {DESCRIPTION}; choose from {', '.join(lists)}."
+        )
     if problems:
-        shown = "; ".join(problems[:20]) + ("; …" if len(problems) > 20 else "")
-        raise InputError(f"{folder}: {len(problems)} problem(s) in the data: {shown}. Correct {DESCRIPTION}.")
+        told = "; ".join(problems[:20]) + ("; …" if len(problems) > 20 else "")
+        raise InputError(
+            f"{shown(folder)}: {len(problems)} problem(s) in the data: {told}. Correct {DESCRIPTION}."
+        )
     if not items:
-        raise InputError(f"{folder}: the list '{split}' is empty; choose from {', '.join(lists)}.")
+        raise InputError(f"{shown(folder)}: the list '{split}' is empty; choose from {', '.join(lists)}.")
     return [item for item in items if item["case"] not in exclude]
 
 

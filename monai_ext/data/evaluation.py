@@ -5,10 +5,9 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
-from monai_ext.data.datasets import read_split
+from monai_ext.data.datasets import Folder, read_split, shown
 from monai_ext.errors import InputError
 from monai_ext.io.datalists import unique_names
 from monai_ext.prompts.levels import LEVELS, LevelWords, PromptLevels, is_oracle, sentence_count
@@ -45,7 +44,7 @@ def absent_targets(modality: str) -> list[tuple[str, str]]:
 
 
 def evaluation_items(
-    folder: str | Path,
+    folder: Folder,
     split: str,
     library: PromptLibrary | None = None,
     absent: int = 2,
@@ -105,7 +104,7 @@ def evaluation_items(
     ]
     if unlabelled:
         raise InputError(
-            f"{folder}, list '{split}': no label to score {', '.join(unlabelled[:5])} by; choose another list."
+            f"{shown(folder)}, list '{split}': no label to score {', '.join(unlabelled[:5])} by; choose another list."
         )
     # Unique names, by which masks could be saved: two sets may each have a case "001".
     for case, name in zip(cases, unique_names([case["case"] for case in cases]), strict=True):

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 import torch.distributed as dist
 from monai.data import DistributedSampler
+from monai.transforms import Compose, Randomizable
 from torch import Tensor
 from torch.utils.data import Sampler
 
@@ -67,6 +68,15 @@ def set_sampler(
         seed: of the training.
     """
     return DrawSampler(dataset.weights(set_weights), draws, seed)
+
+
+def share_random_state(transform: Any, state: np.random.RandomState) -> None:
+    """Let a transform, and those that it is composed of, draw from one generator."""
+    if isinstance(transform, Compose):
+        for one in transform.transforms:
+            share_random_state(one, state)
+    elif isinstance(transform, Randomizable):
+        transform.set_random_state(state=state)
 
 
 def process_sampler(dataset: Any) -> DistributedSampler | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -52,3 +54,12 @@ def end_processes() -> None:
     if dist.is_initialized():
         dist.barrier()
         dist.destroy_process_group()
+
+
+def gather_dict(content: Mapping[Any, Any]) -> dict[Any, Any]:
+    """The entries of all processes, on each of them."""
+    if processes() == 1:
+        return dict(content)
+    gathered: list[Any] = [None] * processes()
+    dist.all_gather_object(gathered, dict(content))
+    return {key: value for one in gathered for key, value in one.items()}

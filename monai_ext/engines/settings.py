@@ -13,7 +13,17 @@ from monai_ext.engines.distributed import processes
 
 NO_WEIGHT_DEPENDS_ON = (
     *("bundle_root", "dataset_dir", "output_dir", "resume", "device", "backend", "num_workers", "progress"),
-    *("epochs", "val_interval", "initialize", "run", "finalize"),
+    *(
+        "epochs",
+        "val_interval",
+        "patience",
+        "pictures",
+        "tensorboard",
+        "mlflow",
+        "initialize",
+        "run",
+        "finalize",
+    ),
 )
 """Ids at the top of a training's configuration that may change when it goes on."""
 

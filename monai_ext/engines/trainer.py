@@ -32,7 +32,8 @@ class TaskTrainer(SupervisedTrainer):
     Args:
         task: what is trained; it moves to the device.
         device: of this process.
-        progress: show a bar of iterations; None: where standard error is a terminal.
+        progress: show a bar of iterations with the loss; None: where standard error is a terminal.
+        validator: engine whose key metric the bar shows, too.
         seed: of all that is random in a step, see :class:`~monai_ext.engines.seeds.SeededSteps`.
         kwargs: of SupervisedTrainer, without network, loss_function and prepare_batch.
     """
@@ -42,6 +43,7 @@ class TaskTrainer(SupervisedTrainer):
         task: TrainingTask,
         device: str | torch.device,
         progress: bool | None = False,
+        validator: Engine | None = None,
         seed: int = 0,
         **kwargs: Any,
     ) -> None:
@@ -56,7 +58,7 @@ class TaskTrainer(SupervisedTrainer):
             optim_set_to_none=True,
             **kwargs,
         )
-        self.progress = progress
+        self.progress, self.validator = progress, validator
         SeededSteps(seed).attach(self)
         self.add_event_handler(IterationEvents.LOSS_COMPLETED, check_loss)
 
@@ -67,8 +69,17 @@ class TaskTrainer(SupervisedTrainer):
             InputError: when the loss is NaN or infinite, with the cases of the batch.
         """
         total = (self.state.max_epochs or 0) * (self.state.epoch_length or 0)
-        with stoppable(self, after_step=True), progress_bar(self, total, "iterations", self.progress):
+        bar = progress_bar(self, total, "iterations", self.progress, self.figures)
+        with stoppable(self, after_step=True), bar:
             super().run()
+
+    def figures(self) -> str:
+        """The loss of the last step and the key metric of the last validation, as a text."""
+        shown = [f"loss {float(self.state.output['loss'].detach()):.4f}"]
+        if self.validator is not None and (name := self.validator.state.key_metric_name) is not None:  # type: ignore[attr-defined]
+            value = self.validator.state.metrics.get(name)
+            shown += [] if value is None else [f"validation {name} {value:.3f}"]
+        return ", ".join(shown)
 
 
 def distributed(task: TrainingTask, device: torch.device) -> nn.Module:

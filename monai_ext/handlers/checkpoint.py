@@ -43,7 +43,7 @@ class ResumableCheckpoint:
         objects: by name, all with `state_dict` and `load_state_dict`: model, network, optimizer, scheduler, the handlers
             with a state, …
         resume: False starts from the beginning and overwrites.
-        interval: epochs between writes; the last epoch is always written.
+        interval: epochs between writes; the last epoch, also of a training that is ended early, is always written.
         seconds: after which the state is written within an epoch, too.
         keep: how many states are kept.
         validator: engine whose key metric tells the best epoch; its best so far is part of the state.
@@ -107,7 +107,8 @@ class ResumableCheckpoint:
     def save_epoch(self, engine: Engine) -> None:
         """Write the state, the weights, and the best weights where this epoch has the best validation."""
         epoch, last = engine.state.epoch, engine.state.max_epochs
-        if epoch % self.interval == 0 or epoch == last or is_stopping(engine):
+        ends = epoch == last or bool(engine.should_terminate)
+        if epoch % self.interval == 0 or ends or is_stopping(engine):
             self._write(engine)
             self._write_weights(engine, MODEL)
         if self.validator is not None and _best(self.validator)["best_metric_epoch"] == epoch:

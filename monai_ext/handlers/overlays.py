@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch.distributed as dist
 from ignite.engine import Engine, Events
 from monai.data import Dataset
 
+from monai_ext.engines.distributed import gather_dict
 from monai_ext.errors import InputError
 from monai_ext.files import whole_file
 from monai_ext.io.datalists import unique_names
@@ -93,11 +93,7 @@ class CaseOverlays:
 
     def gathered(self) -> dict[Key, Contours]:
         """The contours of all processes."""
-        if not (dist.is_available() and dist.is_initialized()):
-            return self.kept
-        gathered: list[Any] = [None] * dist.get_world_size()
-        dist.all_gather_object(gathered, self.kept)
-        return {key: contours for one in gathered for key, contours in one.items()}
+        return gather_dict(self.kept)
 
     def write(
         self, rows: Sequence[Row], contours: Mapping[Key, Contours], output_dir: Path

@@ -64,13 +64,15 @@ def retrain(request: TrainingRequest, say: Say, progress: bool | None = None) ->
     output = request.output.expanduser().absolute()
     cases = Counter(item["set"] for item in read_split(request.data, "training", request.sets))
     if cases.total() < 2:
-        raise InputError(f"{request.data.name}: one case to train on; two are the least.")
+        raise InputError(
+            f"{', '.join(one.name for one in request.data)}: one case to train on; two are the least."
+        )
     _check_place(output / BUNDLE)
     plan = _planned(request, output, say)
     say(f"{cases.total()} cases of {', '.join(cases)}; a network of {plan.parameters:,} parameters.")
     say(
         f"{plan.step_seconds:.2f} s a step, {plan.steps} steps an epoch, {plan.epochs} epochs: {_time(plan.seconds)} of "
-        f"training; checkpoints take {plan.state_bytes / 1e6:.0f} MB."
+        f"training; {_memory(plan)}checkpoints take {plan.state_bytes / 1e6:.0f} MB."
     )
     model = run_training(request, plan.epochs, progress)
     facts = facts_of(request, plan, cases)
@@ -93,10 +95,11 @@ def before_and_after(request: TrainingRequest, bundle: Path, output: Path) -> li
     phantoms = folder / "phantoms"
     if not phantoms.exists() and (known := taught(request.bundle)):
         write_phantom_sets(phantoms, known)
-    wanted = [(request.data, request.sets, wording) for wording in WORDINGS]
-    wanted += [(phantoms, None, "canonical")] if phantoms.exists() else []
-    for data, sets, wording in wanted:
-        name = "phantoms" if data == phantoms else wording
+    wanted: list[tuple[str, Path | Sequence[Path], Sequence[str] | None, str]] = [
+        (wording, request.data, request.sets, wording) for wording in WORDINGS
+    ]
+    wanted += [("phantoms", phantoms, None, "canonical")] if phantoms.exists() else []
+    for name, data, sets, wording in wanted:
         before, after = (
             run_evaluation(
                 EvaluationTask(one, data, "validation", sets=sets, wording=wording, device=request.device),
@@ -218,6 +221,12 @@ above.
 
 def _dice(mean: float, interval: Sequence[float] | None) -> str:
     return f"{mean:.3f}" + (f" ({interval[0]:.3f} to {interval[1]:.3f})" if interval else "")
+
+
+def _memory(plan: Plan) -> str:
+    """What a plan says of memory; nothing where it is not known, or was made before it was measured."""
+    own = f"{plan.memory_bytes / 1e9:.1f} GB of memory, " if plan.memory_bytes else ""
+    return own + (f"{plan.gpu_bytes / 1e9:.1f} GB of the GPU's, " if plan.gpu_bytes else "")
 
 
 def _time(seconds: float) -> str:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
 from ignite.engine import Events
-from monai.bundle import ConfigWorkflow
 
 from monai_ext.bundle import runner
 from monai_ext.bundle.configs import literal, read_configs
 from monai_ext.bundle.trainings import parent_weights, trained_module
 from monai_ext.errors import InputError
 from monai_ext.handlers.checkpoint import MODEL, written_states
+from monai_ext.studies.peak_memory import peak_bytes
 from monai_ext.studies.train_processes import train_on_processes
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
@@ -43,7 +45,7 @@ class TrainingRequest:
 
     Attributes:
         bundle: folder of the parent.
-        data: folder of a data set with a dataset.json, or a parent of several.
+        data: folders, each of a data set with a dataset.json, or a parent of several.
         output: folder of everything that is written.
         training: name of a configuration, see :func:`monai_ext.bundle.trainings.choose_training`.
         start: weights to begin with, a name in the registry or a state dict; None: the parent's.
@@ -58,7 +60,7 @@ class TrainingRequest:
     """
 
     bundle: Path
-    data: Path
+    data: Sequence[Path]
     output: Path
     training: str
     start: str | None = None
@@ -84,7 +86,7 @@ class TrainingRequest:
         return {
             **PRESETS[self.preset],
             **replay,
-            "dataset_dir": literal(self.data.expanduser().absolute()),
+            "dataset_dir": [literal(one.expanduser().absolute()) for one in self.data],
             "sets": None if self.sets is None else [literal(name) for name in self.sets],
             "output_dir": literal(self.output.expanduser().absolute()),
             "initial": literal(start),
@@ -104,6 +106,8 @@ class Plan:
         steps: of an epoch.
         epochs: number.
         state_bytes: on the disk.
+        memory_bytes: of main memory at the most, with all libraries, and all images; 0 where it is not known.
+        gpu_bytes: of the GPU's memory at the most, for tensors; 0 on a CPU.
     """
 
     parameters: int
@@ -111,6 +115,8 @@ class Plan:
     steps: int
     epochs: int
     state_bytes: int
+    memory_bytes: int = 0
+    gpu_bytes: int = 0
 
     @property
     def seconds(self) -> float:
@@ -125,34 +131,23 @@ def make_plan(request: TrainingRequest) -> Plan:
         InputError: when data or values cannot be used, when minutes are too few for an epoch, or when the disk has no
             space for the states.
     """
-    overrides = request.overrides()
     content = read_configs(request.bundle, [f"{request.training}.json"])
-    checked = _open(request, overrides).parser  # values, lists and weights; no image has been read
-    batch, draws, epochs = (int(checked[name]) for name in ("batch_size", "draws_per_epoch", "epochs"))
-    off: dict[str, Any] = {
-        name: 0 for name in ("phantoms", "lesions", "opacities", "transplants") if name in content
-    }
-    trial = {
-        **overrides,
-        "draws_per_epoch": MEASURED_STEPS * batch,
-        "epochs": 1,
-        "train#handlers": [],
-        "train#dataset#data": {
-            "_target_": "monai_ext.data.evaluation.draw_cases",
-            "cases": content["train"]["dataset"]["data"],
-            "limit": 2 * batch,
-        },
-        **off,
-        **({"photographs": False} if "photographs" in content else {}),
-    }
-    flow = _open(request, trial)
-    trainer = flow.parser.get_parsed_content("train#trainer")
+    # this checks values, lists and weights; no image has been read
+    parser = runner.open_workflow(
+        request.bundle, [f"{request.training}.json"], request.overrides(), "train"
+    ).parser
+    batch, draws, epochs = (int(parser[name]) for name in ("batch_size", "draws_per_epoch", "epochs"))
+    cases = len(parser.get_parsed_content("train#dataset#data"))
+    parser.update(_trial(content, batch))
+    parser.parse(reset=True)
+    trainer = parser.get_parsed_content("train#trainer")
     times: list[float] = []
     trainer.add_event_handler(Events.ITERATION_COMPLETED, lambda: times.append(time.monotonic()))
     with runner.unwrapped():
         trainer.run()
     seconds = (times[-1] - times[0]) / (len(times) - 1)
-    parameters = sum(p.numel() for p in flow.parser.get_parsed_content("network").parameters())
+    parameters = sum(p.numel() for p in parser.get_parsed_content("network").parameters())
+    device = torch.device(parser.get_parsed_content("device"))
     steps = draws // batch
     if request.minutes is not None:
         epochs = int(60 * request.minutes / (seconds * steps))
@@ -161,9 +156,47 @@ def make_plan(request: TrainingRequest) -> Plan:
                 f"{request.minutes:g} minutes are less than an epoch of {steps} steps of {seconds:.2f} s; give more, or "
                 f"--set draws_per_epoch={max(batch, int(60 * request.minutes / seconds) * batch)}."
             )
-    plan = Plan(parameters, seconds, steps, epochs, STATES * 4 * parameters)
+    plan = Plan(
+        parameters,
+        seconds,
+        steps,
+        epochs,
+        STATES * 4 * parameters,
+        _memory(parser.get_parsed_content("train#dataset"), cases),
+        torch.cuda.max_memory_allocated(device) if device.type == "cuda" else 0,
+    )
     check_space(request.output, plan.state_bytes)
     return plan
+
+
+def _trial(content: Mapping[str, Any], batch: int) -> dict[str, Any]:
+    """What makes a few steps on a few images of a training."""
+    made = {name: 0 for name in ("phantoms", "lesions", "opacities", "transplants") if name in content}
+    return {
+        "draws_per_epoch": MEASURED_STEPS * batch,
+        "epochs": 1,
+        "train#handlers": [],
+        "train#dataset#data": {
+            "_target_": "monai_ext.data.evaluation.draw_cases",
+            "cases": content["train"]["dataset"]["data"],
+            "limit": 2 * batch,
+        },
+        **made,
+        **({"photographs": False} if "photographs" in content else {}),
+    }
+
+
+def _memory(dataset: Any, cases: int) -> int:
+    """The peak of this process so far, and what the images of all cases take beyond those of the trial.
+
+    Made images are not counted. 0 where the peak is not known.
+    """
+    if sys.platform == "win32":
+        return 0
+    slices = {id(pair["slice"]): pair["slice"] for pair in dataset.data}.values()
+    tried = len({(one["set"], one["case"]) for one in slices})
+    kept = sum(one["image"].nbytes + one["masks"].nbytes for one in slices)
+    return peak_bytes() + kept * max(0, cases - tried) // tried
 
 
 def check_space(folder: Path, needed: int) -> None:
@@ -204,7 +237,7 @@ def run_training(request: TrainingRequest, epochs: int, progress: bool | None = 
     if request.processes > 1:
         train_on_processes(request.bundle, request.training, overrides, output, request.processes)
         return output / MODEL
-    flow = _open(request, overrides)
+    flow = runner.open_workflow(request.bundle, [f"{request.training}.json"], overrides, "train")
     with runner.unwrapped():
         flow.run()
         flow.finalize()
@@ -228,7 +261,3 @@ def facts_of(request: TrainingRequest, plan: Plan, cases: Mapping[str, int]) -> 
         "replayed": request.keep,
         "settings": dict(request.settings),
     }
-
-
-def _open(request: TrainingRequest, overrides: Mapping[str, Any]) -> ConfigWorkflow:
-    return runner.open_workflow(request.bundle, [f"{request.training}.json"], overrides, "train")

@@ -1,4 +1,4 @@
-"""A contact sheet of data sets: images with the contour of a target, side by side."""
+"""Contact sheets: images with the contour of a target, side by side, of data sets and of results."""
 
 from __future__ import annotations
 
@@ -62,16 +62,24 @@ def contact_sheet(examples: Sequence[tuple[Entry, str | None]]) -> Image.Image:
     Raises:
         InputError: when a file has become unreadable since it was checked.
     """
+    tiles = [
+        (_drawn(entry, target), (target or "no label", f"{entry.item['set']}, {entry.split}"))
+        for entry, target in examples
+    ]
+    return arrange(tiles, COLUMNS)
+
+
+def arrange(tiles: Sequence[tuple[Image.Image, tuple[str, str]]], most: int) -> Image.Image:
+    """Tiles of :func:`tile` in rows of at most `most`, each above two lines of text."""
     height = SIDE + CAPTION + MARGIN
     width = SIDE + MARGIN
-    columns, rows = min(COLUMNS, max(1, len(examples))), max(1, -(-len(examples) // COLUMNS))
+    columns, rows = min(most, max(1, len(tiles))), max(1, -(-len(tiles) // most))
     sheet = Image.new("RGB", (columns * width + MARGIN, rows * height + MARGIN), "white")
     draw = ImageDraw.Draw(sheet)
-    for index, (entry, target) in enumerate(examples):
-        left, top = MARGIN + index % COLUMNS * width, MARGIN + index // COLUMNS * height
-        sheet.paste(_drawn(entry, target), (left, top))
-        below = (target or "no label", "black"), (f"{entry.item['set']}, {entry.split}", "dimgrey")
-        for line, (text, colour) in enumerate(below):
+    for index, (picture, below) in enumerate(tiles):
+        left, top = MARGIN + index % most * width, MARGIN + index // most * height
+        sheet.paste(picture, (left, top))
+        for line, (text, colour) in enumerate(zip(below, ("black", "dimgrey"), strict=True)):
             _write(draw, (left, top + SIDE + 2 + line * CAPTION // 2), text, colour)
     return sheet
 
@@ -85,16 +93,29 @@ def _drawn(entry: Entry, target: str | None) -> Image.Image:
     if target is not None:
         label = MedicalLoadImage(label=True)(item["label"]).as_tensor()
         masks = torch.isin(label, torch.tensor(item["targets"][target], dtype=label.dtype))
-    flat, (mask,), (height, width) = flat_view(shown, masks)
+    flat, (mask,), size = flat_view(shown, masks)
+    return tile(flat, mask, size)
+
+
+def tile(flat: np.ndarray, mask: np.ndarray, size: tuple[int, int], colour: int = 0) -> Image.Image:
+    """A square of 240 pixels with an image and the outline of a mask.
+
+    Args:
+        flat: (H, W, 3) in [0, 1].
+        mask: (H, W) in {False, True}.
+        size: (height, width) with square pixels.
+        colour: of the outline, a number in :data:`monai_ext.io.colours.COLOURS`.
+    """
+    height, width = size
     scale = SIDE / max(height, width)
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    picture = Image.fromarray((flat.clip(0, 1) * 255).round().astype(np.uint8)).resize(size, BILINEAR)
+    small = max(1, round(width * scale)), max(1, round(height * scale))
+    picture = Image.fromarray((flat.clip(0, 1) * 255).round().astype(np.uint8)).resize(small, BILINEAR)
     # every pixel that holds any of the mask, so that a target of few pixels does not vanish in a small picture
-    small = np.asarray(Image.fromarray(mask.astype(np.float32)).resize(size, BOX)) > 0
-    outline = find_boundaries(np.pad(small, 1), mode="inner")[1:-1, 1:-1]
-    picture.paste(COLOURS[0], mask=Image.fromarray(outline))
+    inside = np.asarray(Image.fromarray(mask.astype(np.float32)).resize(small, BOX)) > 0
+    outline = find_boundaries(np.pad(inside, 1), mode="inner")[1:-1, 1:-1]
+    picture.paste(COLOURS[colour], mask=Image.fromarray(outline))
     square = Image.new("RGB", (SIDE, SIDE))
-    square.paste(picture, ((SIDE - size[0]) // 2, (SIDE - size[1]) // 2))
+    square.paste(picture, ((SIDE - small[0]) // 2, (SIDE - small[1]) // 2))
     return square
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import ClassVar
+
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from monai_ext.prompts.reading import read
 from tests.bundles.small import SMALL
@@ -27,3 +30,27 @@ class TestVLSM(TrainableBundleContract):
         evaluator = trained.workflow.parser.get_parsed_content("validate#evaluator")
         assert evaluator.state.epoch == 2
         assert 0 <= evaluator.state.metrics["dice"] <= 1
+
+    def test_each_validation_is_in_the_curves_and_has_a_sheet_of_pictures(self, trained: Trained) -> None:
+        events = EventAccumulator(str(trained.out / "tensorboard"))
+        events.Reload()
+        assert [one.step for one in events.Scalars("dice")] == [2, 4]
+        sheets = [path.name for path in sorted((trained.out / "pictures").iterdir())]
+        assert sheets == ["epoch-0001.png", "epoch-0002.png"]
+
+    def test_its_training_ends_when_validation_is_no_longer_better(
+        self, trained: Trained, tmp_path: Path
+    ) -> None:
+        flow = self.training(
+            "train",
+            trained.out.parent / "films",
+            tmp_path,
+            epochs=6,
+            patience=1,
+            learning_rate=0.0,
+            pictures=0,
+        )
+        flow.run()
+        state = flow.parser.get_parsed_content("train#trainer").state
+        assert (state.epoch, state.max_epochs) == (2, 6)  # of a network that learns nothing
+        assert (tmp_path / "model.pt").is_file() and not (tmp_path / "pictures").exists()

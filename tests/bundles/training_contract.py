@@ -11,7 +11,9 @@ import pytest
 import torch
 from ignite.engine import Events
 from monai.bundle import ConfigParser, ConfigWorkflow
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from monai_ext.bundle.configs import read_configs
 from monai_ext.weights.formats import read_state_dict
 from tests.bundles.contract import BundleContract
 from tests.bundles.films import write_films
@@ -115,6 +117,19 @@ class TrainableBundleContract(BundleContract):
         epochs = 2 * trained.half
         assert (state.epoch, state.iteration) == (epochs, epochs * DRAWS // BATCH)
         assert _epochs((trained.out / "training.csv").read_bytes()) == list(range(1, epochs + 1))
+
+    def test_the_curves_hold_every_step_of_both_runs_once(self, trained: Trained) -> None:
+        events = EventAccumulator(str(trained.out / "tensorboard"))
+        events.Reload()
+        steps = list(range(1, 2 * trained.half * DRAWS // BATCH + 1))
+        for name in ("loss", "learning_rate"):
+            assert [one.step for one in events.Scalars(name)] == steps
+
+    def test_what_is_written_beside_the_weights_can_be_switched_off(self, trained: Trained) -> None:
+        content = read_configs(self.folder(), [f"{trained.name}.json"])
+        assert (content["tensorboard"], content["mlflow"]) == (True, True)
+        if "validate" in content:
+            assert (content["patience"], content["pictures"]) == (None, 4)
 
     def test_a_training_that_was_stopped_ends_as_one_that_was_not(
         self, trained: Trained, tmp_path: Path

@@ -6,6 +6,7 @@ import json
 import shutil
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from monai_ext.cli.main import main
 from monai_ext.cli.train import parse_settings
 from monai_ext.errors import InputError
 from monai_ext.handlers.checkpoint import written_states
-from monai_ext.studies import retrained
+from monai_ext.studies import retrained, train
 from monai_ext.synthesis.phantom_set import write_phantom_sets
 from monai_ext.weights.formats import read_state_dict
 from tests.bundles.films import write_films
@@ -58,9 +59,17 @@ def metadata(bundle: Path) -> dict:
 
 
 def test_it_writes_a_bundle_its_figures_and_what_it_goes_on_from(done):
-    assert {"bundle", "before_after.json", "checkpoints", "model.pt", "report.html", "training.csv"} <= {
-        path.name for path in done.iterdir()
+    wanted = {
+        "bundle",
+        "before_after.json",
+        "checkpoints",
+        "model.pt",
+        "report.html",
+        "training.csv",
+        "tensorboard",
+        "pictures",
     }
+    assert wanted <= {path.name for path in done.iterdir()}
     kept, trained = read_state_dict(done / "bundle/models/model.pt"), read_state_dict(done / "model.pt")
     assert all(torch.equal(value, trained[key]) for key, value in kept.items())
 
@@ -136,6 +145,33 @@ def test_minutes_become_as_many_epochs_as_fit(parent, data, tmp_path, capsys, mo
     plan = json.loads((tmp_path / "out/plan.json").read_text())
     assert plan["steps"] == 2
     assert plan["epochs"] == int(60 / (2 * plan["step_seconds"])) > 1
+
+
+def test_the_plan_says_the_memory_that_the_training_takes(parent, data, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(retrained, "run_training", stop)
+    monkeypatch.setattr(train, "peak_bytes", lambda: 2_000_000_000)
+    assert run(parent, data, tmp_path / "out", "--epochs", "1") == 2
+    plan = json.loads((tmp_path / "out/plan.json").read_text())
+    assert (plan["memory_bytes"], plan["gpu_bytes"]) == (2_000_000_000, 0)  # the trial held all four images
+    assert "2.0 GB of memory, checkpoints take" in capsys.readouterr().out
+
+
+def test_memory_counts_the_images_of_all_cases(monkeypatch):
+    monkeypatch.setattr(train, "peak_bytes", lambda: 1000)
+    one = {"set": "s", "case": "a", "image": torch.zeros(3, 2, 2, dtype=torch.uint8)}
+    slices = [{**one, "masks": torch.zeros(2, 2, 2, dtype=torch.uint8), "case": case} for case in "aab"]
+    pairs = [{"slice": part} for part in (*slices, slices[0])]
+    assert train._memory(SimpleNamespace(data=pairs), 2) == 1000
+    assert train._memory(SimpleNamespace(data=pairs), 10) == 1000 + 3 * 20 * 8 // 2
+
+
+def test_several_data_sets_are_trained_on_and_all_are_scored(parent, data, tmp_path):
+    other = write_films(tmp_path / "more_films", width=40)
+    out = tmp_path / "out"
+    assert run(parent, data, out, "--data", str(other), "--epochs", "1") == 0
+    assert metadata(out / "bundle")["training"]["cases"] == {"films": 4, "more_films": 4}
+    rows = json.loads((out / "before_after.json").read_text())
+    assert {"films", "more_films"} <= {row["where"] for row in rows}
 
 
 def stop(*_words):
@@ -224,6 +260,29 @@ class TestRefusals:
         line = self.refused(capsys, 2, parent, "--data", data, "-o", tmp_path / "out", *SHORT)
         assert line == "out/bundle: there, and not made by a training; choose another output."
         assert (tmp_path / "out" / "bundle" / "thesis.txt").is_file()
+
+    def test_two_data_sets_of_one_name(self, capsys, data, parent, tmp_path):
+        (tmp_path / "elsewhere").mkdir()
+        other = write_films(tmp_path / "elsewhere" / "films")
+        line = self.refused(
+            capsys, 2, parent, "--data", data, "--data", other, "-o", tmp_path / "out", *SHORT
+        )
+        assert line.startswith(f"{other}: a set named films is also in {data.parent}")
+
+    def test_patience_and_pictures_out_of_their_bounds(self, capsys, data, parent, tmp_path):
+        words = (
+            parent,
+            "--data",
+            data,
+            "-o",
+            tmp_path / "out",
+            "--set",
+            "patience=0",
+            "--set",
+            "pictures=-1",
+        )
+        line = self.refused(capsys, 2, *words)
+        assert "patience is 0; the least is 1." in line and "pictures is -1; the least is 0." in line
 
     def test_one_case(self, capsys, parent, tmp_path):
         folder = write_films(tmp_path / "films")

@@ -166,3 +166,24 @@ def test_every_set_of_the_shared_data_reads_clean(shared_data):
     pooled = read_split(shared_data, "training")
     assert {item["modality"] for item in pooled} == {"xray", "us", "endoscopy", "dermoscopy", "ct", "mri"}
     assert all(item["targets"] for item in pooled)
+
+
+def test_several_folders_are_pooled_each_a_set_or_a_parent_of_some(chest, tmp_path):
+    table = {"modality": "CT", "labels": LABELS, "training": [{"id": "c", "image": "c.png"}]}
+    first = write_set(tmp_path / "elsewhere" / "pelvis", table, ("c.png",))
+    pooled = read_split([str(first), chest.parent], "training")
+    assert [item["set"] for item in pooled] == ["pelvis", *["chest"] * len(read_split(chest, "training"))]
+    assert find_sets([first, chest], "chest") == [chest]
+    with pytest.raises(InputError, match=f"^{first}, {chest}: no set heart; choose from pelvis, chest.$"):
+        find_sets([first, chest], ["heart"])
+    with pytest.raises(InputError, match=f"^{first}, {chest}: no list 'other' in dataset.json; choose from"):
+        read_split([first, chest], "other")
+
+
+def test_two_sets_of_one_name_are_refused(chest, tmp_path):
+    other = write_set(tmp_path / "elsewhere" / "chest", {"training": ["a.png"]}, ("a.png",))
+    message = f"^{other}: a set named chest is also in {chest.parent}; figures are told apart by the name"
+    with pytest.raises(InputError, match=message):
+        read_split([chest, other], "training")
+    with pytest.raises(InputError, match="a set named chest is also in"):
+        read_split([chest, chest], "training")
