@@ -41,16 +41,14 @@ class Site:
         self.algo = MonaiAlgo(
             str(bundle),
             config_train_filename=[f"configs/{training}.json", "configs/federated.json"],
-            train_kwargs=dict(given),
+            train_kwargs={"bundle_root": str(bundle), **given},
             config_evaluate_filename=[f"configs/{one}.json" for one in evaluation],
             eval_workflow_name=kind,
-            eval_kwargs=dict(evaluated),
+            eval_kwargs={"bundle_root": str(bundle), **evaluated},  # read before MonaiAlgo states it
         )
         self.algo.initialize({ExtraItems.CLIENT_NAME: name})
         self.began: list[Weights] = []
-        self.algo.trainer.add_event_handler(
-            Events.EPOCH_STARTED, lambda: self.began.append(self.weights())
-        )
+        self.algo.trainer.add_event_handler(Events.EPOCH_STARTED, lambda: self.began.append(self.weights()))
 
     def weights(self) -> Weights:
         """Those of the network that is trained."""
@@ -73,7 +71,9 @@ class Site:
 
 
 def copied(weights: Mapping[str, Tensor]) -> Weights:
-    return {key: value.detach().clone(memory_format=torch.contiguous_format) for key, value in weights.items()}
+    return {
+        key: value.detach().clone(memory_format=torch.contiguous_format) for key, value in weights.items()
+    }
 
 
 def averaged(weights: Weights, changes: Sequence[Weights]) -> Weights:

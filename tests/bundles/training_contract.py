@@ -11,6 +11,8 @@ import pytest
 import torch
 from ignite.engine import Events
 from monai.bundle import ConfigParser, ConfigWorkflow
+from monai.fl.client import MonaiAlgoStats
+from monai.fl.utils.constants import ExtraItems, FlStatistics
 
 from monai_ext.weights.formats import read_state_dict
 from tests.bundles.contract import BundleContract
@@ -164,7 +166,9 @@ class TrainableBundleContract(BundleContract):
             assert numbers == (steps, steps)
             assert all({key: value.shape for key, value in one.items()} == shapes for one in changes)
             assert any(not torch.equal(changes[0][key], changes[1][key]) for key in shapes)
-            for site in sites:  # a round begins with the weights of the server, not with the site's checkpoint
+            for (
+                site
+            ) in sites:  # a round begins with the weights of the server, not with the site's checkpoint
                 assert [key for key in shapes if not torch.equal(site.began[-1][key], weights[key])] == []
             weights = averaged(weights, changes)
         dice = [site.evaluate(weights)["dice"] for site in sites]
@@ -174,3 +178,14 @@ class TrainableBundleContract(BundleContract):
             assert [key for key in shapes if not torch.equal(found[key], weights[key])] == []
         whole = [{key: value.shape for key, value in site.evaluated().items()} for site in sites]
         assert whole[0] == whole[1]  # the words of a site among them
+
+    def test_a_site_of_a_federated_training_sends_statistics_of_its_data(
+        self, training: str, tmp_path: Path
+    ) -> None:
+        flow = self.training(training, write_films(tmp_path / "films"), tmp_path / "out")
+        stats = MonaiAlgoStats(str(self.folder()), workflow=flow)
+        stats.initialize({ExtraItems.APP_ROOT: str(tmp_path)})
+        asked = {FlStatistics.HIST_BINS: 4, FlStatistics.HIST_RANGE: [0, 256]}
+        found = stats.get_data_stats(asked).statistics["train"]
+        assert (found[FlStatistics.DATA_COUNT], found[FlStatistics.FAIL_COUNT]) == (4, 0)
+        assert found[FlStatistics.DATA_STATS]["image_stats"]["shape"]["max"] == [48, 48]
