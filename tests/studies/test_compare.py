@@ -188,11 +188,17 @@ def test_lesions_are_counted_where_a_target_has_several_parts(grey, data, tmp_pa
     report = run([str(grey), f"rater={masks}"], data, tmp_path / "out", floors=False, paraphrases=False)
     lesions = {row["name"]: row["lesions"] for row in report["methods"]}
     counts = {name: [one[key] for key in ("tp", "fp", "fn", "n")] for name, one in lesions.items()}
-    assert counts == {"grey": [3, 1, 1, 4], "rater": [2, 0, 1, 2]}  # grey finds one in the healthy breast, too
+    assert counts == {
+        "grey": [3, 1, 1, 4],
+        "rater": [2, 0, 1, 2],
+    }  # grey finds one in the healthy breast, too
     assert lesions["grey"]["mean"] == pytest.approx(0.75) and lesions["rater"]["mean"] == pytest.approx(0.8)
     assert lesions["grey"]["targets"] == ["breast tumour"]
     with (tmp_path / "out" / "compare.csv").open(newline="") as file:
-        assert {row["method"]: row["lesions"] for row in csv.DictReader(file)} == {"grey": "0.75", "rater": "0.8"}
+        assert {row["method"]: row["lesions"] for row in csv.DictReader(file)} == {
+            "grey": "0.75",
+            "rater": "0.8",
+        }
 
 
 def test_evaluations_of_before_that_hold_other_scores_are_run_again(grey, data, tmp_path, runs, monkeypatch):
