@@ -64,7 +64,7 @@ def bundle_variants(bundle: Path) -> list[str]:
     names = [
         file.stem for file in sorted((bundle / "configs").glob("*.json")) if file.name not in NO_VARIANTS
     ]
-    return [name for name in names if not name.startswith(("train", "multi_gpu", "evaluate"))]
+    return [name for name in names if not name.startswith(("train", "multi_gpu", "federated", "evaluate"))]
 
 
 def variant_fingerprints(bundle: Path, variants: Sequence[str]) -> list[str]:

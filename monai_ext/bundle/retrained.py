@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ from monai_ext.weights.formats import read_state_dict
 from monai_ext.weights.load import copy_into, load_into
 
 METADATA, CARD, PARENT_CARD = Path("configs/metadata.json"), Path("docs/README.md"), Path("docs/parent.md")
+IMAGES = Path("docs/training_images.json")
+"""Hashes of all images that the bundle and its parents were retrained on."""
 
 
 def write_retrained(
@@ -28,7 +30,8 @@ def write_retrained(
         module: of its network that the training trained, None for all of it; the other modules keep their weights.
         model: state dict of the training.
         target: new folder.
-        facts: of the training, for metadata.json; among them ``summary``, one line for its changelog.
+        facts: of the training, for metadata.json; among them ``summary``, one line for its changelog, and maybe
+            ``images``, hashes of each, which go into a file of their own with those of the parent.
         card: text of the model card that goes before the parent's.
 
     Returns:
@@ -61,7 +64,8 @@ def write_retrained(
         metadata["version"] = raised(before)
         metadata["changelog"] = {metadata["version"]: facts["summary"], **metadata["changelog"]}
         metadata["parent"] = {"name": parent.name, "version": before, "weights_sha256": record["sha256"]}
-        metadata["training"] = dict(facts)
+        metadata["training"] = {name: fact for name, fact in facts.items() if name != "images"}
+        _write_images(folder / IMAGES, facts.get("images", ()))
         (folder / METADATA).write_text(json.dumps(metadata, indent=4) + "\n", encoding="utf-8")
         if (folder / CARD).is_file():
             shutil.move(folder / CARD, folder / PARENT_CARD)
@@ -69,6 +73,16 @@ def write_retrained(
         (folder / CARD).write_text(card, encoding="utf-8")
 
     return write_bundle(parent, network, weights, origin, target, describe)
+
+
+def _write_images(file: Path, images: Sequence[Mapping[str, Any]]) -> None:
+    """Add images to those of the parent, each once."""
+    before = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else []
+    known = {one["sha256"]: one for one in (*before, *images)}
+    if known:
+        file.parent.mkdir(exist_ok=True)
+        lines = ",\n".join(json.dumps(one) for one in known.values())
+        file.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
 
 
 def raised(version: str) -> str:

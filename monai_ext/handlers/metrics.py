@@ -24,7 +24,11 @@ from monai_ext.files import check_writable, whole_file
 from monai_ext.handlers.overlays import CaseOverlays
 from monai_ext.handlers.stages import StageRecorder, stage_scores
 from monai_ext.metrics.agreement import mask_agreement, target_mask
+from monai_ext.metrics.lesions import lesion_counts
 from monai_ext.metrics.summary import AVERAGED, summarise
+
+SCORES = 2
+"""Raised whenever rows hold other scores: evaluations that are kept from before are then run again."""
 
 
 def score_case(data: Mapping[str, Any], tolerance: float = 2.0, surface: bool = True) -> list[dict[str, Any]]:
@@ -37,7 +41,7 @@ def score_case(data: Mapping[str, Any], tolerance: float = 2.0, surface: bool = 
             :class:`~monai_ext.handlers.stages.RecordedCase`, a row also has the scores of the stages. With ``subtype`` a
             row also has it, and ``oracle``, 1 where the words name the true subtype.
         tolerance: of the normalised surface Dice: mm for volumes, pixels for pictures.
-        surface: False leaves out the surface metrics.
+        surface: False leaves out the surface metrics and the counts of lesions, which take most of the time.
 
     Raises:
         InputError: when the label is missing or does not fit the image, or holds a value that is not in the label table.
@@ -79,6 +83,7 @@ def score_case(data: Mapping[str, Any], tolerance: float = 2.0, surface: bool = 
                 "image_voxels": mask.numel(),
                 "unit": "mm" if volume else "px",
                 **mask_agreement(mask, reference, spacing, tolerance, surface),
+                **(lesion_counts(mask, reference) if surface else {}),
                 **stages,
             }
         )

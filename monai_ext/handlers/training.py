@@ -12,13 +12,26 @@ import torch
 from ignite.engine import Engine, Events
 from ignite.handlers import EMAHandler
 from monai.engines.utils import IterationEvents
+from torch.nn.parallel import DistributedDataParallel
+from torch.optim.swa_utils import AveragedModel
 
 from monai_ext.engines.distributed import rank
+from monai_ext.engines.tasks.base import TrainingTask
 from monai_ext.errors import InputError
 from monai_ext.files import whole_file
 
 LOG = "training.csv"
 COLUMNS = "epoch,seconds,loss"  # of the log
+WRAPPERS: tuple[tuple[type, str], ...] = (
+    (DistributedDataParallel, "module"),
+    (torch.nn.DataParallel, "module"),
+    (AveragedModel, "module"),
+    (EMAHandler, "ema_model"),
+    (TrainingTask, "network"),
+)
+"""What holds a network, and under which name; an attribute that is set on a wrapper does not reach the network."""
+COMPILED = "_orig_mod"
+"""Where torch.compile keeps it; the type of that wrapper is private."""
 
 
 class ClipGradients:
@@ -51,27 +64,50 @@ class ImageSizeSchedule:
     """Train on small images first, which is quick, and on the full size later (Tan and Le 2021, arXiv:2104.00298).
 
     Args:
-        networks: those whose `image_size` is set: the one in training, and its moving average.
+        networks: those whose `image_size` is set: the one in training, and its moving average, in whatever wraps them.
         sizes: pairs of a share of all epochs, in [0, 1), and the side in pixels once that share is done.
+        epochs: number of all epochs, where a training comes in several rounds; None: those of the engine.
 
     Raises:
-        ValueError: when there is no size for the first epoch, or a share is out of its range.
+        ValueError: when there is no size for the first epoch, a share is out of its range, or a network has no
+            `image_size`.
     """
 
-    def __init__(self, networks: Sequence[torch.nn.Module], sizes: Sequence[tuple[float, int]]) -> None:
-        self.networks, self.sizes = list(networks), sorted(tuple(pair) for pair in sizes)
+    def __init__(
+        self,
+        networks: Sequence[Any],
+        sizes: Sequence[tuple[float, int]],
+        epochs: int | None = None,
+    ) -> None:
+        self.networks = [unwrapped(network) for network in networks]
+        self.sizes, self.epochs = sorted(tuple(pair) for pair in sizes), epochs
         if not self.sizes or self.sizes[0][0] != 0 or self.sizes[-1][0] >= 1:
             raise ValueError(f"sizes {sizes}: the first pair is for share 0, and no share is 1 or more.")
+        for network in self.networks:
+            if not hasattr(network, "image_size"):
+                raise ValueError(f"{type(network).__name__} has no image_size to set.")
 
     def attach(self, engine: Engine) -> None:
         engine.add_event_handler(Events.EPOCH_STARTED, self)
 
     def __call__(self, engine: Engine) -> None:
-        done, epochs = engine.state.epoch - 1, engine.state.max_epochs or 1
+        done, epochs = engine.state.epoch - 1, self.epochs or engine.state.max_epochs or 1
         # 0.8 * 120 is 96.00000000000001, and means 96 epochs
         size = [size for share, size in self.sizes if int(share * epochs + 1e-9) <= done][-1]
         for network in self.networks:
-            network.image_size = size  # type: ignore[assignment]
+            network.image_size = size
+
+
+def unwrapped(network: Any) -> Any:
+    """The network inside of what trains it on several processes, compiles it, averages its weights, or is its task.
+
+    Args:
+        network: a module, or a handler of a moving average.
+    """
+    held = next((name for kind, name in WRAPPERS if isinstance(network, kind)), None)
+    if held is None and hasattr(network, COMPILED):
+        held = COMPILED
+    return network if held is None else unwrapped(getattr(network, held))
 
 
 class LossLog:
@@ -127,13 +163,24 @@ class MovingAverage(EMAHandler):
     """ignite's moving average, whose warming up goes on where a stopped training was.
 
     Args:
-        see ignite's ``EMAHandler``.
+        restart: begin each run with the weights that the network then has, as a round of a federated training does: an
+            average from before would hold what the network no longer is.
+        args, kwargs: of ignite's ``EMAHandler``.
     """
+
+    def __init__(self, *args: Any, restart: bool = False, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.restart = restart
 
     def attach(self, engine: Engine, *args: Any, **kwargs: Any) -> None:
         super().attach(engine, *args, **kwargs)
+        if self.restart:
+            engine.add_event_handler(Events.STARTED, self._restart)
         if self._momentum_lambda_obj is not None:
             engine.add_event_handler(Events.EPOCH_STARTED, self._set_steps)
+
+    def _restart(self, engine: Engine) -> None:
+        self.ema_model.load_state_dict(self.model.state_dict())
 
     def _set_steps(self, engine: Engine) -> None:
         self.momentum_scheduler.event_index = engine.state.iteration  # type: ignore[union-attr]

@@ -11,6 +11,7 @@ import torch
 from monai.metrics import compute_roc_auc
 
 from monai_ext.metrics.agreement import METRICS
+from monai_ext.metrics.lesions import COUNTS, f1, several_parts
 
 AVERAGED = (*METRICS, "oracle_iou", "saliency_dice", "coarse_dice", "refined_dice")
 DIFFICULTIES = ("easy", "medium", "hard", "very hard")
@@ -20,7 +21,8 @@ Row = Mapping[str, Any]
 
 ``set``, ``case``, ``group``, ``target`` ("" if none), ``present`` (bool, whether the target is in the image),
 ``presence`` (what the method predicts, in [0, 1]), ``voxels`` (of the mask), ``unit`` ("px" or "mm") and the metrics of
-:func:`monai_ext.metrics.agreement.mask_agreement`; optionally ``difficulty`` ("" if not stated), and the scores of
+:func:`monai_ext.metrics.agreement.mask_agreement`; optionally ``difficulty`` ("" if not stated), the counts of
+:func:`monai_ext.metrics.lesions.lesion_counts`, and the scores of
 :func:`monai_ext.handlers.stages.stage_scores`: ``oracle_iou``, the IoU of the best of several candidates, of methods that
 pick one; ``saliency_dice``, ``coarse_dice`` and ``refined_dice`` (before presence empties masks) of methods that refine a
 saliency map.
@@ -43,6 +45,9 @@ def summarise(rows: Sequence[Row], samples: int = 1000, seed: int = 0) -> dict[s
           whose target is, or is not, in the image; ``false_positive_rate``, the share of absent targets with a mask that
           is not empty; ``miss_rate``, the share of present targets with an empty mask.
         - ``difficulty``: where rows have one, the metrics by its levels.
+        - ``lesions``: where rows have counts and some image shows two parts or more of a target: ``mean``, F1 of the
+          summed counts of these ``targets``, ``ci95``, ``tp``, ``fp`` and ``fn``, over ``n`` images and targets, with
+          those that are not in the image.
         - ``sets``: all of these by data set.
 
         None stands for what cannot be computed: the interval of a single patient, the AUC of a single class.
@@ -61,6 +66,8 @@ def _figures(rows: Sequence[Row], samples: int, seed: int) -> dict[str, Any]:
         "pooled": _agreement(present, samples, seed),
         "presence": _presence(rows, samples, seed),
     }
+    if rows and COUNTS[0] in rows[0] and (named := several_parts(rows)):
+        figures["lesions"] = _lesions([row for row in rows if row["target"] in named], named, samples, seed)
     levels = {row["difficulty"] for row in present if row.get("difficulty")}
     if levels:
         known = [level for level in DIFFICULTIES if level in levels]
@@ -86,6 +93,21 @@ def _agreement(rows: Sequence[Row], samples: int, seed: int) -> dict[str, Any]:
             units = sorted({row["unit"] for row in rows})
             result[name] |= {"undefined": len(rows) - len(values), "unit": " and ".join(units)}
     return result
+
+
+def _lesions(rows: Sequence[Row], targets: Sequence[str], samples: int, seed: int) -> dict[str, Any]:
+    counts = np.array([[row[name] for name in COUNTS] for row in rows])
+    resampled = bootstrap_draws(_patients(rows), samples, seed) @ counts
+    tp, fp, fn = map(int, counts.sum(0))
+    return {
+        "mean": float(f1(counts.sum(0))),
+        "ci95": _percentiles(f1(resampled[resampled.any(1)])),
+        "tp": tp,
+        "fp": fp,
+        "fn": fn,
+        "n": len(rows),
+        "targets": list(targets),
+    }
 
 
 def _presence(rows: Sequence[Row], samples: int, seed: int) -> dict[str, Any]:

@@ -271,7 +271,7 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def _line(row: Mapping[str, Any]) -> dict[str, Any]:
     line: dict[str, Any] = {"method": row["name"], "kind": row["kind"], "score": row["score"]}
-    for name in (*MEANS, "auc"):
+    for name in (*MEANS, "lesions", "auc"):
         figures = row[name] or {"mean": None, "ci95": None}
         low, high = figures["ci95"] or (None, None)
         line |= {name: figures["mean"], f"{name}_low": low, f"{name}_high": high}

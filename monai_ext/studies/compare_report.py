@@ -60,7 +60,7 @@ def make_rows(results: Sequence[Result]) -> list[dict[str, Any]]:
 
     Returns:
         dicts with ``name``, ``kind``, ``score``; ``dice``, ``iou``, ``nsd``, ``hd95`` of :func:`monai_ext.metrics.summary.summarise`;
-        ``auc`` and ``false_positive_rate`` of presence, of bundles only; ``false_masks`` (``mean`` and ``n``, over
+        ``lesions``, F1 by lesion of targets of several parts, of the same; ``auc`` and ``false_positive_rate`` of presence, of bundles only; ``false_masks`` (``mean`` and ``n``, over
         the set's own targets); ``words`` (``dice``, ``spread``, ``n``), see :func:`paraphrase_spread`; ``mean_rank``
         and ``first_rank``; ``difference`` from the best, ``difference_ci95``, ``patients``, ``p`` and ``p_holm``,
         None for the best itself; ``seconds``, ``peak_bytes`` and ``folder``. None stands for what is not known.
@@ -110,6 +110,7 @@ def _figures(result: Result) -> dict[str, Any]:
     masked = list(result.absent.values())
     return {
         **{name: pooled.get(name) for name in MEANS},
+        "lesions": result.figures.get("lesions"),
         "auc": {"mean": presence["auc"], "ci95": presence["ci95"], "n": presence["n"]} if asked else None,
         "false_positive_rate": presence["false_positive_rate"] if asked else None,
         "false_masks": {"mean": float(np.mean(masked)), "n": len(masked)} if masked else None,

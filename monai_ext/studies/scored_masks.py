@@ -16,7 +16,7 @@ from torch import Tensor
 
 import monai_ext
 from monai_ext.errors import InputError
-from monai_ext.handlers.metrics import MeanDice, MetricsWriter
+from monai_ext.handlers.metrics import SCORES, MeanDice, MetricsWriter
 from monai_ext.io.case_names import input_hash
 from monai_ext.io.datalists import PICTURES, VOLUMES, stem
 from monai_ext.studies.tune import data_hash
@@ -61,7 +61,11 @@ class MaskTask:
         Raises:
             InputError: when files cannot be read.
         """
-        versions = {"monai_ext": monai_ext.__version__, "torch": str(torch.__version__)}
+        versions = {
+            "monai_ext": monai_ext.__version__,
+            "torch": str(torch.__version__),
+            "scores": str(SCORES),
+        }
         return {"masks": self.source.facts(), "data_sha256": data_hash(self.items), "versions": versions}
 
     def evaluate(self, folder: Path, setting: Setting) -> dict[str, Any]:

@@ -16,10 +16,12 @@ from ignite.engine import Events
 from monai_ext.bundle import runner
 from monai_ext.bundle.configs import literal, read_configs
 from monai_ext.bundle.trainings import parent_weights, trained_module
+from monai_ext.data.datasets import read_split
 from monai_ext.errors import InputError
 from monai_ext.handlers.checkpoint import MODEL, written_states
 from monai_ext.studies.peak_memory import peak_bytes
 from monai_ext.studies.train_processes import train_on_processes
+from monai_ext.studies.training_images import image_prints
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "quick": {"epochs": 20, "draws_per_epoch": 240},
@@ -250,8 +252,10 @@ def begun(output: Path) -> bool:
 
 
 def facts_of(request: TrainingRequest, plan: Plan, cases: Mapping[str, int]) -> dict[str, Any]:
-    """What metadata say of a training: data without paths, settings, size."""
+    """What a bundle says of its training: data without paths, settings, size, and by what its images are known again."""
     total = sum(cases.values())
+    exclude = request.settings.get("exclude") or ()
+    images = image_prints(read_split(request.data, "training", request.sets, exclude=exclude))
     return {
         "summary": f"retrained on {total} cases of {', '.join(cases)}, {plan.epochs} epochs",
         "configuration": request.training,
@@ -260,4 +264,5 @@ def facts_of(request: TrainingRequest, plan: Plan, cases: Mapping[str, int]) -> 
         "epochs": plan.epochs,
         "replayed": request.keep,
         "settings": dict(request.settings),
+        "images": images,
     }

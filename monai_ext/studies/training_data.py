@@ -10,8 +10,7 @@ from typing import Any
 
 from monai_ext.errors import InputError
 from monai_ext.io.case_names import input_hash
-
-SHA256 = re.compile(r"[0-9a-f]{64}")
+from monai_ext.studies.training_images import SHA256, TrainingImages, image_print
 
 
 def training_notes(bundles: Sequence[Path], items: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -19,7 +18,8 @@ def training_notes(bundles: Sequence[Path], items: Sequence[Mapping[str, Any]]) 
 
     A set counts as named where docs/data_license.txt begins an entry with it, a train*.json of configs lists it in
     ``sets``, or ``training`` in metadata.json lists it in ``cases``. An image counts as trained on where ``training``
-    holds the SHA-256 of its file. What a bundle does not say stays unknown.
+    or docs/training_images.json holds the SHA-256 of its file, and as like one of these where its perceptual hash is near
+    (:mod:`monai_ext.data.perceptual_hash`). What a bundle does not say stays unknown.
 
     Args:
         bundles: their folders.
@@ -30,21 +30,30 @@ def training_notes(bundles: Sequence[Path], items: Sequence[Mapping[str, Any]]) 
     """
     sets = dict.fromkeys(item["set"] for item in items)
     learners: dict[str, list[str]] = {}
-    notes = []
+    notes: list[str] = []
     for bundle in bundles:
         training = _read(bundle / "configs" / "metadata.json").get("training", {})
         named = {*training.get("cases", ()), *_listed(bundle), *_licensed(bundle)}
         if learnt := ", ".join(name for name in sets if name in named):
             learners.setdefault(learnt, []).append(bundle.name)
-        hashes = set(SHA256.findall(json.dumps(training)))
-        if hashes and (same := sum(input_hash(item["image"]) in hashes for item in items)):
-            notes.append(
-                f"{bundle.name} was trained on {same} of these {len(items)} images, by their content"
-            )
+        notes += _image_notes(bundle, set(SHA256.findall(json.dumps(training))), items)
     return notes + [
         f"{', '.join(names)} learnt from images of {learnt}, as the bundle says; elsewhere figures may be worse"
         for learnt, names in learners.items()
     ]
+
+
+def _image_notes(bundle: Path, hashes: set[str], items: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    recorded = TrainingImages(bundle)
+    hashes |= recorded.sha256
+    others = [item["image"] for item in items if input_hash(item["image"]) not in hashes] if hashes else []
+    if hashes and (same := len(items) - len(others)):
+        yield f"{bundle.name} was trained on {same} of these {len(items)} images, by their content"
+    if len(recorded) and (near := sum(recorded.look_like(image_print(one).hashes) for one in others)):
+        yield (
+            f"{bundle.name} was trained on images that look nearly like {near} {'others ' if same else ''}of these"
+            f" {len(items)}, by a perceptual hash"
+        )
 
 
 def _listed(bundle: Path) -> Iterator[str]:

@@ -22,6 +22,7 @@ import monai_ext
 from monai_ext.bundle import configs, runner
 from monai_ext.errors import InputError
 from monai_ext.files import check_writable, whole_file
+from monai_ext.handlers.metrics import SCORES
 from monai_ext.io.case_names import input_hash
 from monai_ext.studies.tune_report import Entry, Search, compare, ranked, score_of, write_report
 from monai_ext.studies.tune_settings import (
@@ -80,7 +81,7 @@ class EvaluationTask:
             cases = get("datalist")
             all_cases = cases if self.limit is None else get("datalist#cases")
         modules = {"torch": str(torch.__version__), "monai": monai.__version__}
-        versions = {**modules, "monai_ext": monai_ext.__version__}
+        versions = {**modules, "monai_ext": monai_ext.__version__, "scores": str(SCORES)}
         digest = hashlib.sha256()
         for file in configs.config_files(self.bundle, files):
             digest.update(file.read_bytes())

@@ -209,6 +209,11 @@ def _joined(records: list[dict[str, str]]) -> dict[str, str]:
     }
 
 
+def is_extra(key: str) -> bool:
+    """Whether an entry of a state dict is no weight but a module's extra state, such as a list of words."""
+    return key.endswith("_extra_state")
+
+
 def copy_into(network: nn.Module, state: Mapping[str, Tensor], description: str) -> None:
     """Copy tensors into a network; names, shapes and kinds of numbers must all match, and all numbers be finite.
 
@@ -224,12 +229,12 @@ def copy_into(network: nn.Module, state: Mapping[str, Tensor], description: str)
     """
     own = network.state_dict()
     differences = {
-        "missing": [key for key in own if key not in state and not key.endswith("_extra_state")],
+        "missing": [key for key in own if key not in state and not is_extra(key)],
         "unknown": [key for key in state if key not in own],
         "of another shape": [
             f"{key} {tuple(state[key].shape)} for {tuple(own[key].shape)}"
             for key in own
-            if key in state and state[key].shape != own[key].shape and not key.endswith("_extra_state")
+            if key in state and state[key].shape != own[key].shape and not is_extra(key)
         ],
         "of another type": [
             f"{key} {state[key].dtype}"

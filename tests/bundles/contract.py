@@ -102,6 +102,8 @@ class BundleContract:
             names = {variant: weights_names(self.read(variant)["weights"]) for variant in variants}
             embedded = [v for v in variants if all(registry[n].source == "embedded" for n in names[v])]
             metafunc.parametrize("embedded_variant", embedded)
+        if "training" in metafunc.fixturenames:
+            metafunc.parametrize("training", self.trainings)
         if "trained" in metafunc.fixturenames:
             metafunc.parametrize("trained", self.trainings, indirect=True, scope="class")
 

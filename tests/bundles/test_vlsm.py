@@ -16,6 +16,7 @@ SMALL_NETWORK = {f"network_def#{key}": value for key, value in SMALL.items()}
 
 class TestVLSM(TrainableBundleContract):
     name = "vlsm"
+    federated_evaluation = (("train", "federated"), "train")
     trainings: ClassVar = {
         "train": {**SMALL_NETWORK, "val_interval": 1, "size": 48, "image_sizes": [[0, 48]]}
     }

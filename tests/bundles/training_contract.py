@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import pytest
 import torch
 from ignite.engine import Events
 from monai.bundle import ConfigParser, ConfigWorkflow
+from monai.fl.client import MonaiAlgoStats
+from monai.fl.utils.constants import ExtraItems, FlStatistics
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from monai_ext.bundle.configs import read_configs
 from monai_ext.weights.formats import read_state_dict
 from tests.bundles.contract import BundleContract
+from tests.bundles.federated import Site, averaged
 from tests.bundles.films import write_films
+from tests.studies.trainable import trainable
 
 DRAWS, BATCH = 8, 4
 SHORT: dict[str, Any] = {
@@ -67,7 +71,11 @@ class TrainableBundleContract(BundleContract):
     Attributes:
         trainings: by the name of a configuration, ids and values beside :data:`SHORT` with which an epoch takes a
             second.
+        federated_evaluation: configurations by which a site of a federated training evaluates, and the kind of their
+            workflow.
     """
+
+    federated_evaluation: ClassVar[tuple[Sequence[str], str]] = (("inference", "evaluate"), "infer")
 
     @classmethod
     def training(cls, name: str, data: Path, out: Path, **overrides: Any) -> ConfigWorkflow:
@@ -146,3 +154,53 @@ class TrainableBundleContract(BundleContract):
         before, after = trained.network().state_dict(), read_state_dict(trained.out / "model.pt")
         weights = [key for key, value in after.items() if torch.is_tensor(value)]
         assert len([key for key in weights if not torch.equal(before[key], after[key])]) > len(weights) / 2
+
+    @pytest.fixture
+    def sites(self, training: str, small: Path, tmp_path: Path) -> Iterator[list[Site]]:
+        """Two sites of a federated training, with other films and another sentence each."""
+        bundle = trainable(small, tmp_path)
+        configs, kind = self.federated_evaluation
+        found = []
+        for name, width in (("north", 48), ("south", 40)):
+            data = write_films(tmp_path / name, width)
+            table = data / "dataset.json"
+            table.write_text(table.read_text().replace("lungs in a", f"lungs of the {name} in a"))
+            given = {"dataset_dir": str(data), "output_dir": str(tmp_path / f"{name} out")}
+            trained = {**SHORT, **self.trainings[training], **given, "epochs": 6}
+            evaluated = trained if kind == "train" else {**given, "device": "cpu"}
+            found.append(Site(bundle, name, training, configs, kind, trained, evaluated))
+        yield found
+        for site in found:
+            site.algo.finalize()
+
+    def test_sites_of_a_federated_training_exchange_weights_by_monai_fl(self, sites: list[Site]) -> None:
+        weights, steps = sites[0].weights(), DRAWS // BATCH
+        shapes = {key: value.shape for key, value in weights.items()}
+        for _ in range(2):
+            changes, numbers = zip(*(site.train(weights) for site in sites), strict=True)
+            assert numbers == (steps, steps)
+            assert all({key: value.shape for key, value in one.items()} == shapes for one in changes)
+            assert any(not torch.equal(changes[0][key], changes[1][key]) for key in shapes)
+            for (
+                site
+            ) in sites:  # a round begins with the weights of the server, not with the site's checkpoint
+                assert [key for key in shapes if not torch.equal(site.began[-1][key], weights[key])] == []
+            weights = averaged(weights, changes)
+        dice = [site.evaluate(weights)["dice"] for site in sites]
+        assert all(0 <= value <= 1 for value in dice)
+        for site in sites:
+            found = site.evaluated()
+            assert [key for key in shapes if not torch.equal(found[key], weights[key])] == []
+        whole = [{key: value.shape for key, value in site.evaluated().items()} for site in sites]
+        assert whole[0] == whole[1]  # the words of a site among them
+
+    def test_a_site_of_a_federated_training_sends_statistics_of_its_data(
+        self, training: str, tmp_path: Path
+    ) -> None:
+        flow = self.training(training, write_films(tmp_path / "films"), tmp_path / "out")
+        stats = MonaiAlgoStats(str(self.folder()), workflow=flow)
+        stats.initialize({ExtraItems.APP_ROOT: str(tmp_path)})
+        asked = {FlStatistics.HIST_BINS: 4, FlStatistics.HIST_RANGE: [0, 256]}
+        found = stats.get_data_stats(asked).statistics["train"]
+        assert (found[FlStatistics.DATA_COUNT], found[FlStatistics.FAIL_COUNT]) == (4, 0)
+        assert found[FlStatistics.DATA_STATS]["image_stats"]["shape"]["max"] == [48, 48]

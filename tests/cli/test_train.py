@@ -16,8 +16,10 @@ from PIL import Image
 from monai_ext.cli.main import main
 from monai_ext.cli.train import parse_settings
 from monai_ext.errors import InputError
+from monai_ext.files import file_sha256
 from monai_ext.handlers.checkpoint import written_states
 from monai_ext.studies import retrained, train
+from monai_ext.studies.training_images import TrainingImages
 from monai_ext.synthesis.phantom_set import write_phantom_sets
 from monai_ext.weights.formats import read_state_dict
 from tests.bundles.films import write_films
@@ -92,6 +94,7 @@ def test_metadata_name_parent_data_and_figures(done, parent):
     assert (child["parent"]["name"], child["parent"]["version"]) == ("vlsm", "0.1.0")
     assert child["training"]["cases"] == {"films": 4}
     assert child["training"]["settings"]["learning_rate"] == 0.01
+    assert "images" not in child["training"]
     rows = child["training"]["figures"]
     assert rows == json.loads((done / "before_after.json").read_text())
     assert {(row["where"], row["target"]) for row in rows} >= {
@@ -99,6 +102,11 @@ def test_metadata_name_parent_data_and_figures(done, parent):
         ("films", "lungs, in other words"),
     }
     assert all(0 <= row[key] <= 1 for row in rows for key in ("before", "after"))
+
+
+def test_the_images_of_the_training_list_are_recorded_by_their_hashes(done, data):
+    recorded = TrainingImages(done / "bundle").sha256
+    assert recorded == {file_sha256(data / f"{number}.png") for number in range(4)}
 
 
 def test_the_model_card_says_what_it_is_and_keeps_the_parents(done, parent):

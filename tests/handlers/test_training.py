@@ -2,17 +2,53 @@
 
 import pytest
 import torch
+import torch.distributed as dist
 from ignite.engine import Engine, Events
 from monai.engines.utils import IterationEvents
 from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.optim.swa_utils import AveragedModel
 
+from monai_ext.engines.tasks import ImageTextTask
 from monai_ext.errors import InputError
 from monai_ext.handlers.checkpoint import ResumableCheckpoint
 from monai_ext.handlers.training import (
     ClipGradients,
     ImageSizeSchedule,
     LossLog,
+    MovingAverage,
+    unwrapped,
 )
+
+
+class Sized(nn.Linear):
+    """A network with the side of its input."""
+
+    def __init__(self):
+        super().__init__(1, 1)
+        self.image_size = 7
+
+
+WRAPS = {
+    "nothing": lambda network: network,
+    "several processes": DistributedDataParallel,
+    "several devices": nn.DataParallel,
+    "compiled": torch.compile,
+    "averaged by torch": AveragedModel,
+    "averaged by ignite": MovingAverage,
+    "a task": lambda network: ImageTextTask(network, None),
+    "a compiled task on several processes": lambda network: torch.compile(
+        DistributedDataParallel(ImageTextTask(network, None))
+    ),
+}
+
+
+@pytest.fixture
+def one_process(tmp_path):
+    """A process group of this process alone."""
+    dist.init_process_group("gloo", init_method=f"file://{tmp_path}/store", rank=0, world_size=1)
+    yield
+    dist.destroy_process_group()
 
 
 def training(folder, stop_after=None, resume=True):
@@ -111,7 +147,7 @@ class TestImageSize:
         assert self.run([[0, 96], [0.6, 160]], start=3) == [160, 160]
 
     def test_a_share_that_floats_miss_by_a_hair_is_its_epoch(self):
-        network, seen = nn.Linear(1, 1), []
+        network, seen = Sized(), []
         engine = Engine(lambda *_: seen.append(network.image_size))
         ImageSizeSchedule([network], [[0, 96], [0.7, 160]]).attach(engine)
         engine.run([0], max_epochs=10)  # 0.7 * 10 is 7.0, 0.29 * 100 is 28.999999999999996
@@ -126,3 +162,42 @@ class TestImageSize:
     def test_the_first_epoch_must_have_a_size_and_no_share_be_the_whole(self, sizes):
         with pytest.raises(ValueError, match="the first pair is for share 0"):
             ImageSizeSchedule([nn.Linear(1, 1)], sizes)
+
+    @pytest.mark.parametrize("wrap", WRAPS.values(), ids=WRAPS)
+    def test_reaches_the_network_inside_of_what_wraps_it(self, wrap, one_process):
+        network = Sized()
+        wrapped = wrap(network)
+        engine = Engine(lambda *_: None)
+        ImageSizeSchedule([wrapped], [[0, 96]]).attach(engine)
+        engine.run([0])
+        inside = unwrapped(wrapped)
+        assert type(inside) is Sized and inside.image_size == 96
+        assert "image_size" not in vars(wrapped) or wrapped is inside
+
+    def test_a_network_without_a_size_is_refused(self):
+        with pytest.raises(ValueError, match="Linear has no image_size to set"):
+            ImageSizeSchedule([Sized(), nn.Linear(1, 1)], [[0, 96]])
+
+    def test_shares_are_of_all_rounds_of_a_federated_training(self):
+        network, seen = Sized(), []
+        engine = Engine(lambda *_: seen.append(network.image_size))
+        ImageSizeSchedule([network], [[0, 96], [0.5, 160]], epochs=4).attach(engine)
+        for epochs in (1, 2, 3, 4):
+            engine.run([0], max_epochs=epochs)
+        assert seen == [96, 96, 160, 160]
+
+
+@pytest.mark.parametrize("restart", [True, False])
+def test_an_average_begins_each_round_with_the_weights_of_the_server_if_it_is_to(restart):
+    network = nn.Linear(1, 1, bias=False)
+    nn.init.zeros_(network.weight)
+    average, began = MovingAverage(network, momentum=0.5, restart=restart), []
+    engine = Engine(lambda *_: network.weight.data.add_(2.0))
+    average.attach(engine)
+    engine.add_event_handler(Events.EPOCH_STARTED, lambda: began.append(float(average.ema_model.weight)))
+    engine.run([0], max_epochs=1)
+    assert float(average.ema_model.weight) == 1.0
+    network.weight.data.fill_(10.0)
+    engine.run([0], max_epochs=2)
+    assert began == [0.0, 10.0 if restart else 1.0]
+    assert float(average.ema_model.weight) == (11.0 if restart else 6.5)

@@ -130,3 +130,17 @@ def test_the_interval_of_the_auc_is_that_of_drawn_patients():
 
 def test_a_single_patient_has_no_interval():
     assert bootstrap_interval(np.array([0.1, 0.9]), ["a", "a"]) is None
+
+
+def test_lesions_are_counted_over_targets_of_several_parts_present_or_not():
+    counts = [("a", "cyst", 1, 0, 1), ("b", "cyst", 1, 2, 0), ("c", "cyst", 0, 1, 0), ("a", "liver", 1, 5, 0)]
+    rows = [
+        {**row(case, target, 0.5), "group": case, "present": case != "c"}
+        | {"lesion_tp": tp, "lesion_fp": fp, "lesion_fn": fn}
+        for case, target, tp, fp, fn in counts
+    ]
+    lesions = summarise(rows)["lesions"]
+    interval = lesions.pop("ci95")
+    assert lesions == {"mean": 4 / 8, "tp": 2, "fp": 3, "fn": 1, "n": 3, "targets": ["cyst"]}
+    assert interval[0] == 0.0 and interval[1] == pytest.approx(2 / 3)  # c alone; a alone
+    assert "lesions" not in summarise(rows[1:])

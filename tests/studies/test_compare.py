@@ -174,3 +174,39 @@ def test_memory_is_that_of_a_process_of_its_own(grey, data):
     before = peak_bytes()
     filled = np.ones(before // 8 + 10**7)  # more than all that was used so far
     assert peak_bytes() > before and filled.all()
+
+
+def test_lesions_are_counted_where_a_target_has_several_parts(grey, data, tmp_path):
+    masks = tmp_path / "masks"
+    masks.mkdir()
+    for name in ("p1", "p3"):
+        shutil.copy(data / f"{name}_mask.png", masks / f"{name}.png")
+    label = np.asarray(Image.open(data / "p1_mask.png")).copy()
+    label[12:14, 12:14] = 1  # a second tumour, which neither finds
+    Image.fromarray(label).save(data / "p1_mask.png")
+    report = run([str(grey), f"rater={masks}"], data, tmp_path / "out", floors=False, paraphrases=False)
+    lesions = {row["name"]: row["lesions"] for row in report["methods"]}
+    counts = {name: [one[key] for key in ("tp", "fp", "fn", "n")] for name, one in lesions.items()}
+    assert counts == {
+        "grey": [3, 1, 1, 4],
+        "rater": [2, 0, 1, 2],
+    }  # grey finds one in the healthy breast, too
+    assert lesions["grey"]["mean"] == pytest.approx(0.75) and lesions["rater"]["mean"] == pytest.approx(0.8)
+    assert lesions["grey"]["targets"] == ["breast tumour"]
+    with (tmp_path / "out" / "compare.csv").open(newline="") as file:
+        assert {row["method"]: row["lesions"] for row in csv.DictReader(file)} == {
+            "grey": "0.75",
+            "rater": "0.8",
+        }
+
+
+def test_evaluations_of_before_that_hold_other_scores_are_run_again(grey, data, tmp_path, runs, monkeypatch):
+    (data / "masks").mkdir()
+    shutil.copy(data / "p1_mask.png", data / "masks" / "p1.png")
+    methods = [str(grey), f"rater={data / 'masks'}"]
+    for number in (1, 2):
+        monkeypatch.setattr("monai_ext.studies.tune.SCORES", number)
+        monkeypatch.setattr("monai_ext.studies.scored_masks.SCORES", number)
+        run(methods, data, tmp_path / "out", floors=False, paraphrases=False)
+        assert len(runs) == number
+        assert len(list((tmp_path / "out" / "runs").iterdir())) == 2 * number

@@ -6,6 +6,8 @@ import json
 
 from monai_ext.io.case_names import input_hash
 from monai_ext.studies.training_data import training_notes
+from monai_ext.studies.training_images import image_prints
+from tests.data.test_perceptual_hash import saved, textured
 
 
 def bundle(folder, training: dict | None = None, **files: str):
@@ -49,3 +51,24 @@ def test_images_are_recognised_by_their_content(tmp_path):
 
 def test_a_bundle_that_says_nothing_gives_no_note(tmp_path):
     assert training_notes([bundle(tmp_path)], items(tmp_path)) == []
+
+
+def test_images_that_look_like_recorded_ones_are_told_apart_from_the_same_ones(tmp_path):
+    cases = []
+    for n in range(4):
+        textured(n).save(tmp_path / f"{n}.png")
+        cases.append({"set": "a", "image": str(tmp_path / f"{n}.png")})
+    folder = bundle(tmp_path)
+    record = folder / "docs" / "training_images.json"
+    record.write_text(json.dumps(image_prints(cases[:2])))
+    exact = "b was trained on {} of these {} images, by their content"
+    assert training_notes([folder], cases) == [exact.format(2, 4)]
+    saved(textured(1), 60).save(tmp_path / "1.png")
+    assert training_notes([folder], cases) == [
+        exact.format(1, 4),
+        "b was trained on images that look nearly like 1 others of these 4, by a perceptual hash",
+    ]
+    assert training_notes([folder], cases[1:]) == [
+        "b was trained on images that look nearly like 1 of these 3, by a perceptual hash"
+    ]
+    assert training_notes([folder], cases[2:]) == []

@@ -10,6 +10,8 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
+from monai_ext.weights.load import is_extra
+
 Move = Callable[[Tensor], Tensor]
 
 
@@ -25,6 +27,12 @@ class TrainingTask(nn.Module, ABC):
         network: learns.
         reference: stays as it is and in evaluation mode, for losses that compare the network with it; None: there is
             none. ``copy.deepcopy(network)`` starts a preference training.
+        module: where the network is a module of a bundle's network, its name there, such as "encoder", by which names
+            of the state dict then begin.
+
+    Its state dict is what the processes or sites of a training exchange: tensors of the same shape everywhere, which can be
+    averaged. The words that a network was taught (an extra state, see :class:`~monai_ext.networks.language.taught.Taught`)
+    cannot: each keeps its own.
 
     Attributes:
         find_unused_parameters: True where some weights take no part in some steps; DistributedDataParallel then looks for
@@ -33,9 +41,10 @@ class TrainingTask(nn.Module, ABC):
 
     find_unused_parameters = False
 
-    def __init__(self, network: nn.Module, reference: nn.Module | None = None) -> None:
+    def __init__(self, network: nn.Module, reference: nn.Module | None = None, module: str = "") -> None:
         super().__init__()
         self.network = network
+        self._prefix = f"{module}." if module else ""
         self.reference = None if reference is None else reference.requires_grad_(False).eval()
 
     @abstractmethod
@@ -65,12 +74,15 @@ class TrainingTask(nn.Module, ABC):
         return self
 
     def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]
-        """The network's: what has been learnt."""
-        return self.network.state_dict(*args, **kwargs)
+        """The network's tensors, by the names that they have in the bundle's network: what has been learnt."""
+        state = self.network.state_dict(*args, **kwargs)
+        return {self._prefix + key: value for key, value in state.items() if not is_extra(key)}
 
-    def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:
-        """Into the network."""
-        return self.network.load_state_dict(*args, **kwargs)
+    def load_state_dict(self, state_dict: Mapping[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """Into the network, whose extra states stay."""
+        state = {key.removeprefix(self._prefix): value for key, value in state_dict.items()}
+        own = {key: value for key, value in self.network.state_dict().items() if is_extra(key)}
+        return self.network.load_state_dict({**state, **own}, *args, **kwargs)
 
 
 def full_precision(device: torch.device) -> AbstractContextManager:

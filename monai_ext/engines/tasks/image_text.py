@@ -20,10 +20,11 @@ class ImageTextTask(TrainingTask):
         network: a :class:`~monai_ext.networks.encoders.vision_language.VisionLanguageEncoder`.
         loss: takes its :class:`~monai_ext.losses.image_text.ImageTextLogits` and the labels of the batch, such as
             :class:`~monai_ext.losses.image_text.ImageTextLoss`.
+        module: see :class:`TrainingTask`.
     """
 
-    def __init__(self, network: nn.Module, loss: Callable[..., Tensor]) -> None:
-        super().__init__(network)
+    def __init__(self, network: nn.Module, loss: Callable[..., Tensor], module: str = "") -> None:
+        super().__init__(network, module=module)
         self.loss = loss
 
     def prepare_batch(self, batchdata: Mapping[str, Any], move: Move) -> dict[str, Any]:

@@ -30,6 +30,7 @@ class VisualPromptTask(TrainingTask):
             :class:`monai_ext.losses.visual_prompt.VisualPromptLoss`.
         kinds: relative probability of each kind; those that are not named are never drawn.
         single: probability that "points" are a single one, as segment-everything asks.
+        module: see :class:`TrainingTask`.
 
     Raises:
         ValueError: when a kind is unknown.
@@ -43,8 +44,9 @@ class VisualPromptTask(TrainingTask):
         loss: Callable[..., Tensor],
         kinds: Mapping[str, float],
         single: float = 0.6,
+        module: str = "",
     ) -> None:
-        super().__init__(network)
+        super().__init__(network, module=module)
         _check_kinds(kinds)
         self.loss, self.kinds, self.single = loss, dict(kinds), single
 

@@ -10,6 +10,10 @@ from torch import Tensor, nn
 
 from monai_ext.prompts.lexicon import Lexicon, Targets
 
+BLOCK = 1 << 16
+"""Bytes of a saved lexicon, filled up with zeros: 64 KiB, ten times that of the embedded weights. Where it takes more,
+twice as many, and so on."""
+
 
 class Taught(nn.Module):
     """A module that keeps in its state dict by which words it was taught, and which targets.
@@ -27,9 +31,13 @@ class Taught(nn.Module):
         self.lexicon = self.lexicon.extended(texts, targets)
 
     def get_extra_state(self) -> Tensor:
-        """The lexicon, as a tensor of UTF-8 bytes, which every format of weights can hold."""
-        return torch.tensor(list(self.lexicon.state().encode()), dtype=torch.uint8)
+        """The lexicon, as a tensor of UTF-8 bytes and zeros behind them, which every format of weights can hold.
+
+        Its shape does not depend on the words, so that state dicts of several sites have the same shapes.
+        """
+        text = self.lexicon.state().encode()
+        return torch.tensor(list(text.ljust(-(-len(text) // BLOCK) * BLOCK, b"\0")), dtype=torch.uint8)
 
     def set_extra_state(self, state: Tensor) -> None:
-        """Replace the lexicon by that of a state dict."""
-        self.lexicon = Lexicon.of_state(bytes(state.tolist()).decode())
+        """Replace the lexicon by that of a state dict, with zeros behind it or, as in older weights, without."""
+        self.lexicon = Lexicon.of_state(bytes(state.tolist()).rstrip(b"\0").decode())
