@@ -153,6 +153,9 @@ def print_results(
     for drawn, file in ((preview, "overlay"), (explain, "explanation")):
         for case in done if drawn else ():
             print_line(f"{file} → {output / case / file}.png")
+    uncertain = {row["case"]: row["uncertainty"] for row in report["results"] if "uncertainty" in row}
+    for case, figures in uncertain.items():
+        print_line(f"entropy → {output / Path(figures['entropy']).parent / '*.entropy.*'}")
     if statistics:
         print_line(f"statistics → {output / Path(name.replace('report', 'statistics')).with_suffix('.csv')}")
     weights = report["weights"]

@@ -6,6 +6,7 @@ from monai_ext.inferers.autocast import AutocastInferer
 from monai_ext.inferers.observer import StageObserver
 from monai_ext.inferers.perturbations import Perturbations
 from monai_ext.inferers.prompt import PromptInferer
+from monai_ext.inferers.quality import estimated_quality
 from monai_ext.inferers.traversal import SliceTraversal, Traversal
 
 __all__ = [
@@ -15,4 +16,5 @@ __all__ = [
     "SliceTraversal",
     "StageObserver",
     "Traversal",
+    "estimated_quality",
 ]
