@@ -154,7 +154,7 @@ def print_results(
         for case in done if drawn else ():
             print_line(f"{file} → {output / case / file}.png")
     uncertain = {row["case"]: row["uncertainty"] for row in report["results"] if "uncertainty" in row}
-    for case, figures in uncertain.items():
+    for figures in uncertain.values():
         print_line(f"entropy → {output / Path(figures['entropy']).parent / '*.entropy.*'}")
     if statistics:
         print_line(f"statistics → {output / Path(name.replace('report', 'statistics')).with_suffix('.csv')}")
