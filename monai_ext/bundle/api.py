@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +21,8 @@ from monai_ext.bundle.configs import inference_configs
 from monai_ext.bundle.runner import AUTO, device_override, open_workflow, unwrapped
 from monai_ext.engines.devices import mixed_precision
 from monai_ext.errors import InputError
+from monai_ext.inferers import Perturbations
+from monai_ext.inferers.uncertainty import LEVELS
 from monai_ext.prompts.prompt import Prompt, as_prompts
 from monai_ext.prompts.text import escaped
 from monai_ext.transforms.masks import PromptMasks
@@ -37,6 +41,9 @@ class Result:
         found: whether the mask holds anything.
         reason: why it does not, a sentence; "" if it does.
         notes: what the prompt was taken to mean, sentences.
+        quality: if asked for, mean pairwise Dice of the members in [0, 1], an estimate of how good the mask is; None where
+            there is no mask.
+        entropy: if asked for, (H, W) or (X, Y, Z) float32 in [0, 1], in bits: of the mean probability of the members.
     """
 
     prompt: str
@@ -46,6 +53,8 @@ class Result:
     found: bool
     reason: str
     notes: tuple[str, ...] = ()
+    quality: float | None = None
+    entropy: torch.Tensor | None = None
 
 
 class Segmenter:
@@ -65,6 +74,7 @@ class Segmenter:
         device = get("device")
         self.network: torch.nn.Module = get("network_def").to(device).eval()
         self.inferer = get("inferer")
+        self.perturbations: Perturbations = self.inferer.perturbations or Perturbations()
         self.inferer.mask_threshold = None  # a result holds probabilities, to be cut at any threshold
         self.threshold = float(get("mask_threshold"))
         self.presence_threshold = float(get("presence_threshold"))
@@ -81,6 +91,7 @@ class Segmenter:
         image: str | Path | torch.Tensor | np.ndarray,
         prompts: str | Prompt | Sequence[str | Prompt],
         threshold: float | None = None,
+        uncertainty: bool = False,
     ) -> list[Result]:
         """Segment one image by each prompt.
 
@@ -91,6 +102,7 @@ class Segmenter:
                 a volume; a plain array is cut across its last axis and shown as it is.
             prompts: one or several; a string may hold several, separated by ";".
             threshold: probability in [0, 1] above which a pixel belongs to the mask; the bundle's own if None.
+            uncertainty: also measure how sure each result is, by the ``perturbations`` of the bundle's configuration.
 
         Returns:
             one result per prompt, in their order.
@@ -101,6 +113,7 @@ class Segmenter:
         asked = as_prompts(prompts)
         if threshold is not None and not 0 <= threshold <= 1:
             raise InputError(f"threshold is {threshold}; it lies in [0, 1].")
+        limit = self.threshold if threshold is None else threshold
         with unwrapped():
             if isinstance(image, (str, Path)):
                 item: Any = self._load({"image": str(Path(image).expanduser())})
@@ -109,9 +122,13 @@ class Segmenter:
                 if not isinstance(image, MetaTensor):
                     item["image"] = item["image"].as_tensor()  # the inferer then knows of no orientation
             with self._precision():
-                pred = self.inferer(item["image"][None], self.network, prompts=asked)[0]
+                pred = self.inferer(
+                    item["image"][None],
+                    self.network,
+                    prompts=asked,
+                    perturbations=self._perturbations(uncertainty, limit),
+                )[0]
             done: Any = self._finish({**item, "pred": pred})
-        limit = self.threshold if threshold is None else threshold
         masks = done["masks"] if threshold is None else PromptMasks(threshold)(pred)
         results = []
         presences, unknown, readings = done["presence"].tolist(), done["unknown"], done["reading"]
@@ -124,7 +141,19 @@ class Segmenter:
                 reason += not_taught(reading["modalities"], pred.meta)
             notes = tuple(reading["notes"])
             results.append(Result(name, mask, presence, probability, bool(mask.any()), reason, notes))
+        if uncertainty:
+            for result, quality, levels in zip(
+                results, done["quality"].tolist(), done["entropy"], strict=True
+            ):
+                result.quality = None if math.isnan(quality) else quality
+                result.entropy = levels.float() / LEVELS
         return results
+
+    def _perturbations(self, enabled: bool, threshold: float) -> Perturbations:
+        """Those of the configuration, with the threshold at which the masks are cut."""
+        changed = copy.copy(self.perturbations)
+        changed.enabled, changed.threshold = enabled, threshold
+        return changed
 
 
 def load(

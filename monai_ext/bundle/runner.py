@@ -76,6 +76,7 @@ def run_segment(
     preview: bool = False,
     explain: bool = False,
     statistics: bool = False,
+    uncertainty: bool = False,
     output_format: str = AUTO,
     report: Path | None = None,
     resume: bool = True,
@@ -101,6 +102,8 @@ def run_segment(
         explain: also write explanation.png, of bundles whose configuration has such an id.
         statistics: also write statistics.json and statistics.csv, see
             :class:`monai_ext.transforms.MaskStatisticsd`; of bundles whose configuration has such an id.
+        uncertainty: also measure how sure each result is, see :class:`monai_ext.inferers.Perturbations`; of bundles whose
+            configuration has such an id.
         output_format: "auto", in kind with the input (DICOM: a DICOM SEG), "nifti" for all volumes, or
             "rtstruct" for DICOM.
         report: a second path for the report.
@@ -122,10 +125,8 @@ def run_segment(
         raise InputError(
             f"--explain: bundle {bundle.name} makes no saliency map; choose one that does, such as medclip_sam."
         )
-    if statistics and "statistics" not in read_configs(bundle, inference_configs(variants)):
-        raise InputError(
-            f"--statistics: the configuration of bundle {bundle.name} knows none; export it again."
-        )
+    for name in (*(("statistics",) if statistics else ()), *(("uncertainty",) if uncertainty else ())):
+        _check_option(bundle, inference_configs(variants), name)
     cases = list_cases(source, part, parts)  # reports what is wrong before MONAI and torch load
     if output_format == "rtstruct":
         check_all_dicom(cases)
@@ -145,6 +146,7 @@ def run_segment(
         **({} if names is None else {"case_names": literal(names)}),
         **({"explain": True} if explain else {}),
         **({"statistics": True} if statistics else {}),
+        **({"uncertainty": True} if uncertainty else {}),
         # a result depends on them: what was done with others is done again
         **(
             {"settings#variants": [*map(literal, variant_fingerprints(bundle, variants))]} if variants else {}
@@ -160,6 +162,11 @@ def run_segment(
     return writers[0].report
 
 
+def _check_option(bundle: Path, configs: Sequence[str], name: str) -> None:
+    if name not in read_configs(bundle, configs):
+        raise InputError(f"--{name}: the configuration of bundle {bundle.name} knows none; export it again.")
+
+
 def run_evaluate(
     bundle: Path,
     data: Path | Sequence[Path],
@@ -170,6 +177,7 @@ def run_evaluate(
     sets: Sequence[str] | None = None,
     wording: str = "canonical",
     overlays: str | None = "some",
+    uncertainty: bool = False,
     device: str = AUTO,
     batch_size: int | None = None,
     limit: int | None = None,
@@ -188,6 +196,7 @@ def run_evaluate(
         wording: one of :data:`monai_ext.data.evaluation.WORDINGS`.
         overlays: "some": pictures of the worst, median and best case of each target; "all": of every case; "panels": only
             small ones, for a report; None: none.
+        uncertainty: also score the estimated quality of each result, see :mod:`monai_ext.metrics.summary`.
         device, batch_size: see :func:`run_segment`.
         limit, seed: score only so many cases, see :func:`monai_ext.data.evaluation.draw_cases`; all if None.
         settings: further overrides of the configuration, values by id; texts as :func:`monai_ext.bundle.configs.literal` gives them.
@@ -205,6 +214,7 @@ def run_evaluate(
         variants=variants,
         sets=sets,
         wording=wording,
+        uncertainty=uncertainty,
         batch_size=batch_size,
         limit=limit,
         seed=seed,
@@ -222,6 +232,7 @@ def evaluate_overrides(
     variants: Sequence[str] = (),
     sets: Sequence[str] | None = None,
     wording: str = "canonical",
+    uncertainty: bool = False,
     batch_size: int | None = None,
     limit: int | None = None,
     seed: int = 0,
@@ -243,6 +254,9 @@ def evaluate_overrides(
         "wording": literal(wording),
         **({} if batch_size is None else {"batch_size": batch_size}),
     }
+    if uncertainty:
+        _check_option(bundle, evaluation_configs(variants), "uncertainty")
+        overrides["uncertainty"] = True
     if limit is not None:
         overrides["datalist"] = {
             "_target_": "monai_ext.data.evaluation.draw_cases",

@@ -53,6 +53,18 @@ def evaluate(
         Literal["some", "all"],
         typer.Option(help="Pictures: of the worst, median and best case of each target, or of all cases."),
     ] = "some",
+    uncertainty: Annotated[
+        bool,
+        typer.Option(
+            "--uncertainty",
+            help="Also ask in other views and words, and say how well the agreement of the results tells good masks"
+            " from bad ones.",
+        ),
+    ] = False,
+    limit: Annotated[
+        int | None,
+        typer.Option(min=1, help="Score only so many cases, drawn by their names; all if left out."),
+    ] = None,
     device: Device = runner.AUTO,
     batch_size: BatchSize = None,
     quiet: Quiet = False,
@@ -72,6 +84,8 @@ def evaluate(
             variants=tuple(variant or ()),
             sets=set_names(sets),
             wording=wording,
+            uncertainty=uncertainty,
+            limit=limit,
             batch_size=batch_size,
             device=device,
             overlays=overlays,
@@ -109,6 +123,13 @@ def print_figures(figures: dict[str, Any], output: Path) -> None:
         f"presence: AUC {_figure(presence['auc'])} over {presence['n']} prompts; masks that are not empty for "
         f"absent things: {_figure(presence['false_positive_rate'])}"
     )
+    if quality := figures.get("quality"):
+        span = quality["ci95"]
+        interval = f" (95 % {span[0]:.2f} to {span[1]:.2f})" if span else ""
+        print(
+            f"quality: rank correlation with Dice {_figure(quality['spearman'])}{interval} over {quality['n']} masks;"
+            f" {quality['without_mask']} targets without a mask have none"
+        )
     if wording := figures.get("wording"):
         named, asked = wording["oracle"], wording["oracle"] + wording["generic"]
         print(f"words: {named} of {asked} prompts name the true subtype, taken from the annotation (oracle)")

@@ -55,6 +55,13 @@ def segment(
             help="Also write volume, place, shape and intensities of each mask: statistics.csv, .json.",
         ),
     ] = False,
+    uncertainty: Annotated[
+        bool,
+        typer.Option(
+            "--uncertainty",
+            help="Also ask in other views and words: a map of entropy beside each mask, and how far the results agree.",
+        ),
+    ] = False,
     output_format: Annotated[
         Literal["auto", "nifti", "rtstruct"],
         typer.Option(
@@ -95,6 +102,7 @@ def segment(
             preview=preview,
             explain=explain,
             statistics=statistics,
+            uncertainty=uncertainty,
             output_format=output_format,
             report=report,
             resume=resume,
@@ -135,9 +143,8 @@ def print_results(
         warnings = [line.replace(row["prompt"], _short(row["prompt"])) for line in row["warnings"]]
         *notes, reason = [*warnings, ""] if row["voxels"] else warnings
         if row["voxels"]:
-            print_line(
-                f"{found}found, {_extent(row, output)}, presence {row['presence']:.2f} → {_path(row, output)}"
-            )
+            said = f"presence {row['presence']:.2f}{_quality(row)}"
+            print_line(f"{found}found, {_extent(row, output)}, {said} → {_path(row, output)}")
         else:
             print_line(f"{found}not found; {reason} → {_path(row, output)}")
         for note in notes:
@@ -146,6 +153,9 @@ def print_results(
     for drawn, file in ((preview, "overlay"), (explain, "explanation")):
         for case in done if drawn else ():
             print_line(f"{file} → {output / case / file}.png")
+    uncertain = {row["case"]: row["uncertainty"] for row in report["results"] if "uncertainty" in row}
+    for figures in uncertain.values():
+        print_line(f"entropy → {output / Path(figures['entropy']).parent / '*.entropy.*'}")
     if statistics:
         print_line(f"statistics → {output / Path(name.replace('report', 'statistics')).with_suffix('.csv')}")
     weights = report["weights"]
@@ -168,6 +178,11 @@ def _path(row: dict[str, Any], output: Path) -> str:
     names = {"segment": "segment", "roi": "ROI"}
     numbers = [f", {name} {row[key]}" for key, name in names.items() if key in row]
     return f"{output / row['mask']}{''.join(numbers)}"
+
+
+def _quality(row: dict[str, Any]) -> str:
+    quality = row.get("uncertainty", {}).get("quality")
+    return "" if quality is None else f", quality {quality:.2f}"
 
 
 def _extent(row: dict[str, Any], output: Path) -> str:

@@ -39,7 +39,8 @@ def score_case(data: Mapping[str, Any], tolerance: float = 2.0, surface: bool = 
             may be missing where no prompt has a target; and the other keys of an item of
             :func:`monai_ext.data.evaluation.evaluation_items`. With ``recorded``, a
             :class:`~monai_ext.handlers.stages.RecordedCase`, a row also has the scores of the stages. With ``subtype`` a
-            row also has it, and ``oracle``, 1 where the words name the true subtype.
+            row also has it, and ``oracle``, 1 where the words name the true subtype. With ``quality`` (P,), NaN where there is
+            no mask, a row also has it.
         tolerance: of the normalised surface Dice: mm for volumes, pixels for pictures.
         surface: False leaves out the surface metrics and the counts of lesions, which take most of the time.
 
@@ -60,8 +61,10 @@ def score_case(data: Mapping[str, Any], tolerance: float = 2.0, surface: bool = 
         )
     rows: list[dict[str, Any]] = []
     subtypes = data.get("subtype", [None] * len(data["prompt"]))
-    for mask, score, prompt, target, values, subtype in zip(
-        plain, presence, data["prompt"], data["target"], data["values"], subtypes, strict=True
+    measured = [{"quality": value} for value in torch.as_tensor(data.get("quality", ())).tolist()]
+    qualities: list[dict[str, float]] = measured or [{}] * len(plain)
+    for mask, score, prompt, target, values, subtype, quality in zip(
+        plain, presence, data["prompt"], data["target"], data["values"], subtypes, qualities, strict=True
     ):
         if values and label is None:
             raise InputError(f"{name}: no label to score '{target}' by.")
@@ -85,6 +88,7 @@ def score_case(data: Mapping[str, Any], tolerance: float = 2.0, surface: bool = 
                 **mask_agreement(mask, reference, spacing, tolerance, surface),
                 **(lesion_counts(mask, reference) if surface else {}),
                 **stages,
+                **quality,
             }
         )
     return rows

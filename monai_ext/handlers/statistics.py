@@ -10,6 +10,7 @@ from typing import Any
 
 from monai_ext.files import whole_file
 from monai_ext.transforms.statistics import STATISTICS
+from monai_ext.transforms.uncertainty import UNCERTAINTY
 
 COPIED = (
     "case",
@@ -28,10 +29,14 @@ AXES = ("x", "y", "z")
 
 
 def statistics_rows(results: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """A row for each result that has ``statistics``; ``reason`` says why a mask is empty, "" of one that is not."""
+    """A row for each result that has ``statistics``; ``reason`` says why a mask is empty, "" of one that is not.
+
+    Where uncertainty was measured there is also ``quality``, None where there is no mask.
+    """
     return [
         {
             **{name: row.get(name) for name in COPIED},
+            **({"quality": row[UNCERTAINTY]["quality"]} if UNCERTAINTY in row else {}),
             **row[STATISTICS],
             "reason": "" if row["voxels"] or not row["warnings"] else row["warnings"][-1],
         }

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from monai.data import MetaTensor
 from monai.inferers import Inferer
 from torch import Tensor, nn
 
 from monai_ext.errors import InputError
+from monai_ext.inferers.gating import case_presence, gated_probabilities
 from monai_ext.inferers.observer import StageObserver
+from monai_ext.inferers.perturbations import Perturbations
 from monai_ext.inferers.traversal import SliceResults, SliceTraversal, Traversal
+from monai_ext.inferers.uncertainty import Gating, UncertaintyObserver, uncertainty_meta
 from monai_ext.io.slices import SliceView
 from monai_ext.prompts.library import names_modality
 from monai_ext.prompts.prompt import Prompt, as_prompts
@@ -54,6 +57,8 @@ class PromptInferer(Inferer):
         mask_threshold: probability in [0, 1] that masks will be cut at: the result is then ranks.
         traversal: the way through a volume; slice by slice if None.
         observer: receives the stages of every case.
+        perturbations: by which the uncertainty of every result is measured, see
+            :mod:`monai_ext.inferers.uncertainty`; not measured if None or not enabled. The result stays the same.
 
     Raises:
         InputError: when a value is out of its range or there is no prompt.
@@ -70,6 +75,7 @@ class PromptInferer(Inferer):
         mask_threshold: float | None = None,
         traversal: Traversal | None = None,
         observer: StageObserver | None = None,
+        perturbations: Perturbations | None = None,
     ) -> None:
         if not 0 <= presence_threshold <= 1:
             raise InputError(f"presence_threshold is {presence_threshold}; it lies in [0, 1].")
@@ -84,6 +90,7 @@ class PromptInferer(Inferer):
         self.mask_threshold = mask_threshold
         self.traversal = SliceTraversal(batch_size, slice_axis) if traversal is None else traversal
         self.observer = observer
+        self.perturbations = perturbations
 
     def __call__(
         self,
@@ -91,6 +98,7 @@ class PromptInferer(Inferer):
         network: Any,
         prompts: str | Sequence[str | Prompt] | None = None,
         *args: Any,
+        perturbations: Perturbations | None = None,
         **kwargs: Any,
     ) -> MetaTensor:
         """Segment a batch of B cases by P prompts.
@@ -100,6 +108,7 @@ class PromptInferer(Inferer):
                 Volumes are read along their affine, (4, 4) or (B, 4, 4) from voxel index to RAS.
             network: a :class:`~monai_ext.networks.segmenter.TextPromptedSegmenter`, wrapped or not.
             prompts: what to segment here instead of the prompts of the constructor.
+            perturbations: instead of those of the constructor.
 
         Returns:
             (B, P, H, W) or (B, P, X, Y, Z) float32 probabilities, or uint8 ranks where there is a
@@ -108,7 +117,11 @@ class PromptInferer(Inferer):
             [0, 1], D in array order along the slice axis (padded with NaN where the cases of a batch have
             different numbers of slices), ``meta["unknown"]``, per case one line for each prompt: why it was
             refused, or nothing; and ``meta["reading"]``, per case a JSON list with an object for each prompt: what
-            was ``asked``, ``notes`` on that, and in which ``modalities`` the network was taught it.
+            was ``asked``, ``notes`` on that, and in which ``modalities`` the network was taught it. Where uncertainty is
+            measured there are also ``meta["quality"]`` (B, P) float32, the mean pairwise Dice of the members in [0, 1],
+            NaN where there is no mask; ``meta["members"]`` and ``meta["members_found"]`` (B, P), the number of members,
+            0 where a prompt was refused, and of those that found something; and ``meta["entropy"]``, uint8 in the shape of
+            the result, the entropy of the mean probability of the members, 255 for one bit.
 
         Raises:
             InputError: when the shape, the channels, the affine or the prompts cannot be used.
@@ -125,19 +138,35 @@ class PromptInferer(Inferer):
         images = inputs.as_tensor() if isinstance(inputs, MetaTensor) else inputs
         picture = images.ndim == 4
         volumes = images[..., None] if picture else images
+        perturbations = self.perturbations if perturbations is None else perturbations
+        members, measured = {}, perturbations is not None and perturbations.enabled
+        if perturbations is not None and measured:
+            read = partial(segmenter.read, modality=modality)
+            members = {p: perturbations.members(prompt, read, modality) for p, prompt in known}
 
         # Leaving inference mode lets test-time gradients be turned on again inside a network.
         with torch.inference_mode(False), torch.no_grad():
-            result = self._zeros(volumes, len(asked))
-            presences = []
+            dtype = torch.float32 if self.mask_threshold is None else torch.uint8
+            result = _zeros(volumes, len(asked), dtype)
+            entropy = _zeros(volumes, len(asked), torch.uint8) if measured else None
+            presences, observed = [], []
             for case in range(volumes.shape[0]):
                 view = SliceView(2, 0, 1) if picture else self._view(inputs, case)
-                if self.observer is not None:
-                    self.observer.start_case(view, [not reason for reason in reasons])
-                presences.append(self._run_case(volumes[case], view, segmenter, known, result[case]))
-            case_presence = torch.stack([self._case_presence(p) for p in presences])
+                observer = self.observer
+                if perturbations is not None and entropy is not None:
+                    gating = self.presence_threshold, self.neighbour_share, self.gate, perturbations.threshold
+                    observer = UncertaintyObserver(
+                        volumes[case], view, segmenter, members, Gating(*gating), entropy[case], observer
+                    )
+                    observed.append(observer)
+                if observer is not None:
+                    observer.start_case(view, [not reason for reason in reasons])
+                presences.append(
+                    self._run_case(volumes[case], view, segmenter, known, result[case], observer)
+                )
+            of_cases = torch.stack([case_presence(p, self.neighbour_share) for p in presences])
             if self.gate:
-                absent = case_presence < self.presence_threshold
+                absent = of_cases < self.presence_threshold
                 seen = torch.stack([p.amax(1) for p in presences]) >= self.presence_threshold
                 for case, prompt in (absent & seen).nonzero().tolist():  # others hold zeros already
                     result[case, prompt] = 0
@@ -145,27 +174,16 @@ class PromptInferer(Inferer):
         output = MetaTensor(result[..., 0] if picture else result)
         if isinstance(inputs, MetaTensor):
             output.copy_meta_from(inputs)
-        output.meta["presence"] = case_presence
+        output.meta["presence"] = of_cases
         output.meta["slice_presence"] = _stack_padded(presences)
         # one string per case: a list per case would not come whole through decollation
         output.meta["unknown"] = ["\n".join(reasons)] * len(presences)
         output.meta["reading"] = [json.dumps([_described(reading) for _, reading in questions])] * len(
             presences
         )
+        if entropy is not None:
+            output.meta.update(uncertainty_meta(observed, entropy[..., 0] if picture else entropy))
         return output
-
-    def _zeros(self, volumes: Tensor, prompts: int) -> Tensor:
-        """(B, P, X, Y, Z), of volumes with X fastest in memory: axial slices and files are then contiguous."""
-        dtype = torch.float32 if self.mask_threshold is None else torch.uint8
-        cases, _, *shape = volumes.shape
-        picture = shape[2] == 1
-        whole = (cases, prompts, *(shape if picture else reversed(shape)))
-        if volumes.is_cpu:
-            # NumPy's zeros take no memory, and no time, until they are written: most prompts are often absent
-            zeros = torch.from_numpy(np.zeros(whole, np.float32 if dtype == torch.float32 else np.uint8))
-        else:
-            zeros = torch.zeros(whole, dtype=dtype, device=volumes.device)
-        return zeros if picture else zeros.permute(0, 1, 4, 3, 2)
 
     def _view(self, inputs: Tensor, case: int) -> SliceView:
         shape = inputs.shape[2:]
@@ -190,10 +208,11 @@ class PromptInferer(Inferer):
         segmenter: Any,
         prompts: Sequence[tuple[int, Prompt]],
         result: Tensor,
+        observer: StageObserver | None,
     ) -> Tensor:
         """Fill ``result`` (P, X, Y, Z), zeros, from ``volume`` (3, X, Y, Z); returns slice presences (P, D), CPU."""
         presence = torch.zeros((len(result), volume.shape[1 + view.axis]), dtype=torch.float32)
-        for batch in self.traversal(volume, view, segmenter, prompts, self.observer):
+        for batch in self.traversal(volume, view, segmenter, prompts, observer):
             found = self._gated(batch, presence[:, batch.start : batch.stop])
             if self.mask_threshold is None:
                 # one by one: fresh memory for all prompts would take as long as the network
@@ -217,20 +236,22 @@ class PromptInferer(Inferer):
         Prompts that are absent from all slices are left out. Fills ``presence`` (P, N).
         """
         for p, found in batch.results:
-            presence[p] = found.presence.float().sigmoid().cpu()
-            absent = (presence[p] < self.presence_threshold) & self.gate
-            if not absent.all():
-                probabilities = found.logits.float().sigmoid()
-                probabilities[absent.to(probabilities.device)] = 0
+            presence[p], probabilities = gated_probabilities(found, self.presence_threshold, self.gate)
+            if probabilities is not None:
                 yield p, probabilities
 
-    def _case_presence(self, slice_presence: Tensor) -> Tensor:
-        """(P, D) presences of slices to (P,) presences of the case."""
-        padded = F.pad(slice_presence[:, None], (1, 1), mode="replicate")[
-            :, 0
-        ]  # an outer slice is its own neighbour
-        neighbours = (padded[:, :-2] + padded[:, 2:]) / 2
-        return torch.lerp(slice_presence, neighbours, self.neighbour_share).amax(1)
+
+def _zeros(volumes: Tensor, prompts: int, dtype: torch.dtype) -> Tensor:
+    """(B, P, X, Y, Z), of volumes with X fastest in memory: axial slices and files are then contiguous."""
+    cases, _, *shape = volumes.shape
+    picture = shape[2] == 1
+    whole = (cases, prompts, *(shape if picture else reversed(shape)))
+    if volumes.is_cpu:
+        # NumPy's zeros take no memory, and no time, until they are written: most prompts are often absent
+        zeros = torch.from_numpy(np.zeros(whole, np.float32 if dtype == torch.float32 else np.uint8))
+    else:
+        zeros = torch.zeros(whole, dtype=dtype, device=volumes.device)
+    return zeros if picture else zeros.permute(0, 1, 4, 3, 2)
 
 
 def _stated_modality(inputs: Tensor) -> str | None:

@@ -1,4 +1,4 @@
-"""Write one MetaImage (.mha) or NRRD mask with the geometry of the file that was segmented."""
+"""Write one MetaImage (.mha) or NRRD file with the geometry of the file that was segmented."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from monai_ext.files import whole_file
 
 
 def write_itk(path: Path, array: np.ndarray, meta: Mapping[str, Any]) -> None:
-    """(X, Y, Z) uint8, compressed, with the dimensions, spacing, origin and direction that ITK reads from the input.
+    """(X, Y, Z), compressed, with the dimensions, spacing, origin and direction that ITK reads from the input.
 
     Args:
         path: ``.mha`` or ``.nrrd``.
-        array: the mask; Z = 1 for an input of two dimensions.
+        array: a mask, uint8, or a map, float32, which is written in its own type; Z = 1 for an input of two dimensions.
         meta: ``source`` as :func:`monai_ext.io.read_itk.load_itk` gives it.
 
     Raises:
@@ -29,7 +29,7 @@ def write_itk(path: Path, array: np.ndarray, meta: Mapping[str, Any]) -> None:
     source = json.loads(meta["source"])
     dimensions = len(source["spacing"])
     stored = array.reshape(array.shape[:dimensions]).T  # (Z, Y, X) or (Y, X)
-    image = sitk.GetImageFromArray(np.ascontiguousarray(stored, dtype=np.uint8))
+    image = sitk.GetImageFromArray(np.ascontiguousarray(stored))
     image.SetSpacing(source["spacing"])
     image.SetOrigin(source["origin"])
     image.SetDirection(source["direction"])

@@ -76,7 +76,42 @@ def mask_files(names: Sequence[str], meta: Mapping[str, Any], output_format: Mas
     if output_format == "rtstruct":
         raise InputError("format rtstruct: an RT Structure Set refers to DICOM slices; choose auto or nifti.")
     suffix, _ = file_writer(meta, output_format)
-    return [f"{name}{suffix}" for name in (*unique_names(names, taken=(LABELS, OVERLAY)), LABELS)]
+    return [f"{name}{suffix}" for name in (*_unique(names), LABELS)]
+
+
+def _unique(names: Sequence[str]) -> list[str]:
+    return unique_names(names, taken=(LABELS, OVERLAY))
+
+
+def entropy_files(names: Sequence[str], meta: Mapping[str, Any], output_format: MaskFormat) -> list[str]:
+    """The names of the files of :func:`write_entropy`, one for each prompt: "left-lung.entropy.png".
+
+    For pictures they are .png, and for volumes in the format of their masks; .nii.gz for DICOM, whose masks lie in one
+    file that holds no numbers.
+    """
+    dicom = meta.get("kind") == "dicom"
+    suffix, _ = file_writer(meta, "nifti" if dicom else output_format)
+    return [f"{name}.entropy{suffix}" for name in _unique(names)]
+
+
+def write_entropy(path: Path, levels: np.ndarray, meta: Mapping[str, Any]) -> None:
+    """Write the entropy of one result, whole or not at all, in the geometry of the image.
+
+    Args:
+        path: its suffix says how: ``.png``, 8 bits, 255 for one bit; ``.nii.gz``, 8 bits with the slope 1/255, so that
+            readers give bits in [0, 1]; ``.mha`` or ``.nrrd``, float32 bits in [0, 1].
+        levels: (...) uint8, 255 for one bit.
+        meta: of the image.
+
+    Raises:
+        OSError: when the file cannot be written.
+    """
+    if path.suffix == ".png":
+        write_picture(path, levels)
+    elif path.suffix in (".mha", ".nrrd"):
+        write_itk(path, levels.astype(np.float32) / 255, meta)
+    else:
+        write_nifti(path, levels, meta, slope=1 / 255)
 
 
 def file_writer(

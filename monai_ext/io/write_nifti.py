@@ -12,8 +12,11 @@ import numpy as np
 from monai_ext.files import whole_file
 
 
-def write_nifti(path: Path, array: np.ndarray, meta: Mapping[str, Any]) -> None:
-    """Write (X, Y, Z) uint8 with the geometry header of the input where it had one, else with its affine."""
+def write_nifti(path: Path, array: np.ndarray, meta: Mapping[str, Any], slope: float = 1) -> None:
+    """Write (X, Y, Z) uint8 with the geometry header of the input where it had one, else with its affine.
+
+    Readers give the values times `slope`.
+    """
     array = np.asarray(array, dtype=np.uint8)  # X fastest in memory is quickest, as the file has it
     block = np.asarray(meta.get("nifti_header", np.zeros(0)), dtype=np.uint8).tobytes()
     if block:
@@ -31,5 +34,7 @@ def write_nifti(path: Path, array: np.ndarray, meta: Mapping[str, Any]) -> None:
         image.set_sform(affine, code=1)
         image.set_qform(affine, code=1)
         image.header.set_xyzt_units("mm")
+    if slope != 1:
+        image.header.set_slope_inter(slope, 0)
     with whole_file(path) as temporary:
         nib.save(image, temporary)

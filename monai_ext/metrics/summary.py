@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from monai.metrics import compute_roc_auc
+from scipy.stats import spearmanr
 
 from monai_ext.metrics.agreement import METRICS
 from monai_ext.metrics.lesions import COUNTS, f1, several_parts
@@ -25,7 +26,7 @@ Row = Mapping[str, Any]
 :func:`monai_ext.metrics.lesions.lesion_counts`, and the scores of
 :func:`monai_ext.handlers.stages.stage_scores`: ``oracle_iou``, the IoU of the best of several candidates, of methods that
 pick one; ``saliency_dice``, ``coarse_dice`` and ``refined_dice`` (before presence empties masks) of methods that refine a
-saliency map.
+saliency map; and ``quality``, an estimate of Dice without a reference, NaN where there is no mask.
 """
 
 
@@ -48,6 +49,7 @@ def summarise(rows: Sequence[Row], samples: int = 1000, seed: int = 0) -> dict[s
         - ``lesions``: where rows have counts and some image shows two parts or more of a target: ``mean``, F1 of the
           summed counts of these ``targets``, ``ci95``, ``tp``, ``fp`` and ``fn``, over ``n`` images and targets, with
           those that are not in the image.
+        - ``quality``: where rows have one, how far it tells good masks from bad ones, see :func:`_quality`.
         - ``sets``: all of these by data set.
 
         None stands for what cannot be computed: the interval of a single patient, the AUC of a single class.
@@ -68,6 +70,8 @@ def _figures(rows: Sequence[Row], samples: int, seed: int) -> dict[str, Any]:
     }
     if rows and COUNTS[0] in rows[0] and (named := several_parts(rows)):
         figures["lesions"] = _lesions([row for row in rows if row["target"] in named], named, samples, seed)
+    if rows and "quality" in rows[0]:
+        figures["quality"] = _quality(present, samples, seed)
     levels = {row["difficulty"] for row in present if row.get("difficulty")}
     if levels:
         known = [level for level in DIFFICULTIES if level in levels]
@@ -124,6 +128,36 @@ def _presence(rows: Sequence[Row], samples: int, seed: int) -> dict[str, Any]:
         "false_positive_rate": float((~empty[~present]).mean()) if (~present).any() else None,
         "miss_rate": float(empty[present].mean()) if present.any() else None,
     }
+
+
+def _quality(present: Sequence[Row], samples: int, seed: int) -> dict[str, Any]:
+    """Rank correlation of the estimated quality with the true Dice.
+
+    Args:
+        present: rows whose target is in the image.
+
+    Returns:
+        ``spearman`` in [-1, 1] with ``ci95``, both None where either of the two is constant, over the ``n`` rows that have
+        a mask; ``without_mask``, the number of the others, which have no quality; ``mean`` of the quality.
+    """
+    rows = [row for row in present if not math.isnan(row["quality"])]
+    quality, dice = (np.array([row[name] for row in rows], dtype=np.float64) for name in ("quality", "dice"))
+    draws = bootstrap_draws(_patients(rows), samples, seed).astype(int)
+    drawn = (np.repeat(np.arange(len(rows)), counts) for counts in draws)
+    resampled = [value for d in drawn if (value := _spearman(quality[d], dice[d])) is not None]
+    return {
+        "spearman": _spearman(quality, dice),
+        "ci95": _percentiles(np.array(resampled)),
+        "n": len(rows),
+        "without_mask": len(present) - len(rows),
+        "mean": float(quality.mean()) if rows else None,
+    }
+
+
+def _spearman(first: np.ndarray, second: np.ndarray) -> float | None:
+    if len(first) < 2 or np.ptp(first) == 0 or np.ptp(second) == 0:
+        return None
+    return float(spearmanr(first, second).statistic)
 
 
 def _auc(score: np.ndarray, present: np.ndarray) -> float | None:

@@ -15,7 +15,7 @@ def method_cells(row: Mapping[str, Any]) -> dict[str, str]:
         "IoU": _mean(row["iou"]),
         "NSD": _mean(row["nsd"]),
         "HD95": _distance(row["hd95"]),
-        "F1 by lesion": _interval(row["lesions"]) if row["lesions"] else "",
+        "F1 by lesion": with_interval(row["lesions"]) if row["lesions"] else "",
         "presence AUC": _mean(row["auc"]),
         "false masks": _figure(row["false_positive_rate"]),
         "of own targets": f"{_figure(masks['mean'])} of {masks['n']}" if masks else "",

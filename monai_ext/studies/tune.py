@@ -46,7 +46,7 @@ class EvaluationTask:
 
     Attributes:
         bundle: its folder.
-        data, split, variants, sets, wording, batch_size, limit, seed, device, overlays: of
+        data, split, variants, sets, wording, uncertainty, batch_size, limit, seed, device, overlays: of
             :func:`monai_ext.bundle.runner.run_evaluate`. No figure depends on `overlays`, so they are no fact.
     """
 
@@ -56,6 +56,7 @@ class EvaluationTask:
     variants: tuple[str, ...] = ()
     sets: Sequence[str] | None = None
     wording: str = "canonical"
+    uncertainty: bool = False
     batch_size: int | None = None
     limit: int | None = None
     seed: int = 0
@@ -64,7 +65,7 @@ class EvaluationTask:
 
     def arguments(self) -> dict[str, Any]:
         """The keyword arguments that run_evaluate and evaluate_overrides share."""
-        names = ("variants", "sets", "wording", "batch_size", "limit", "seed")
+        names = ("variants", "sets", "wording", "uncertainty", "batch_size", "limit", "seed")
         return {name: getattr(self, name) for name in names}
 
     def facts(self) -> dict[str, Any]:
@@ -95,6 +96,7 @@ class EvaluationTask:
             "device": str(get("device")),
             "split": self.split,
             "wording": self.wording,
+            "uncertainty": self.uncertainty,
             "cases": len(cases),
             "cases_of_the_list": len(all_cases),
             "sets": {

@@ -8,6 +8,7 @@ from monai_ext.transforms.load import MedicalLoadImage, MedicalLoadImaged
 from monai_ext.transforms.masks import LabelMap, LabelMapd, PopPresenced, PromptMasks, PromptMasksd
 from monai_ext.transforms.save import MaskSaveImaged
 from monai_ext.transforms.statistics import MaskStatisticsd
+from monai_ext.transforms.uncertainty import UncertaintySaveImaged
 
 __all__ = [
     "DisplayRange",
@@ -22,4 +23,5 @@ __all__ = [
     "PromptMasks",
     "PromptMasksd",
     "RandLateralityAwareFlipd",
+    "UncertaintySaveImaged",
 ]

@@ -176,7 +176,9 @@ class PopPresenced(MapTransform):
     Args:
         keys: key of the (P, ...) MetaTensor that PromptInferer made for one case. Its ``meta`` holds ``presence``, P
             values in [0, 1] for the case, ``slice_presence``, P x D for its slices, ``unknown``, P sentences that say
-            why a prompt was refused, or "", and ``reading``, what was asked instead of each prompt.
+            why a prompt was refused, or "", and ``reading``, what was asked instead of each prompt. Where uncertainty was
+            measured it also holds ``quality``, ``members`` and ``members_found``, P values each, and ``entropy`` in the
+            shape of the prediction, which become keys, too.
         allow_missing_keys: do not raise when the key is missing.
 
     Raises:
@@ -184,6 +186,7 @@ class PopPresenced(MapTransform):
     """
 
     names = ("presence", "slice_presence", "unknown", "reading")
+    measured = ("quality", "members", "members_found", "entropy")
 
     def __init__(self, keys: KeysCollection = "pred", allow_missing_keys: bool = False) -> None:
         super().__init__(keys, allow_missing_keys)
@@ -202,13 +205,17 @@ class PopPresenced(MapTransform):
                 )
             values = [torch.as_tensor(pred.meta[name]) for name in self.names[:2]]
             lines, reading = (_first(pred.meta[name]) for name in self.names[2:])
-            rest = {name: value for name, value in pred.meta.items() if name not in self.names}
+            moved = (*self.names, *self.measured)
+            rest = {name: value for name, value in pred.meta.items() if name not in moved}
             d[key] = MetaTensor(pred.as_tensor(), meta=rest, applied_operations=pred.applied_operations)
             if values[0].numel() != len(pred):
                 raise ValueError(f"{key}: presence of {values[0].numel()} prompts for {len(pred)} channels.")
             # MONAI Label and Deploy take the first item of a batch and leave its meta batched
             d["presence"], d["slice_presence"] = values[0].reshape(-1), values[1].reshape(len(pred), -1)
             d["unknown"], d["reading"] = lines.split("\n"), json.loads(reading)
+            for name in (one for one in self.measured if one in pred.meta):
+                shape = pred.shape if name == "entropy" else (len(pred),)
+                d[name] = torch.as_tensor(pred.meta[name]).reshape(shape)
         return d
 
 

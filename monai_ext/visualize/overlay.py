@@ -44,7 +44,7 @@ def overlay_picture(
         an RGB picture, enlarged if the image is small, with a line of legend per prompt below it.
     """
     shown, drawn, size = flat_view(image, masks)
-    canvas, enlarged = _enlarged(shown, drawn, size)
+    canvas, enlarged = enlarged_view(shown, drawn, size)
     for index, large in enumerate(enlarged):
         canvas = _painted(canvas, large, COLOURS[index % len(COLOURS)])
     lines = [
@@ -52,8 +52,13 @@ def overlay_picture(
         + ("" if mask.any() else ", nothing marked here")
         for prompt, value, mask in zip(prompts, presence, drawn, strict=True)
     ]
+    return with_legend(canvas, lines, doubts(image))
+
+
+def doubts(image: torch.Tensor) -> list[str]:
+    """The warnings of an image that a picture of it must show: that its sides are in doubt."""
     warnings = str(image.meta.get("warnings", "")) if isinstance(image, MetaTensor) else ""
-    return _with_legend(canvas, lines, [note for note in SIDES_IN_DOUBT if note in warnings])
+    return [note for note in SIDES_IN_DOUBT if note in warnings]
 
 
 def comparison_picture(
@@ -69,10 +74,10 @@ def comparison_picture(
         index: of the slice of a volume that is drawn, see :func:`fullest_slice`.
     """
     shown, _, size = flat_view(image, image[:0], index)
-    canvas, (true, found) = _enlarged(shown, np.stack([reference, mask]), size)
+    canvas, (true, found) = enlarged_view(shown, np.stack([reference, mask]), size)
     canvas[binary_dilation(true, iterations=CONTOUR) & ~true] = COLOURS[0]
     canvas[found & ~binary_erosion(found, iterations=CONTOUR)] = COLOURS[1]
-    return _with_legend(canvas, lines)
+    return with_legend(canvas, lines)
 
 
 def panels_picture(
@@ -87,7 +92,7 @@ def panels_picture(
         an RGB picture of at most :data:`PANELS` pixels in width, and no legend.
     """
     shown, _, size = flat_view(image, image[:0], index)
-    canvas, (true, found) = _enlarged(shown, np.stack([reference, mask]), size)
+    canvas, (true, found) = enlarged_view(shown, np.stack([reference, mask]), size)
     gap = np.full((len(canvas), GAP, 3), 255, dtype=np.float32)
     parts = [canvas, gap, _painted(canvas, true, COLOURS[0]), gap, _painted(canvas, found, COLOURS[1])]
     picture = Image.fromarray(np.concatenate(parts, axis=1).round().astype(np.uint8))
@@ -103,7 +108,7 @@ def _painted(canvas: np.ndarray, mask: np.ndarray, colour: tuple[int, int, int])
     return np.where(outline[..., None], paint, filled)
 
 
-def _enlarged(
+def enlarged_view(
     shown: np.ndarray, drawn: np.ndarray, size: tuple[int, int]
 ) -> tuple[np.ndarray, list[np.ndarray]]:
     """The results of :func:`flat_view` enlarged: (height, width, 3) float32 canvas in [0, 255], and the masks."""
@@ -151,7 +156,7 @@ def flat_view(
     return picture.permute(1, 2, 0).cpu().float().numpy(), (masks != 0).cpu().numpy(), size
 
 
-def _with_legend(canvas: np.ndarray, lines: Sequence[str], notes: Sequence[str] = ()) -> Image.Image:
+def with_legend(canvas: np.ndarray, lines: Sequence[str], notes: Sequence[str] = ()) -> Image.Image:
     """The canvas with a line below it for each colour, and for each note, which has none."""
     picture = Image.fromarray(canvas.round().astype(np.uint8))
     font = ImageFont.load_default(size=LINE * 0.6)

@@ -35,6 +35,8 @@ def interpolated(
             continue
         old = initial.get(name)
         if old is None or old.shape != new.shape:
-            raise WeightsError(f"{name} is not in the weights that the training began with, or of another shape there.")
+            raise WeightsError(
+                f"{name} is not in the weights that the training began with, or of another shape there."
+            )
         mixed[name] = torch.lerp(old.to(new), new, share)
     return mixed

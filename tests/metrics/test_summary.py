@@ -144,3 +144,47 @@ def test_lesions_are_counted_over_targets_of_several_parts_present_or_not():
     assert lesions == {"mean": 4 / 8, "tp": 2, "fp": 3, "fn": 1, "n": 3, "targets": ["cyst"]}
     assert interval[0] == 0.0 and interval[1] == pytest.approx(2 / 3)  # c alone; a alone
     assert "lesions" not in summarise(rows[1:])
+
+
+def rated(group, dice, quality, **more):
+    return row(group, "liver", dice, quality=quality, **more)
+
+
+def test_quality_is_ranked_against_dice_where_there_is_a_mask():
+    rows = [rated(*one) for one in (("a", 0.5, 0.1), ("b", 0.9, 0.8), ("c", 0.7, 0.9), ("d", 0.95, 0.95))]
+    rows += [rated("e", 0.0, NAN, voxels=0), row("a", "", quality=0.99, present=False)]
+    figures = summarise(rows)["quality"]
+    assert figures["spearman"] == pytest.approx(1 - 6 * 2 / (4 * 15))  # two neighbours of four are exchanged
+    assert (figures["n"], figures["without_mask"]) == (4, 1)
+    assert figures["mean"] == pytest.approx((0.1 + 0.8 + 0.9 + 0.95) / 4)
+    low, high = figures["ci95"]
+    assert low < figures["spearman"] <= high <= 1
+
+
+def test_the_interval_of_a_rank_correlation_draws_patients():
+    values = [(0.5, 0.1), (0.6, 0.5), (0.9, 0.8), (0.7, 0.9), (0.2, 0.3), (0.8, 0.7)]
+    apart = summarise([rated(str(n), *one) for n, one in enumerate(values)])["quality"]
+    pairs = summarise([rated(str(n // 2), *one) for n, one in enumerate(values)])["quality"]
+    alone = summarise([rated("a", *one) for one in values])["quality"]
+    assert apart["ci95"] != pairs["ci95"] and alone["ci95"] is None
+    assert apart["spearman"] == pairs["spearman"] == alone["spearman"]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [rated("a", 0.5, 0.1)],
+        [rated("a", 0.5, 0.1), rated("b", 0.5, 0.2)],
+        [rated("a", 0.5, 0.1), rated("b", 0.6, 0.1)],
+        [rated("a", 0.0, NAN), rated("b", 0.0, NAN)],
+    ],
+    ids=["one", "one Dice", "one quality", "no mask"],
+)
+def test_what_has_no_order_has_no_rank_correlation(rows):
+    figures = summarise(rows)["quality"]
+    assert (figures["spearman"], figures["ci95"]) == (None, None)
+    assert figures["n"] + figures["without_mask"] == len(rows)
+
+
+def test_rows_without_quality_get_no_such_figures():
+    assert "quality" not in summarise([row("a", "liver", 0.5)])
