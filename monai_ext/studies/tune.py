@@ -51,7 +51,7 @@ class EvaluationTask:
     """
 
     bundle: Path
-    data: Path
+    data: Path | Sequence[Path]
     split: str
     variants: tuple[str, ...] = ()
     sets: Sequence[str] | None = None
