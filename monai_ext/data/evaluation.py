@@ -12,6 +12,7 @@ from monai_ext.errors import InputError
 from monai_ext.io.datalists import unique_names
 from monai_ext.prompts.levels import LEVELS, LevelWords, PromptLevels, is_oracle, sentence_count
 from monai_ext.prompts.library import MODALITIES, PromptLibrary
+from monai_ext.prompts.templates import heldout_sentences
 
 WORDINGS = ("canonical", "heldout", "nonsense", *LEVELS)
 SEPARATOR = "\n"
@@ -183,11 +184,14 @@ class _Wording:
         try:
             target, implied = self.library.resolve(label, modality)
         except InputError as error:
-            if self.wording != "canonical":
-                raise InputError(
-                    f"{case['set']}: {error} Only the canonical wording can be scored."
-                ) from None
-            return label, [_Prompt(case["prompts"][label][0])]
+            if self.wording == "canonical":
+                return label, [_Prompt(case["prompts"][label][0])]
+            if self.wording == "heldout":
+                own = set(case["prompts"][label])
+                return label, [_Prompt(text) for text in heldout_sentences(label, modality) if text not in own]
+            raise InputError(
+                f"{case['set']}: {error} Only canonical and heldout wordings can be scored."
+            ) from None
         return target, self.words(target, modality, {**case["facts"], **implied})
 
 

@@ -90,10 +90,16 @@ def test_the_prompt_of_a_target_that_the_library_does_not_have_is_its_own(sets):
     assert item["prompt"] == ["left ventricle", "LV cavity"]
     assert item["target"] == ["left ventricle", "cavity"]
     assert item["values"] == ["1+2", "2"]
-    with pytest.raises(
-        InputError, match="heart: no sentences for target 'left ventricle'.*Only the canonical"
-    ):
-        evaluation_items(folder, "validation", LIBRARY, wording="heldout")
+    with pytest.raises(InputError, match="heart: no sentences for target 'left ventricle'.*Only canonical and"):
+        evaluation_items(folder, "validation", LIBRARY, wording="medclipsam_p1")
+
+
+def test_a_target_that_the_library_does_not_have_is_asked_for_in_words_that_its_set_does_not_use(sets):
+    own = ["fistula", "where is the fistula?"]
+    folder = sets("bowel", "MRI", {"1": "fistula"}, prompts={"1": own})
+    item = evaluation_items(folder, "validation", LIBRARY, absent=0, wording="heldout")[0]
+    assert item["prompt"] == ["fistula visible in an MRI", "an MRI with fistula"]
+    assert item["target"] == ["fistula", "fistula"]
 
 
 def test_heldout_wording_has_every_paraphrase(sets):

@@ -8,18 +8,11 @@ from typing import Any
 
 from monai_ext.errors import InputError
 from monai_ext.prompts.library import PromptLibrary
+from monai_ext.prompts.templates import template_sentences
 
 BACKGROUND = "background"
 IGNORE = "ignore"
 """nnU-Net's name of what is not annotated, which a label table cannot hold."""
-PHRASES = {
-    "xray": "an X-ray",
-    "us": "an ultrasound image",
-    "endoscopy": "an endoscopy image",
-    "dermoscopy": "a dermoscopy image",
-    "ct": "a CT scan",
-    "mri": "an MRI",
-}
 VALUE = re.compile(r"-?\d+|#[0-9a-f]{6}")
 """A label value or a colour, which says nothing of what it shows."""
 LARGEST = 255
@@ -182,5 +175,4 @@ def sentences_of(target: str, library: PromptLibrary, modality: str) -> list[str
     """The library's canonical sentence, or wordings by a template for a target that it does not know."""
     if knows(library, target, modality):
         return [library.canonical(target, modality)]
-    phrase = PHRASES[modality]
-    return [f"{target} in {phrase}", target, f"{target} on {phrase}", f"{phrase} showing {target}"]
+    return template_sentences(target, modality)
