@@ -199,7 +199,7 @@ def test_metadata_are_left_to_others_also_when_the_augmentation_fails():
     def fail(_):
         raise ValueError
 
-    with pytest.raises(ValueError):
+    with pytest.raises(RuntimeError, match="applying transform"):
         _ = data(transform=fail)[0]
     assert get_track_meta()
 
