@@ -203,6 +203,8 @@ def test_on_two_processes_it_trains_the_same_bundle(parent, data, tmp_path):
     (newest,) = written_states(out)
     state = torch.load(newest, weights_only=True)
     assert (state["iteration"], state["settings"]["processes"]) == (1, "2")
+    assert [path.name for path in (out / "pictures").iterdir()] == ["epoch-0001.png"]
+    assert len(list((out / "tensorboard").iterdir())) == 1  # of the first process
     assert metadata(out / "bundle")["training"]["epochs"] == 1
 
 

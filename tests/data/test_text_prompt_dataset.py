@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from monai.transforms import RandGaussianNoised
+from monai.data import get_track_meta
+from monai.transforms import Compose, RandFlipd, RandGaussianNoised
 
 from monai_ext.data.sampling import Draw
 from monai_ext.data.text_prompt_dataset import TextPromptDataset, load_slices, split_sides
@@ -185,3 +186,25 @@ def test_a_draw_decides_on_everything_that_is_random_in_an_item():
     assert torch.equal(first["image"], again["image"]) and first["prompt"] == again["prompt"]
     assert not torch.equal(first["image"], other["image"])
     assert first["case"] == "s"
+
+
+def test_augmentation_works_on_plain_tensors_and_leaves_metadata_to_others():
+    seen = []
+    items = data(transform=lambda item: seen.append(get_track_meta()) or item)
+    _ = items[0]
+    assert (seen, get_track_meta()) == ([False], True)
+
+
+def test_metadata_are_left_to_others_also_when_the_augmentation_fails():
+    def fail(_):
+        raise ValueError
+
+    with pytest.raises(RuntimeError, match="applying transform"):
+        _ = data(transform=fail)[0]
+    assert get_track_meta()
+
+
+def test_all_transforms_draw_from_the_generator_of_the_items():
+    first, second = RandGaussianNoised("image", prob=1.0), RandFlipd("image", prob=0.5)
+    items = data(transform=Compose([first, Compose([second])]))
+    assert first.R is second.R is items.R
