@@ -93,9 +93,9 @@ def test_the_worst_the_median_and_the_best_case_are_shown(written):
     folder, _ = written
     page = parsed(write_report(folder))
     assert page.values("alt") == [
-        "worst case, c3: Dice 0.100, asked for “a tumour”",
-        "median case, c1: Dice 0.500, asked for “a tumour”",
-        "best case, c0: Dice 0.900, asked for “a tumour”",
+        "worst case, c3: Dice 0.100, presence 0.75, asked for “a tumour”",
+        "median case, c1: Dice 0.500, presence 0.75, asked for “a tumour”",
+        "best case, c0: Dice 0.900, presence 0.75, asked for “a tumour”",
     ]
     assert [picture.getpixel((5, 5)) for picture in page.pictures()] == [(n, n, n) for n in (0, 80, 160)]
 
