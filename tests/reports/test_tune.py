@@ -98,6 +98,19 @@ def test_by_presence_the_interval_is_that_of_presence(tuned, tmp_path, found):
     assert "presence AUC, best setting" in texts
 
 
+def test_values_are_in_the_order_of_their_size_and_texts_follow(tuned, tmp_path, found):
+    row = found["settings"][0]
+    values = [10, "low", 9.5, None]
+    settings = [{**row, "setting": {"mask_threshold": value}} for value in values]
+    page = parsed(write_report(altered(tuned, tmp_path, {**found, "settings": settings})))
+    shown = [
+        text
+        for text in page.texts[page.texts.index("Values one by one") :]
+        if text in ("10", "low", "9.5", "null")
+    ]
+    assert shown == ["9.5", "10", "null", "low"]
+
+
 def test_of_many_settings_the_best_are_shown(tuned, tmp_path, found):
     many = [found["settings"][0]] * (SHOWN + 1)
     page = parsed(write_report(altered(tuned, tmp_path, {**found, "settings": many})))
