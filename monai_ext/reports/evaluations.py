@@ -220,7 +220,8 @@ def chosen_cases(one: Evaluation) -> list[Content]:
         items = [
             Picture(
                 embedded(one.folder / picture["panels"]),
-                f"{word} case, {picture['case']}: Dice {picture['dice']:.3f}, asked for “{picture['prompt']}”",
+                f"{word} case, {picture['case']}: Dice {picture['dice']:.3f}, presence {picture['presence']:.2f},"
+                f" asked for “{picture['prompt']}”",
             )
             for word, picture in zip(words, chosen)
         ]

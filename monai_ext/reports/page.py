@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -41,12 +41,11 @@ class Figures:
 
 @dataclass(frozen=True)
 class Table:
-    """A table; the first column names the row, the others are to the right if `numbers`."""
+    """A table; the first column names the row, the others hold figures."""
 
     kind: ClassVar[str] = "table"
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
-    numbers: bool = True
 
 
 @dataclass(frozen=True)
@@ -137,7 +136,7 @@ class Page:
 
     title: str
     lead: str
-    sections: Sequence[Section] = field(default_factory=list)
+    sections: Sequence[Section]
 
 
 def render(page: Page) -> str:

@@ -130,7 +130,7 @@ def _by_value(found: Mapping[str, Any]) -> list[Content]:
     charts: list[Content] = []
     for key in found["best"]["setting"]:
         values: dict[str, list[float]] = {}
-        for row in sorted(rows, key=lambda row: str(row["setting"][key])):
+        for row in sorted(rows, key=lambda row: _order(row["setting"][key])):
             values.setdefault(format_value(row["setting"][key]), []).append(row["score"])
         if len(values) > 1:
             lines = []
@@ -141,3 +141,9 @@ def _by_value(found: Mapping[str, Any]) -> list[Content]:
                 )
             charts.append(Chart(lines, axis_of(limits), "Each tick is a setting, by its score.", key))
     return charts
+
+
+def _order(value: Any) -> tuple[bool, float, str]:
+    """Numbers by size, before everything else by its text."""
+    number_of = isinstance(value, (int, float))
+    return not number_of, value if number_of else 0.0, str(value)

@@ -88,10 +88,12 @@ def test_two_pictures_give_exactly_these_figures(breast, tmp_path):
     overlays = [
         {
             "file": f"overlays/breast-breast-tumour-{which}.png",
+            "panels": f"panels/breast-breast-tumour-{which}.jpg",
             "which": which,
             **about,
             "case": case,
             "dice": dice,
+            "presence": 0.9,
         }
         for which, case, dice in (("worst", "p1", 0.75), ("best", "p2", 1.0))
     ]
@@ -102,12 +104,14 @@ def test_two_pictures_give_exactly_these_figures(breast, tmp_path):
         "metrics.json",
         "overlays/breast-breast-tumour-best.png",
         "overlays/breast-breast-tumour-worst.png",
+        "panels/breast-breast-tumour-best.jpg",
+        "panels/breast-breast-tumour-worst.jpg",
     ]
 
 
 def test_pictures_can_be_left_out(breast, tmp_path):
     assert "overlays" not in evaluate(breast, tmp_path / "out", overlays=None)
-    assert not (tmp_path / "out" / "overlays").exists()
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"cases.csv", "metrics.json"}
 
 
 def test_every_prompt_has_its_row(breast, tmp_path):

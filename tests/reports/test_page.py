@@ -88,8 +88,8 @@ def test_a_picture_is_embedded_and_a_wide_one_is_made_smaller(tmp_path, name, si
     assert (picture.format, picture.size) == (kind, shown)
 
 
-def test_a_small_picture_is_embedded_as_it_is(tmp_path):
-    Image.new("RGB", (8, 8)).save(tmp_path / "a.jpg", quality=10)
+def test_a_picture_that_fits_is_embedded_as_it_is(tmp_path):
+    Image.new("RGB", (page.WIDEST, 8)).save(tmp_path / "a.jpg", quality=10)
     (found,) = Parsed(f'<img src="{page.embedded(tmp_path / "a.jpg")}">').pictures()
     assert found.fp.getvalue() == (tmp_path / "a.jpg").read_bytes()
 

@@ -109,6 +109,8 @@ def test_settings_plan_and_hashes_are_stated_and_no_folder(trained):
     path = write_report(trained)
     texts = parsed(path).texts
     wanted = {
+        "what was done": "retrained on 4 cases of breast, 3 epochs",
+        "epochs planned": "3",
         "other settings": "learning_rate 0.0005, cache cache",
         "with material that the parent learnt from": "yes",
         "seconds a step, as measured before": "0.5",
