@@ -188,7 +188,9 @@ class _Wording:
                 return label, [_Prompt(case["prompts"][label][0])]
             if self.wording == "heldout":
                 own = set(case["prompts"][label])
-                return label, [_Prompt(text) for text in heldout_sentences(label, modality) if text not in own]
+                return label, [
+                    _Prompt(text) for text in heldout_sentences(label, modality) if text not in own
+                ]
             raise InputError(
                 f"{case['set']}: {error} Only canonical and heldout wordings can be scored."
             ) from None

@@ -49,7 +49,7 @@ def initial_network(
     if layers:
         copy_layers(network, layers["weights"], layers["names"])
     if initial:
-        copy_into(network, _of_module(_read(initial), module), Path(initial).name)
+        copy_into(network, initial_state(initial, module), Path(initial).name)
         if not initial.endswith(".pt"):
             learn_targets(network, initial)
     if vocabulary is not None:
@@ -68,6 +68,15 @@ def check_initial(initial: str | None = None) -> None:
     """
     if initial:
         _read(initial)
+
+
+def initial_state(initial: str, module: str | None = None) -> dict[str, Any]:
+    """The tensors that a training begins with, see :func:`initial_network`.
+
+    Raises:
+        WeightsError: when there are no such weights, or they are damaged.
+    """
+    return _of_module(_read(initial), module)
 
 
 def _read(initial: str) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from monai_ext.bundle.trainings import parent_weights, trained_module
 from monai_ext.data.datasets import read_split
 from monai_ext.errors import InputError
 from monai_ext.handlers.checkpoint import MODEL, written_states
+from monai_ext.studies.keep import PARENT_SHARE, REPLAY, mean_weights
 from monai_ext.studies.peak_memory import peak_bytes
 from monai_ext.studies.train_processes import train_on_processes
 from monai_ext.studies.training_images import image_prints
@@ -28,12 +29,6 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     "full": {},
 }
 """Values of the configuration that a preset sets; "full" is the configuration's own."""
-REPLAY: Mapping[str, Any] = {
-    "phantoms": 20,
-    "photographs": True,
-    "set_weights": {"phantoms": 0.7, "textures": 0.15, "photographs": 0.15},
-}
-"""Made material that the embedded weights learnt from: ``--keep`` shows as much of it as of one new set."""
 MEASURED_STEPS = 3
 STATES = 8
 """How often the weights are on the disk: in two checkpoints with network, average and two moments each."""
@@ -55,6 +50,8 @@ class TrainingRequest:
         minutes: of training, from which the number of epochs follows; None: no limit.
         preset: one of :data:`PRESETS`.
         keep: show made material that the parent learnt from, too.
+        parent_share: of the weights that the training began with in those of the new bundle, in [0, 1]; None: with
+            `keep` :data:`monai_ext.studies.keep.PARENT_SHARE`, else 0.
         sets: which of several sets; None: all.
         device: "auto", "cpu" or "cuda:0"; of several processes each takes its own, or all take the CPU.
         processes: on how many to train.
@@ -70,6 +67,7 @@ class TrainingRequest:
     minutes: float | None = None
     preset: str = "full"
     keep: bool = False
+    parent_share: float | None = None
     sets: Sequence[str] | None = None
     device: str = runner.AUTO
     processes: int = 1
@@ -80,10 +78,23 @@ class TrainingRequest:
         """The module of the bundle's network that is trained, None for all of it."""
         return trained_module(self.bundle, self.training)
 
+    @property
+    def share(self) -> float:
+        """Of the weights that the training began with in those of the new bundle."""
+        return self.parent_share if self.parent_share is not None else PARENT_SHARE if self.keep else 0.0
+
+    @property
+    def initial(self) -> str | None:
+        """What the training begins with: a name in the registry, a file, or None for random weights."""
+        start = self.start or parent_weights(self.bundle, self.module)
+        return self.settings.get("initial", start)  # type: ignore[no-any-return]
+
     def overrides(self) -> dict[str, Any]:
         """Values of the configuration, but for the number of epochs that follows from minutes."""
         content = read_configs(self.bundle, [f"{self.training}.json"])
-        start = self.start or parent_weights(self.bundle, self.module)
+        initial = self.initial
+        if initial is None and self.share:
+            raise InputError("a training that begins with random weights has none to keep; leave --keep out.")
         replay = {name: value for name, value in REPLAY.items() if name in content} if self.keep else {}
         return {
             **PRESETS[self.preset],
@@ -91,10 +102,10 @@ class TrainingRequest:
             "dataset_dir": [literal(one.expanduser().absolute()) for one in self.data],
             "sets": None if self.sets is None else [literal(name) for name in self.sets],
             "output_dir": literal(self.output.expanduser().absolute()),
-            "initial": literal(start),
+            "initial": None if initial is None else literal(initial),
             **({} if self.epochs is None else {"epochs": self.epochs}),
             **runner.device_override(self.device),
-            **self.settings,
+            **{name: value for name, value in self.settings.items() if name != "initial"},
         }
 
 

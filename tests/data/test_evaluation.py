@@ -90,7 +90,9 @@ def test_the_prompt_of_a_target_that_the_library_does_not_have_is_its_own(sets):
     assert item["prompt"] == ["left ventricle", "LV cavity"]
     assert item["target"] == ["left ventricle", "cavity"]
     assert item["values"] == ["1+2", "2"]
-    with pytest.raises(InputError, match="heart: no sentences for target 'left ventricle'.*Only canonical and"):
+    with pytest.raises(
+        InputError, match="heart: no sentences for target 'left ventricle'.*Only canonical and"
+    ):
         evaluation_items(folder, "validation", LIBRARY, wording="medclipsam_p1")
 
 
