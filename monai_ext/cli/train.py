@@ -47,9 +47,15 @@ def train(
     keep: Annotated[
         bool,
         typer.Option(
-            "--keep", help="Show phantoms and photographs among the new images, against forgetting."
+            "--keep",
+            help="Against forgetting: show phantoms and photographs among the new images, and end with a mean of old and"
+            " new weights.",
         ),
     ] = False,
+    parent_share: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Of the old weights in that mean, 0 to 1; 0.3 with --keep, else 0."),
+    ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="ID=VALUE", help="Of the configuration; may be repeated."),
@@ -81,6 +87,7 @@ def train(
             minutes,
             preset,
             keep,
+            parent_share,
             set_names(sets),
             device,
             processes,

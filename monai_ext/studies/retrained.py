@@ -185,6 +185,8 @@ def _card(
         for r in rows
     )
     replayed = "with" if facts["replayed"] else "without"
+    share = facts["parent_share"]
+    mean = f"; a mean of weights in which those before have a share of {share:g}" if share else ""
     return f"""# {metadata["name"]}, retrained
 
 Version {metadata["version"]}, retrained from `{request.bundle.name}` {metadata["parent"]["version"]}, whose model card is
@@ -201,8 +203,8 @@ forgotten.
 
 ## Training
 
-`{facts["configuration"]}.json`, {facts["epochs"]} epochs, {replayed} material that the parent learnt from
-{f"; settings {facts['settings']}" if facts["settings"] else ""}.
+`{facts["configuration"]}.json`, {facts["epochs"]} epochs, {replayed} material that the parent learnt
+from{mean}{f"; settings {facts['settings']}" if facts["settings"] else ""}.
 
 ## Figures
 

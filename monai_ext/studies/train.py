@@ -87,7 +87,7 @@ class TrainingRequest:
     def initial(self) -> str | None:
         """What the training begins with: a name in the registry, a file, or None for random weights."""
         start = self.start or parent_weights(self.bundle, self.module)
-        return self.settings.get("initial", start)  # type: ignore[no-any-return]
+        return self.settings.get("initial", start)
 
     def overrides(self) -> dict[str, Any]:
         """Values of the configuration, but for the number of epochs that follows from minutes."""
@@ -236,7 +236,7 @@ def run_training(request: TrainingRequest, epochs: int, progress: bool | None = 
         progress: show a bar; None: where standard error is a terminal.
 
     Returns:
-        the state dict of what was trained.
+        the state dict of the new bundle.
 
     Raises:
         InputError, WeightsError: what the user can act on.
@@ -249,12 +249,15 @@ def run_training(request: TrainingRequest, epochs: int, progress: bool | None = 
     output = request.output.expanduser().absolute()
     if request.processes > 1:
         train_on_processes(request.bundle, request.training, overrides, output, request.processes)
-        return output / MODEL
-    flow = runner.open_workflow(request.bundle, [f"{request.training}.json"], overrides, "train")
-    with runner.unwrapped():
-        flow.run()
-        flow.finalize()
-    return output / MODEL
+    else:
+        flow = runner.open_workflow(request.bundle, [f"{request.training}.json"], overrides, "train")
+        with runner.unwrapped():
+            flow.run()
+            flow.finalize()
+    trained = output / MODEL
+    if request.initial is None or not request.share:
+        return trained
+    return mean_weights(request.initial, request.module, trained, request.share)
 
 
 def begun(output: Path) -> bool:
@@ -274,6 +277,7 @@ def facts_of(request: TrainingRequest, plan: Plan, cases: Mapping[str, int]) -> 
         "cases": dict(cases),
         "epochs": plan.epochs,
         "replayed": request.keep,
+        "parent_share": request.share,
         "settings": dict(request.settings),
         "images": images,
     }

@@ -147,6 +147,22 @@ def test_started_again_it_goes_on_and_takes_more_epochs(done, parent, data, tmp_
     assert metadata(out / "bundle")["training"]["epochs"] == 3
 
 
+def test_a_share_of_the_old_weights_is_kept_without_training_again(done, parent, data, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(done, out)
+    share = ("--parent-share", "0.25")
+    assert run(parent, data, out, "--epochs", "2", "--set", "learning_rate=0.01", *share) == 0
+    before, trained, mean = (
+        read_state_dict(file)
+        for file in (parent / "models/model.pt", done / "model.pt", out / "bundle/models/model.pt")
+    )
+    key = next(key for key, value in trained.items() if value.is_floating_point() and value.ndim > 1)
+    torch.testing.assert_close(mean[key], 0.25 * before[key] + 0.75 * trained[key])
+    assert (out / "training.csv").read_text() == (done / "training.csv").read_text()
+    assert metadata(out / "bundle")["training"]["parent_share"] == 0.25
+    assert "those before have a share of 0.25" in (out / "bundle/docs/README.md").read_text()
+
+
 def test_minutes_become_as_many_epochs_as_fit(parent, data, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(retrained, "run_training", stop)
     assert run(parent, data, tmp_path / "out", "--minutes", "1") == 2
@@ -247,6 +263,12 @@ class TestRefusals:
     def test_weights_of_another_network(self, capsys, data, parent, tmp_path):
         words = (parent, "--data", data, "-o", tmp_path / "out", "--from", "compact-sam", *SHORT)
         assert "compact-sam do not fit" in self.refused(capsys, 3, *words)
+
+    def test_keep_without_weights_to_keep(self, capsys, data, parent, tmp_path):
+        line = self.refused(
+            capsys, 2, parent, "--data", data, "-o", tmp_path / "out", "--keep", "--set", "initial=null"
+        )
+        assert line == "a training that begins with random weights has none to keep; leave --keep out."
 
     def test_epochs_and_minutes_together(self, capsys, data, parent, tmp_path):
         words = (parent, "--data", data, "-o", tmp_path / "out", "--epochs", 1, "--minutes", 1)
