@@ -138,13 +138,16 @@ def test_without_the_configuration_of_several_processes_nothing_is_trained(tmp_p
     assert not (tmp_path / "run").exists() or not any((tmp_path / "run").iterdir())
 
 
-def test_one_process_writes_the_checkpoint_and_the_log(run):
+def test_one_process_writes_the_checkpoint_the_log_the_curves_and_the_pictures(run):
     assert sorted(path.name for path in run.iterdir()) == [
         "best.pt",
         "checkpoints",
         "model.pt",
+        "pictures",
+        "tensorboard",
         "training.csv",
     ]
+    assert len(list((run / "tensorboard").iterdir())) == 1
     assert [path.name.split("-")[1] for path in written_states(run)] == ["00000004", "00000002"]
     with (run / "training.csv").open(newline="") as file:
         assert [row["epoch"] for row in csv.DictReader(file)] == ["1", "2"]
