@@ -39,7 +39,7 @@ def initial_network(
         layers: ``{"weights": name, "names": {prefix there: prefix here}}``: some layers of another network's weights,
             see :func:`copy_layers`; applied before `initial`.
         vocabulary: the training data, for a network that keeps with its weights by which words it was taught,
-            and which targets.
+            and which targets. Where it begins with weights that take every word, it still does afterwards.
         module: of `initial` where that is the state dict of a bundle with several, such as "encoder"; weights of this
             module alone are taken as they are.
 
@@ -52,7 +52,7 @@ def initial_network(
         copy_into(network, initial_state(initial, module), Path(initial).name)
         if not initial.endswith(".pt"):
             learn_targets(network, initial)
-    if vocabulary is not None:
+    if vocabulary is not None and not (initial and network.lexicon.open):  # type: ignore[union-attr]
         network.learn(vocabulary.sentences(), vocabulary.taught())  # type: ignore[operator]
     return network.to(device)
 

@@ -13,11 +13,13 @@ import pytest
 import torch
 from PIL import Image
 
+import monai_ext
 from monai_ext.cli.main import main
 from monai_ext.cli.train import parse_settings
 from monai_ext.errors import InputError
 from monai_ext.files import file_sha256
 from monai_ext.handlers.checkpoint import written_states
+from monai_ext.networks.language.taught import Taught
 from monai_ext.studies import retrained, train
 from monai_ext.studies.training_images import TrainingImages
 from monai_ext.synthesis.phantom_set import write_phantom_sets
@@ -211,6 +213,34 @@ def test_a_module_of_a_network_is_trained_and_the_others_stay(data, tmp_path):
     changed = {key.split(".")[0] for key in before if not torch.equal(before[key], after[key])}
     assert changed == {"decoder"}
     assert metadata(out / "bundle")["training"]["module"] == "decoder"
+
+
+def teach_lungs(bundle: Path) -> None:
+    """Let the weights of a bundle know lungs and nothing else."""
+    taught, file = Taught(), bundle / "models" / "model.pt"
+    taught.learn(["lungs in a chest X-ray"], {"xray": {"lungs": []}})
+    state = read_state_dict(file)
+    (key,) = [key for key in state if key.endswith("_extra_state")]
+    torch.save({**state, key: taught.get_extra_state()}, file)
+
+
+@pytest.mark.parametrize("training", ["train", "train_encoder"])
+def test_a_target_that_the_library_does_not_know_is_understood_afterwards(parent, tmp_path, training):
+    if training == "train_encoder":
+        parent = small_clip_sam(tmp_path / "small")
+    parent = trainable(parent, tmp_path / "parents")
+    teach_lungs(parent)
+    data = write_films(tmp_path / "films")
+    table = json.loads((data / "dataset.json").read_text())
+    table["labels"]["1"] = "shunt"
+    table["prompts"] = {"1": ["shunt in an X-ray"]}
+    (data / "dataset.json").write_text(json.dumps(table))
+    source, out = picture(tmp_path / "a.png"), tmp_path / "out"
+    (before,) = monai_ext.load(parent).segment(source, ["shunt"])
+    assert run(parent, data, out, "--epochs", "1", "--training", training) == 0
+    (after,) = monai_ext.load(out / "bundle").segment(source, ["shunt"])
+    assert "names nothing that these weights know" in before.reason
+    assert "these weights" not in (after.reason or "")
 
 
 def test_on_two_processes_it_trains_the_same_bundle(parent, data, tmp_path):

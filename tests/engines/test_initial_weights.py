@@ -7,6 +7,7 @@ from torch import nn
 from monai_ext.engines import initial_weights
 from monai_ext.engines.initial_weights import initial_network
 from monai_ext.errors import WeightsError
+from monai_ext.networks.language.taught import Taught as TaughtModule
 from monai_ext.weights.registry import registered
 
 
@@ -29,13 +30,6 @@ def test_a_network_learns_the_words_of_its_data():
         def learn(self, texts, targets):
             self.learnt = texts, targets
 
-    class Data:
-        def sentences(self):
-            return ["left lung"]
-
-        def taught(self):
-            return {"xray": {"left lung": []}}
-
     learnt = initial_network(Words(1, 1), vocabulary=Data()).learnt
     assert learnt == (["left lung"], {"xray": {"left lung": []}})
 
@@ -49,6 +43,32 @@ class Taught(nn.Linear):
 
     def learn(self, texts, targets):
         self.learnt.append((list(texts), {modality: list(known) for modality, known in targets.items()}))
+
+
+class Data:
+    """A vocabulary."""
+
+    def sentences(self):
+        return ["left lung"]
+
+    def taught(self):
+        return {"xray": {"left lung": []}}
+
+
+@pytest.mark.parametrize("words", [[], ["liver"]])
+def test_weights_that_take_every_word_still_do_and_others_learn_new_ones(tmp_path, words):
+    class Network(TaughtModule):
+        def __init__(self):
+            super().__init__()
+            self.linear = nn.Linear(2, 1)
+
+    before = Network()
+    before.learn(words)
+    torch.save(before.state_dict(), tmp_path / "model.pt")
+    after = initial_network(Network(), initial=str(tmp_path / "model.pt"), vocabulary=Data())
+    assert after.lexicon.open == (not words)
+    assert not words or {"liver", "left", "lung"} <= after.lexicon.taught
+    assert not initial_network(Network(), vocabulary=Data()).lexicon.open
 
 
 def test_registered_weights_bring_the_targets_that_they_were_taught(monkeypatch):
