@@ -14,7 +14,7 @@ from monai_ext.errors import one_line
 from monai_ext.io.colours import COLOURS
 from monai_ext.visualize.overlay import LEGEND, doubts, enlarged_view, flat_view, fullest_slice, with_legend
 
-HEAT = np.array((255, 210, 0), dtype=np.float32)
+HEAT = np.array((255, 0, 210), dtype=np.float32)
 OPACITY = 0.85  # of an entropy of one bit
 
 
@@ -25,7 +25,7 @@ def entropy_picture(
     prompts: Sequence[str],
     said: Sequence[str],
 ) -> Image.Image:
-    """Draw the highest entropy of P results in yellow on an image, and the contours of their masks.
+    """Draw the highest entropy of P results in magenta on an image, and the contours of their masks.
 
     Args:
         image: (3, H, W) or (3, X, Y, Z) in [0, 1]; the slice of a volume is chosen and turned as
@@ -50,4 +50,4 @@ def entropy_picture(
         outline = find_boundaries(np.pad(large, 1), mode="inner")[1:-1, 1:-1]
         canvas[outline] = COLOURS[number % len(COLOURS)]
     lines = [f"{one_line(prompt)[:LEGEND]}   {text}" for prompt, text in zip(prompts, said, strict=True)]
-    return with_legend(canvas, lines, ["yellow: entropy of the members, up to 1 bit", *doubts(image)])
+    return with_legend(canvas, lines, ["magenta: entropy of the members, up to 1 bit", *doubts(image)])

@@ -42,6 +42,15 @@ def test_what_a_network_refuses_is_no_member() -> None:
     assert [view for view, _ in foreign] == [AS_IT_IS]
 
 
+def test_other_words_that_a_network_refuses_are_passed_over() -> None:
+    def read(prompt: Prompt) -> tuple[Prompt, Reading]:
+        (text,) = prompt.texts
+        return prompt, Reading(text, "names a kind of image" if "colonoscopy" in text else "")
+
+    members = Perturbations(mirror=False, shift=0, wordings=1).members(Prompt.of("polyp"), read)
+    assert [prompt.texts[0] for _, prompt in members] == ["polyp", "colorectal polyp"]
+
+
 def test_parts_can_be_left_out() -> None:
     def views(**settings: float) -> list[View]:
         return [m.view for m in Perturbations(**settings).members(Prompt.of("polyp"), read_openly)]  # type: ignore[arg-type]

@@ -17,10 +17,10 @@ def volume(filled: float = 0.0) -> MetaTensor:
     return MetaTensor(torch.full((3, 8, 8, 4), filled), affine=torch.diag(torch.tensor([1.0, 1, 3, 1])))
 
 
-def yellow(picture) -> np.ndarray:
-    """(8, 8), how yellow each voxel of the slice is drawn, on black."""
+def magenta(picture) -> np.ndarray:
+    """(8, 8), how magenta each voxel of the slice is drawn, on black."""
     step = picture.width // 8
-    return np.asarray(picture).astype(int)[step // 2 : 8 * step : step, step // 2 :: step, 1]
+    return np.asarray(picture).astype(int)[step // 2 : 8 * step : step, step // 2 :: step, 2]
 
 
 def test_entropy_is_drawn_in_the_slice_of_the_masks() -> None:
@@ -28,7 +28,7 @@ def test_entropy_is_drawn_in_the_slice_of_the_masks() -> None:
     masks[0, 3:6, 3:6, 2] = 1
     entropy[0, :, :, 1] = 255
     entropy[0, 0, 7, 2] = 255
-    drawn = yellow(entropy_picture(volume(), entropy, masks, ["liver"], ["quality 0.90"]))
+    drawn = magenta(entropy_picture(volume(), entropy, masks, ["liver"], ["quality 0.90"]))
     assert drawn[0, 7] > 150  # anterior on top; x grows to the right of the patient, shown on the left
     assert drawn[7, 0] == drawn[7, 7] == drawn[0, 0] == 0
 
@@ -37,14 +37,14 @@ def test_without_a_mask_the_slice_of_most_entropy_is_drawn() -> None:
     entropy = torch.zeros(2, 8, 8, 4, dtype=torch.uint8)
     entropy[1, :, :, 3] = 255
     masks = torch.zeros_like(entropy)
-    drawn = yellow(entropy_picture(volume(), entropy, masks, ["liver", "spleen"], ["no mask"] * 2))
+    drawn = magenta(entropy_picture(volume(), entropy, masks, ["liver", "spleen"], ["no mask"] * 2))
     assert (drawn > 170).all()
 
 
 def test_half_a_bit_is_drawn_half_as_strong() -> None:
     masks = torch.zeros(1, 8, 8, dtype=torch.uint8)
     shades = [
-        yellow(
+        magenta(
             entropy_picture(
                 torch.zeros(3, 8, 8), torch.full_like(masks, level), masks, ["polyp"], ["quality 0.5"]
             )
