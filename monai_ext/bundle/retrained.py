@@ -19,7 +19,13 @@ METADATA, CARD, PARENT_CARD = Path("configs/metadata.json"), Path("docs/README.m
 
 
 def write_retrained(
-    parent: Path, module: str | None, model: Path, target: Path, facts: Mapping[str, Any], card: str
+    parent: Path,
+    module: str | None,
+    model: Path,
+    target: Path,
+    facts: Mapping[str, Any],
+    card: str,
+    version: str | None = None,
 ) -> Path:
     """Write the bundle of a training beside others; the parent stays as it is.
 
@@ -30,6 +36,7 @@ def write_retrained(
         target: new folder.
         facts: of the training, for metadata.json; among them ``summary``, one line for its changelog.
         card: text of the model card that goes before the parent's.
+        version: of the new bundle; None: that of the parent, raised.
 
     Returns:
         the folder.
@@ -58,7 +65,7 @@ def write_retrained(
     def describe(folder: Path) -> None:
         metadata = json.loads((folder / METADATA).read_text(encoding="utf-8"))
         before = metadata["version"]
-        metadata["version"] = raised(before)
+        metadata["version"] = version or raised(before)
         metadata["changelog"] = {metadata["version"]: facts["summary"], **metadata["changelog"]}
         metadata["parent"] = {"name": parent.name, "version": before, "weights_sha256": record["sha256"]}
         metadata["training"] = dict(facts)
