@@ -28,7 +28,7 @@ class LabelApp(MONAILabelApp):
 
     ``--conf labels "WORDS; WORDS"`` says what is segmented here: the prompt of requests without one, the segments that
     clients offer, and what the values 1, 2, … mean of labels that are saved without names. ``--conf modality WORDS`` and
-    ``--conf group REGEX`` are what :class:`~monai_ext.apps.label.train.TrainingOptions` calls so.
+    ``--conf group REGEX`` are what :class:`~monai_ext.apps.label.options.TrainingOptions` calls so.
 
     A bundle that was retrained is served in the place of the one that it came from, from the next request on.
 
