@@ -8,7 +8,7 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench mutants test-label test-deploy constraints
+.PHONY: help demo test bench mutants label test-label test-deploy constraints
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -27,6 +27,9 @@ bench: $(VENV)/installed ## ratios of speed on this machine
 
 mutants: $(VENV)/installed-test ## one-line faults that the tests miss: make mutants FILES="monai_ext/io/slices.py"
 	$(BIN)/python -m tests.mutants $(if $(NUMBER),--number $(NUMBER)) $(if $(SEED),--seed $(SEED)) $(FILES)
+
+label: ## MONAI Label with this package, in .venv-label; then .venv-label/bin/monai-ext label --help
+	$(PYTHON) .ci/integration --install label
 
 test-label: ## a bundle in MONAI Label, in .venv-label
 	$(PYTHON) .ci/integration label

@@ -12,6 +12,7 @@ from monai_ext.bundle.export import export
 from monai_ext.resources import resource_path
 from tests.bundles.small import SMALL_BUNDLES
 from tests.fakes import DisplayProbe
+from tests.studies.trainable import trainable
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -35,6 +36,15 @@ def probe_bundle(folder: Path, bright: bool = True) -> Path:
 def small_bundle(name: str, folder: Path) -> Path:
     """``folder/NAME``, exported from the bundle's small copy: servers build its own network and load its weights."""
     return export(SMALL_BUNDLES[name](_source(folder)), folder / name)
+
+
+def trainable_bundle(folder: Path) -> Path:
+    """``folder/vlsm``, exported, which trains in seconds: its weights are not registered, so that nothing it knew is
+    looked for again afterwards."""
+    bundle = trainable(SMALL_BUNDLES["vlsm"](_source(folder)), _source(folder) / "trainable")
+    config = bundle / "configs" / "inference.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "weights": "small"}, indent=4))
+    return export(bundle, folder / "vlsm")
 
 
 def _source(folder: Path) -> Path:

@@ -67,7 +67,6 @@ def test_only_what_servers_use_means_another_test_run(integration, target, tmp_p
     fingerprints = [integration.fingerprint(target)]
     for name in (
         "monai_ext/cli/main.py",
-        "monai_ext/studies/tune.py",
         f"tests/apps/{target}/__pycache__/a.pyc",
     ):
         (tmp_path / name).parent.mkdir(parents=True)
@@ -76,6 +75,15 @@ def test_only_what_servers_use_means_another_test_run(integration, target, tmp_p
     assert len(set(fingerprints)) == 1
     (tmp_path / "monai_ext" / "errors.py").write_text("pass\n")
     assert integration.fingerprint(target) not in fingerprints
+
+
+def test_an_environment_is_installed_without_running_its_tests(integration, monkeypatch):
+    made = []
+    monkeypatch.setattr(integration, "environment", made.append)
+    assert integration.main(["--install", "label"]) == 0
+    assert made == ["label"]
+    with pytest.raises(SystemExit, match="no option --instal; options are --install and --refresh"):
+        integration.main(["--instal", "label"])
 
 
 def test_what_is_watched_exists(integration):

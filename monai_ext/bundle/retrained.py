@@ -21,7 +21,13 @@ IMAGES = Path("docs/training_images.json")
 
 
 def write_retrained(
-    parent: Path, module: str | None, model: Path, target: Path, facts: Mapping[str, Any], card: str
+    parent: Path,
+    module: str | None,
+    model: Path,
+    target: Path,
+    facts: Mapping[str, Any],
+    card: str,
+    version: str | None = None,
 ) -> Path:
     """Write the bundle of a training beside others; the parent stays as it is.
 
@@ -33,6 +39,7 @@ def write_retrained(
         facts: of the training, for metadata.json; among them ``summary``, one line for its changelog, and maybe
             ``images``, hashes of each, which go into a file of their own with those of the parent.
         card: text of the model card that goes before the parent's.
+        version: of the new bundle; None: that of the parent, raised.
 
     Returns:
         the folder.
@@ -61,7 +68,7 @@ def write_retrained(
     def describe(folder: Path) -> None:
         metadata = json.loads((folder / METADATA).read_text(encoding="utf-8"))
         before = metadata["version"]
-        metadata["version"] = raised(before)
+        metadata["version"] = version or raised(before)
         metadata["changelog"] = {metadata["version"]: facts["summary"], **metadata["changelog"]}
         metadata["parent"] = {"name": parent.name, "version": before, "weights_sha256": record["sha256"]}
         metadata["training"] = {name: fact for name, fact in facts.items() if name != "images"}

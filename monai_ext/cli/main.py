@@ -19,6 +19,7 @@ from monai_ext.cli.console import STOPPED, close_output, print_error
 from monai_ext.cli.dataset import dataset_app
 from monai_ext.cli.doctor import doctor
 from monai_ext.cli.evaluate import evaluate
+from monai_ext.cli.label import label
 from monai_ext.cli.segment import segment
 from monai_ext.cli.train import train
 from monai_ext.cli.tune import tune
@@ -31,7 +32,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for command in (segment, cases, evaluate, compare, train, tune, doctor):
+for command in (segment, cases, evaluate, compare, train, tune, label, doctor):
     app.command()(command)
 for name, group in (("bundles", bundles_app), ("dataset", dataset_app), ("weights", weights_app)):
     app.add_typer(group, name=name)

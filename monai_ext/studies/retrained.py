@@ -46,13 +46,16 @@ class Row:
     images: int
 
 
-def retrain(request: TrainingRequest, say: Say, progress: bool | None = None) -> list[str]:
+def retrain(
+    request: TrainingRequest, say: Say, progress: bool | None = None, version: str | None = None
+) -> list[str]:
     """Train, write the bundle, and compare it with its parent.
 
     Args:
         request: what was asked for.
         say: prints a line.
         progress: show a bar; None: where standard error is a terminal.
+        version: of the new bundle; None: that of the parent, raised.
 
     Returns:
         lines that say where everything is.
@@ -79,7 +82,7 @@ def retrain(request: TrainingRequest, say: Say, progress: bool | None = None) ->
     bundle = output / BUNDLE
     if bundle.exists():
         shutil.rmtree(bundle)  # of an earlier end of this training
-    write_retrained(request.bundle, request.module, model, bundle, facts, "")
+    write_retrained(request.bundle, request.module, model, bundle, facts, "", version)
     rows = before_and_after(request, bundle, output)
     _describe(request, bundle, facts, rows)
     return [*table(rows), f"bundle → {bundle}", f"figures → {output / COMPARISON}"]

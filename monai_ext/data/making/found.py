@@ -22,11 +22,13 @@ class Mask:
     Attributes:
         file: a label map, a mask of one target, a DICOM SEG or an RTSTRUCT.
         target: what all of it shows, where the file's name or a column says so; "" where its values do.
+        names: what each of its values shows, where the source says that for this file; each was then looked for.
         read: gives the label and the bool mask, on the grid of the image, of each region that a DICOM object holds.
     """
 
     file: Path
     target: str = ""
+    names: Mapping[str, str] = field(default_factory=dict)
     read: Callable[[], Iterator[tuple[str, np.ndarray]]] | None = None
 
 

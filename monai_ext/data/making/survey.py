@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,7 +89,7 @@ def _surveyed(case: Found, modality: str, named: Collection[str]) -> Surveyed:
     layers, names, thresholded = read_layers(case, image.shape[1:], meta["affine"], named)
     digest = hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).hexdigest()
     pixels = f"{digest}{image.shape}"
-    mapped = any(not mask.target and mask.read is None for mask in case.masks)
+    mapped = any(not mask.target and not mask.names and mask.read is None for mask in case.masks)
     shown = frozenset(layers.shown())
     return Surveyed(case, frozenset(names), mapped, shown, pixels, image.shape[1:], meta, thresholded)
 
@@ -137,16 +137,32 @@ def read_layers(
     for mask in case.masks:
         if mask.target:
             names.add(mask.target)
+        names.update(mask.names.values())
         if mask.read is not None:
             regions = mask.read()
         else:
-            values = MaskValues(mask.file, () if mask.target else named)
+            values = MaskValues(mask.file, mask.names or (() if mask.target else named))
             thresholded += values.thresholded
-            regions = values.regions(_on_grid(mask, values, shape, affine))
+            regions = _called(mask, values.regions(_on_grid(mask, values, shape, affine)))
         for name, where in regions:
             names.add(mask.target or name)
             layers.add(mask.target or name, where)
     return layers, names, thresholded
+
+
+def _called(mask: Mask, regions: Iterator[tuple[str, np.ndarray]]) -> Iterator[tuple[str, np.ndarray]]:
+    """The regions of a mask by what it calls them.
+
+    Raises:
+        InputError: when it has names, and none of this value.
+    """
+    for value, where in regions:
+        if mask.names and value not in mask.names:
+            known = ", ".join(f"{one} ({name})" for one, name in mask.names.items())
+            raise InputError(
+                f"the mask {mask.file.name} holds {value}, and was saved with names of {known} only."
+            )
+        yield mask.names.get(value, value), where
 
 
 def _on_grid(mask: Mask, values: MaskValues, shape: tuple[int, ...], affine: np.ndarray) -> np.ndarray:

@@ -6,19 +6,14 @@ names; the masks expected are computed here.
 MONAI Label 0.8.5 keeps one configuration for all inferences of a bundle. Its ``/infer`` route answers one
 request after another, but batch inference runs several at a time, and those of its own ``monaibundle``
 application then disturb each other. :class:`monai_ext.apps.label.LabelApp` lets them wait for each other:
-correct, no faster. Training through the server is not part of this application.
+correct, no faster.
 """
 
 from __future__ import annotations
 
-import os
 import shutil
-import socket
-import subprocess
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import nibabel as nib
@@ -28,58 +23,19 @@ from PIL import Image
 
 pytest.importorskip("monailabel", reason="needs an environment of its own; run make test-label")
 
-from monailabel.client import MONAILabelClient
 from monailabel.client.client import MONAILabelClientException
 
-from monai_ext.apps.label import TextPromptInferTask, check_setting, find_bundles
+from monai_ext.apps.label.app import find_bundles
+from monai_ext.apps.label.infer import TextPromptInferTask, check_setting
 from monai_ext.bundle.export import export
 from monai_ext.errors import InputError, WeightsError
+from tests.apps.label.server import serve
 from tests.bundles.small import SMALL_BUNDLES
-from tests.served import ROOT, probe_bundle, small_bundle
+from tests.served import probe_bundle, small_bundle
 
 STOCK_APP = Path(sys.prefix) / "monailabel" / "sample-apps" / "monaibundle"
 BRIGHT = 40  # HU, the middle of the CT window
 SHAPE = (40, 36, 10)
-
-
-@contextmanager
-def serve(app: Path, studies: Path, log: Path, *conf: str):
-    """A running server; gives its client."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "monailabel.main", "start_server", "--app", app, "--studies", studies]
-    command += [
-        "--host",
-        "127.0.0.1",
-        "--port",
-        port,
-        *(c for pair in zip(conf[::2], conf[1::2]) for c in ("--conf", *pair)),
-    ]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    with log.open("w") as out:
-        server = subprocess.Popen(
-            [*map(str, command)], cwd=log.parent, env=environment, stdout=out, stderr=out
-        )
-    try:
-        client = MONAILabelClient(f"http://127.0.0.1:{port}", tmpdir=str(log.parent))
-        wait_for(client, server, log)
-        yield client
-    finally:
-        server.terminate()
-        server.wait(30)
-
-
-def wait_for(client: MONAILabelClient, server: subprocess.Popen, log: Path, seconds: float = 240) -> None:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        assert server.poll() is None, log.read_text()[-3000:]
-        try:
-            client.info()
-            return
-        except OSError:
-            time.sleep(0.5)
-    raise AssertionError(f"the server did not answer in {seconds} s:\n{log.read_text()[-3000:]}")
 
 
 @pytest.fixture(scope="module")

@@ -1,33 +1,25 @@
-"""A MONAI Label application that serves exported bundles, with the prompt as a parameter of each request.
+"""One bundle as MONAI Label serves it, with the prompt as a parameter of each request.
 
-    mkdir -p APP/model
-    echo 'from monai_ext.apps.label import LabelApp' > APP/main.py
-    monai-ext bundles export vlsm APP/model/vlsm
-    monailabel start_server --app APP --studies STUDIES --host 127.0.0.1
-
-A client sends ``{"text_prompt": "left lung; right lung"}`` with an inference. The environment is one of its
-own, see ``make test-label``. MONAI Label's own ``monaibundle`` application serves the same bundles, but it
-runs a prompt that begins with ``$`` as code, so anyone who reaches the server can run code; inferences that
-run at the same time (batch inference) share one configuration, hence a prompt; and the masks of pictures
-(PNG, JPEG) come out as one column.
+MONAI Label's own ``monaibundle`` application serves the same bundles, but it runs a prompt that begins with ``$`` as
+code, so anyone who reaches the server can run code; inferences that run at the same time (batch inference) share one
+configuration, hence a prompt; and the masks of pictures (PNG, JPEG) come out as one column.
 """
 
 from __future__ import annotations
 
 import threading
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from fastapi import HTTPException
-from monailabel.interfaces.app import MONAILabelApp
-from monailabel.tasks.activelearning.first import First
-from monailabel.tasks.activelearning.random import Random
 from monailabel.tasks.infer.bundle import BundleInferTask
+from monailabel.utils.others.generic import name_to_device
 
-import monai_ext
 from monai_ext.errors import InputError
+from monai_ext.files import file_sha256
+from monai_ext.inferers.quality import estimated_quality
 from monai_ext.prompts.separate import plain_text, split_prompts
-from monai_ext.weights.load import check_own_model
 
 
 class TextPromptInferTask(BundleInferTask):
@@ -39,11 +31,17 @@ class TextPromptInferTask(BundleInferTask):
 
     Args:
         path: folder of the exported bundle.
-        conf: the server's ``--conf`` pairs.
+        conf: the server's ``--conf`` pairs; ``labels`` are its prompts where a request has none.
     """
 
     def __init__(self, path: str, conf: dict[str, str]) -> None:
         super().__init__(path, conf, load_strict=True)
+        if conf.get("labels"):
+            self._config["text_prompt"] = self.displayable_configs["text_prompt"] = conf["labels"]
+        # the segments that a client offers to draw
+        self.labels = {
+            name: value for value, name in enumerate(split_prompts(self._config["text_prompt"]), 1)
+        }
         # The configuration holds the prompt of the request that is being answered.
         self._one_request = threading.Lock()
 
@@ -62,6 +60,11 @@ class TextPromptInferTask(BundleInferTask):
         result["unknown"] = {prompt: reason for prompt, reason in reasons if reason}
         return file, result
 
+    @cached_property
+    def weights(self) -> str:
+        """SHA-256 of the weights that are served, by which scores are kept."""
+        return file_sha256(Path(self.get_path()))
+
     def writer(
         self, data: dict[str, Any], extension: Any = None, dtype: Any = None
     ) -> tuple[Any, dict[str, Any]]:
@@ -71,6 +74,29 @@ class TextPromptInferTask(BundleInferTask):
             data = {**data, self.key_pred: data[self.key_pred][0].T}
         file, result = super().writer(data, extension, dtype)
         return file, {**result, "presence": data["presence"].tolist(), "unknown": data["unknown"]}
+
+    def quality(self, image: str, prompt: str, device: str | None = None) -> list[float | None]:
+        """How far the results of an image agree with those in other views and words, see ``estimated_quality``.
+
+        Args:
+            image: its path.
+            prompt: as in a request, perhaps several.
+            device: as in a request; None: a GPU where there is one.
+
+        Returns:
+            for each prompt the quality in [0, 1]; None where it has no mask.
+
+        Raises:
+            InputError: when the image cannot be read.
+        """
+        check_setting("text_prompt", prompt, "")
+        device = name_to_device(device)
+        data = {**self._config, "image": image, "image_path": image, "text_prompt": prompt, "device": device}
+        with self._one_request:
+            data = self.run_pre_transforms(data, self.pre_transforms(data))
+            network, inferer = self._get_network(device, data), self.inferer(data)
+        (found,) = estimated_quality(inferer, data[self.key_image][None].to(device), network)
+        return found
 
 
 def check_setting(key: str, value: Any, default: Any) -> None:
@@ -83,42 +109,3 @@ def check_setting(key: str, value: Any, default: Any) -> None:
         raise InputError(f"{key} is {value!r}; {type(default).__name__} is needed.")
     if isinstance(value, str):
         plain_text(value)
-
-
-class LabelApp(MONAILabelApp):
-    """Serves every bundle in ``APP/model``, or those that ``--conf models NAME,NAME`` names."""
-
-    def __init__(self, app_dir: str, studies: str, conf: dict[str, str]) -> None:
-        self.bundles = find_bundles(Path(app_dir) / "model", conf.get("models", ""))
-        super().__init__(
-            app_dir=app_dir,
-            studies=studies,
-            conf=conf,
-            name=f"monai_ext {monai_ext.__version__}",
-            description="Medical images segmented from text",
-            version=monai_ext.__version__,
-        )
-
-    def init_infers(self) -> dict[str, TextPromptInferTask]:
-        return {name: TextPromptInferTask(str(path), self.conf) for name, path in self.bundles.items()}
-
-    def init_strategies(self) -> dict[str, Any]:
-        return {"first": First(), "random": Random()}
-
-
-def find_bundles(folder: Path, names: str) -> dict[str, Path]:
-    """Exported bundles in a folder by name, all of them or those of a list separated by commas.
-
-    Raises:
-        WeightsError: when one has no weights, or such as hold NaN or infinity.
-        InputError: when one is missing, or there is none.
-    """
-    found = {path.parent.parent.name: path.parent.parent for path in folder.glob("*/configs/inference.json")}
-    wanted = [name.strip() for name in names.split(",") if name.strip()] or sorted(found)
-    if not wanted:
-        raise InputError("no bundle in the folder model; make one with: monai-ext bundles export.")
-    for name in wanted:
-        if name not in found:
-            raise InputError(f"no bundle {name} in the folder model; make it with: monai-ext bundles export.")
-        check_own_model(found[name])
-    return {name: found[name] for name in wanted}
