@@ -103,7 +103,7 @@ class RetrainTask(TrainTask):
             write_set(plan, source.cases[0].images[0].parent, folder / DATA, link=True)
         request = TrainingRequest(
             bundle=runs.bundle,
-            data=folder / DATA,
+            data=[folder / DATA],
             output=folder,
             training=training,
             epochs=options.epochs or None,
