@@ -10,6 +10,9 @@ import torch
 
 from monai_ext.bundle.export import export
 from monai_ext.resources import resource_path
+from monai_ext.studies.retrained import retrain
+from monai_ext.studies.train import TrainingRequest
+from tests.bundles.films import write_films
 from tests.bundles.small import SMALL_BUNDLES
 from tests.fakes import DisplayProbe
 from tests.studies.trainable import trainable
@@ -45,6 +48,18 @@ def trainable_bundle(folder: Path) -> Path:
     config = bundle / "configs" / "inference.json"
     config.write_text(json.dumps({**json.loads(config.read_text()), "weights": "small"}, indent=4))
     return export(bundle, folder / "vlsm")
+
+
+def retrained_bundle(folder: Path) -> Path:
+    """``folder/bundle``, as a training of two steps writes it from :func:`trainable_bundle`."""
+    data = write_films(folder.with_name(f"{folder.name}-films"))
+    settings = {"draws_per_epoch": 8, "batch_size": 4, "num_workers": 0, "learning_rate": 1e-5}
+    parent = trainable_bundle(folder.with_name(f"{folder.name}-parent"))
+    request = TrainingRequest(
+        bundle=parent, data=data, output=folder, training="train", epochs=1, device="cpu", settings=settings
+    )
+    retrain(request, say=lambda line: None, progress=False)
+    return folder / "bundle"
 
 
 def _source(folder: Path) -> Path:

@@ -23,8 +23,9 @@ import pydicom
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
 from monai_ext.apps import deploy
+from monai_ext.bundle.runner import run_segment
 from tests.bundles.small import SMALL_BUNDLES
-from tests.served import ROOT, probe_bundle, small_bundle
+from tests.served import ROOT, probe_bundle, retrained_bundle, small_bundle
 
 BRIGHT = 40  # HU, the middle of the CT window
 
@@ -174,6 +175,24 @@ def test_the_network_of_every_bundle_runs(name, slab, tmp_path):
     assert done.returncode == 0, done.stderr
     (file,) = (tmp_path / "out").glob("*.dcm")
     assert masks_of(hd.seg.segread(file), slab[:3]).shape == (3, 512, 512, 1)
+
+
+def test_a_retrained_bundle_gives_the_masks_of_the_command_line(slab, tmp_path):
+    images = tmp_path / "in"
+    images.mkdir()
+    for image in slab[:3]:
+        image.save_as(images / f"{image.InstanceNumber}.dcm")
+    retrained = retrained_bundle(tmp_path / "run")
+
+    done = start(retrained, images, tmp_path / "out", "lungs")
+    assert done.returncode == 0, done.stderr
+    (file,) = (tmp_path / "out").glob("*.dcm")
+    run_segment(retrained, images, ["lungs"], tmp_path / "ours", device="cpu")
+    (own,) = (tmp_path / "ours").rglob("*.dcm")
+
+    found, expected = (masks_of(hd.seg.segread(one), slab[:3]) for one in (file, own))
+    np.testing.assert_array_equal(found, expected)
+    assert 0 < np.count_nonzero(found) < found.size
 
 
 def test_several_series_are_an_error_of_one_line(bundle, slab, tmp_path):

@@ -27,11 +27,12 @@ from monailabel.client.client import MONAILabelClientException
 
 from monai_ext.apps.label.app import find_bundles
 from monai_ext.apps.label.infer import TextPromptInferTask, check_setting
+from monai_ext.bundle.api import load
 from monai_ext.bundle.export import export
 from monai_ext.errors import InputError, WeightsError
 from tests.apps.label.server import serve
 from tests.bundles.small import SMALL_BUNDLES
-from tests.served import probe_bundle, small_bundle
+from tests.served import probe_bundle, retrained_bundle, small_bundle
 
 STOCK_APP = Path(sys.prefix) / "monailabel" / "sample-apps" / "monaibundle"
 BRIGHT = 40  # HU, the middle of the CT window
@@ -160,6 +161,22 @@ def test_the_network_of_every_bundle_runs(name, studies, tmp_path):
     assert set(np.unique(np.asarray(nib.load(file).dataobj))) <= {0, 1, 2}
     Path(file).unlink()
     assert list(result["presence"]) == ["lungs", "liver"] and min(result["presence"].values()) > 0.5
+
+
+def test_a_retrained_bundle_gives_the_masks_of_the_command_line(studies, tmp_path):
+    bundle = retrained_bundle(tmp_path / "run")
+    task = TextPromptInferTask(str(bundle), {})
+    segmenter = load(str(bundle))
+    for name in ("picture.png", "rising.nii.gz", "falling.nii.gz"):
+        image = str(studies / name)
+        file, result = task({"image": image, "text_prompt": "lungs", "device": "cpu", "description": ""})
+        found = np.asarray(Image.open(file)) if name.endswith("png") else np.asarray(nib.load(file).dataobj)
+        Path(file).unlink()
+        (expected,) = segmenter.segment(image, ["lungs"])
+        np.testing.assert_array_equal(found, expected.mask)
+        assert 0 < np.count_nonzero(found) < found.size
+        assert result["presence"]["lungs"] == pytest.approx(expected.presence, abs=1e-6)
+    assert task.info()["version"] == "0.1.1"
 
 
 def test_inferences_at_the_same_time_keep_their_prompts(app, studies):
