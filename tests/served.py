@@ -56,7 +56,7 @@ def retrained_bundle(folder: Path) -> Path:
     settings = {"draws_per_epoch": 8, "batch_size": 4, "num_workers": 0, "learning_rate": 1e-5}
     parent = trainable_bundle(folder.with_name(f"{folder.name}-parent"))
     request = TrainingRequest(
-        bundle=parent, data=data, output=folder, training="train", epochs=1, device="cpu", settings=settings
+        bundle=parent, data=[data], output=folder, training="train", epochs=1, device="cpu", settings=settings
     )
     retrain(request, say=lambda line: None, progress=False)
     return folder / "bundle"
