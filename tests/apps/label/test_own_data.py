@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+pytest.importorskip("monailabel", reason="needs an environment of its own; run make test-label")
+
 from tests.apps.label.server import serving
 from tests.bundles.films import write_films
 from tests.served import ROOT
