@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from monai_ext.bundle.catalog import INFERENCE as CONFIG
 from monai_ext.bundle.catalog import bundle_folders
 from monai_ext.bundle.configs import INFERENCE, read_configs
 from monai_ext.errors import InputError
-from monai_ext.weights.registry import own_model, weights_names
+from monai_ext.weights.registry import own_model, read_registry, weights_names
 
 MULTIPLE = "multi_gpu_train.json"
 """Laid over a training, makes it one of several processes."""
@@ -43,6 +44,20 @@ def trained_module(bundle: Path, training: str) -> str | None:
     """The module of the bundle's network that a training trains, None for all of it."""
     module: str | None = read_configs(bundle, [f"{training}.json"]).get("module")
     return module
+
+
+def weights_of(start: str, module: str | None) -> str:
+    """What ``initial`` names to begin with other weights than the bundle's own.
+
+    Args:
+        start: a name in the registry, a state dict (``.pt``), or a bundle, by name or folder.
+        module: that is trained, None for the whole network.
+
+    Raises:
+        WeightsError: when the weights of a bundle are not there.
+    """
+    folder = None if start in read_registry() else bundle_folders().get(start, Path(start).expanduser())
+    return start if folder is None or not (folder / CONFIG).is_file() else parent_weights(folder, module)
 
 
 def parent_weights(bundle: Path, module: str | None) -> str:

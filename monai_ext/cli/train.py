@@ -33,7 +33,9 @@ def train(
     start: Annotated[
         str | None,
         typer.Option(
-            "--from", metavar="WEIGHTS", help="Weights to begin with: a name of the registry, or a model.pt."
+            "--from",
+            metavar="WEIGHTS|BUNDLE",
+            help="Weights to begin with: a name of the registry, a model.pt, or a bundle.",
         ),
     ] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Of the training.")] = None,

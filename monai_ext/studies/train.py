@@ -15,7 +15,7 @@ from ignite.engine import Events
 
 from monai_ext.bundle import runner
 from monai_ext.bundle.configs import literal, read_configs
-from monai_ext.bundle.trainings import parent_weights, trained_module
+from monai_ext.bundle.trainings import parent_weights, trained_module, weights_of
 from monai_ext.data.datasets import read_split
 from monai_ext.errors import InputError
 from monai_ext.handlers.checkpoint import MODEL, written_states
@@ -45,7 +45,7 @@ class TrainingRequest:
         data: folders, each of a data set with a dataset.json, or a parent of several.
         output: folder of everything that is written.
         training: name of a configuration, see :func:`monai_ext.bundle.trainings.choose_training`.
-        start: weights to begin with, a name in the registry or a state dict; None: the parent's.
+        start: weights to begin with, see :func:`monai_ext.bundle.trainings.weights_of`; None: the parent's.
         epochs: None: those of the preset.
         minutes: of training, from which the number of epochs follows; None: no limit.
         preset: one of :data:`PRESETS`.
@@ -86,7 +86,9 @@ class TrainingRequest:
     @property
     def initial(self) -> str | None:
         """What the training begins with: a name in the registry, a file, or None for random weights."""
-        start = self.start or parent_weights(self.bundle, self.module)
+        start = (
+            weights_of(self.start, self.module) if self.start else parent_weights(self.bundle, self.module)
+        )
         return self.settings.get("initial", start)
 
     def overrides(self) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from monai_ext.bundle.trainings import choose_training, parent_weights, trained_module, trainings
+from monai_ext.bundle.trainings import choose_training, parent_weights, trained_module, trainings, weights_of
 from monai_ext.errors import InputError, WeightsError
 from monai_ext.resources import resource_path
 
@@ -38,3 +38,15 @@ def test_a_training_begins_with_the_weights_of_the_registry_or_the_bundles_own(t
         parent_weights(own, None)
     (own / "models" / "model.pt").touch()
     assert parent_weights(own, None) == str(own / "models" / "model.pt")
+
+
+def test_other_weights_are_a_name_of_the_registry_a_file_or_those_of_a_bundle(tmp_path):
+    assert weights_of("vlsm", None) == "vlsm"  # a name of both
+    assert weights_of("clip_sam", "encoder") == "compact-clip"
+    assert weights_of("some/model.pt", None) == "some/model.pt"
+    own = tmp_path / "own"
+    shutil.copytree(VLSM, own)
+    (own / "models").mkdir()
+    (own / "models" / "model.pt").touch()
+    assert weights_of(str(own), None) == str(own / "models" / "model.pt")
+    assert weights_of(str(tmp_path), None) == str(tmp_path)  # a folder of something else is refused when it is read
