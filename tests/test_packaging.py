@@ -203,13 +203,14 @@ def imported(files: list[Path]) -> set[str]:
 
 def test_every_import_is_declared_and_every_requirement_is_imported() -> None:
     extras = PROJECT["optional-dependencies"]
-    served = {name: ROOT / "monai_ext" / "apps" / f"{name}.py" for name in ("label", "deploy")}
-    own = [path for path in (ROOT / "monai_ext").rglob("*.py") if path not in served.values()]
+    apps = ROOT / "monai_ext" / "apps"
+    served = {"label": [*(apps / "label").rglob("*.py")], "deploy": [apps / "deploy.py"]}
+    own = {*(ROOT / "monai_ext").rglob("*.py")} - {path for paths in served.values() for path in paths}
     # fire: for python -m monai.bundle, by whom the bundles are run; tensorboard: for torch.utils.tensorboard.
     assert imported(own) | {"fire", "tensorboard"} == declared(PROJECT["dependencies"])
-    for name, path in served.items():
+    for name, paths in served.items():
         # fastapi comes with MONAI Label, whose web framework it is.
-        assert imported([path]) - {"fastapi"} <= declared(PROJECT["dependencies"] + extras[name])
+        assert imported(paths) - {"fastapi"} <= declared(PROJECT["dependencies"] + extras[name])
 
 
 @pytest.mark.parametrize("bundle", ["vlsm", "clip_sam", "medclip_sam"])
