@@ -30,7 +30,8 @@ def find_sets(folder: Folder, sets: str | Sequence[str] | None = None) -> list[P
             keeps all.
 
     Raises:
-        InputError: when there is none, when two have the same name, or when a name of `sets` is not among them.
+        InputError: when there is none or no folder is given, when two have the same name, or when a name of `sets` is not
+            among them.
     """
     if isinstance(sets, str):
         sets = [name.strip() for name in sets.split(",") if name.strip()]
@@ -43,6 +44,8 @@ def find_sets(folder: Folder, sets: str | Sequence[str] | None = None) -> list[P
                     "one of them, or rename its folder."
                 )
             found[name] = path
+    if not found:
+        raise InputError("dataset_dir is empty; give the folder of a data set.")
     unknown = [name for name in sets or () if name not in found]
     if unknown:
         raise InputError(f"{shown(folder)}: no set {', '.join(unknown)}; choose from {', '.join(found)}.")

@@ -189,7 +189,8 @@ def _meant(name: str, value: Any, hints: list[Any]) -> Any:
     for reading in readings:
         if all(fits(reading, hint, _is_open) for hint in hints):
             return reading
-    hint = next(one for one in hints if not all(fits(reading, one, _is_open) for reading in readings))
+    unfit = [one for one in hints if not all(fits(reading, one, _is_open) for reading in readings)]
+    hint = min(unfit, key=lambda one: fits(None, one, _is_open))  # the first that wants more than null
     kind, example = wanted(hint, value)
     raise InputError(f"{_shown(name)} is {value!r}; {kind} is wanted, such as --{_shown(name)} {example}.")
 

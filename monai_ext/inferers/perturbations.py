@@ -52,7 +52,7 @@ class Perturbations:
         if not 0 <= shift <= LARGEST_SHIFT:
             raise InputError(f"shift is {shift}; it is a share of the image in [0, {LARGEST_SHIFT}].")
         if not 0 <= threshold <= 1:
-            raise InputError(f"threshold is {threshold}; it lies in [0, 1].")
+            raise InputError(f"mask_threshold is {threshold}; it lies in [0, 1].")
         self.enabled, self.wordings, self.threshold = enabled, wordings, threshold
         self.views: list[View] = [View(mirrored=True)] if mirror else []
         if shift:

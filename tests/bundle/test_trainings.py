@@ -49,4 +49,6 @@ def test_other_weights_are_a_name_of_the_registry_a_file_or_those_of_a_bundle(tm
     (own / "models").mkdir()
     (own / "models" / "model.pt").touch()
     assert weights_of(str(own), None) == str(own / "models" / "model.pt")
-    assert weights_of(str(tmp_path), None) == str(tmp_path)  # a folder of something else is refused when it is read
+    assert weights_of(str(tmp_path), None) == str(
+        tmp_path
+    )  # a folder of something else is refused when it is read

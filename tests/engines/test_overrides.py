@@ -93,8 +93,8 @@ REFUSED = [
     ("sets", 3, "sets is 3; a list or text or null is wanted, such as --sets \"'3'\"."),
     ("exclude", "a,b", "exclude is 'a,b'; a list is wanted, such as --exclude \"['a', 'b']\"."),
     ("unions", "lungs", "unions is 'lungs'; a mapping or null is wanted, such as --unions \"{'a': 2}\"."),
-    ("dataset_dir", "", "dataset_dir is ''; text is wanted, such as --dataset_dir TEXT."),
-    ("dataset_dir", 24, "dataset_dir is 24; text is wanted, such as --dataset_dir \"'24'\"."),
+    ("dataset_dir", "", "dataset_dir is empty; give the folder of a data set."),
+    ("dataset_dir", 24, "dataset_dir is 24; a list or text is wanted, such as --dataset_dir \"'24'\"."),
     ("image_sizes", 128, "image_sizes is 128; a list is wanted, such as --image_sizes \"['a', 'b']\"."),
     (
         "train#trainer#max_epochs",

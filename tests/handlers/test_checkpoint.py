@@ -44,7 +44,8 @@ def after(trainer, event, do):
 
 def test_the_last_two_states_and_the_weights_are_kept(whole):
     assert steps(whole) == [EPOCHS * STEPS, (EPOCHS - 1) * STEPS]
-    assert sorted(path.name for path in whole.iterdir()) == ["checkpoints", "model.pt", "training.csv"]
+    written = ["checkpoints", "model.pt", "tensorboard", "training.csv"]
+    assert sorted(path.name for path in whole.iterdir()) == written
 
 
 @pytest.mark.parametrize("workers", [0, 2])

@@ -72,7 +72,7 @@ def test_other_words_that_are_read_as_the_same_question_are_no_member() -> None:
     [
         ({"shift": 0.3}, "shift is 0.3"),
         ({"shift": -0.1}, "shift is -0.1"),
-        ({"threshold": 1.2}, "threshold is 1.2"),
+        ({"threshold": 1.2}, "mask_threshold is 1.2"),
         ({"wordings": -1}, "wordings is -1; from 0 to 8"),
         ({"wordings": 9}, "wordings is 9; from 0 to 8"),
         ({"mirror": False, "shift": 0, "wordings": 0}, "nothing to compare"),
