@@ -115,7 +115,7 @@ def read_json(file: Path) -> Any:
 
 
 def headline(figures: Mapping[str, Any]) -> Figures:
-    """Dice, IoU, NSD and HD95 with their intervals, and how well presence is told."""
+    """Dice, IoU, NSD and HD95 with their intervals, how well presence is told, and what else was scored."""
     pooled, presence = figures["pooled"], figures["presence"]
     items = [
         Figure(name, number(pooled[key]["mean"]), span(pooled[key]["ci95"]))
@@ -132,6 +132,11 @@ def headline(figures: Mapping[str, Any]) -> Figures:
         Figure("masks of absent things", share(presence["false_positive_rate"]), f"of {presence['absent']}"),
         Figure("targets without a mask", share(presence["miss_rate"]), f"of {presence['present']}"),
     ]
+    if lesions := figures.get("lesions"):
+        items.append(Figure("F1 by lesion", number(lesions["mean"]), span(lesions["ci95"])))
+    if quality := figures.get("quality"):
+        title = "rank correlation of quality and Dice"
+        items.append(Figure(title, number(quality["spearman"]), span(quality["ci95"])))
     return Figures(items)
 
 

@@ -40,6 +40,20 @@ def test_headline_figures_are_those_of_the_json(written):
     assert texts[texts.index("HD95") + 1].endswith(" px")
 
 
+def test_lesions_and_quality_have_figures_where_they_were_scored(written):
+    folder, figures = written
+    assert not {"F1 by lesion", "rank correlation of quality and Dice"} & {
+        *parsed(write_report(folder)).texts
+    }
+    figures["lesions"] = {"mean": 0.75, "ci95": [0.5, 0.9]}
+    figures["quality"] = {"spearman": None, "ci95": None}
+    (folder / "metrics.json").write_text(json.dumps(figures))
+    texts = parsed(write_report(folder)).texts
+    at = texts.index("F1 by lesion")
+    assert texts[at + 1 : at + 3] == ["0.750", "95 %: 0.500 to 0.900"]
+    assert texts[texts.index("rank correlation of quality and Dice") + 1] == "undefined"
+
+
 def test_every_image_of_a_target_is_a_tick(written):
     folder, _ = written
     page = parsed(write_report(folder))
