@@ -16,11 +16,12 @@ help: ## this list
 demo: $(VENV)/installed ## segment the sample picture from text, into demo_out/
 	$(BIN)/monai-ext segment data/samples/breast_ultrasound.png -p "tumour in a breast ultrasound" -o demo_out --preview
 
+# A process of the tests for each core, a file at a time; two threads in each would wait for each other.
 test: $(VENV)/installed-test ## ruff, mypy and pytest
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m mypy
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(PYTEST_ARGS)
 
 bench: $(VENV)/installed ## ratios of speed on this machine
 	set -e; for file in tests/benchmarks/bench_*.py; do $(BIN)/python -m tests.benchmarks.$$(basename $$file .py); done
