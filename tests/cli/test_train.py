@@ -276,18 +276,8 @@ class TestRefusals:
         assert "learning_rte; is learning_rate meant?" in self.refused(capsys, 2, *words)
 
     def test_a_value_of_another_type_or_out_of_its_bounds(self, capsys, data, parent, tmp_path):
-        words = (
-            parent,
-            "--data",
-            data,
-            "-o",
-            tmp_path / "out",
-            "--set",
-            "absent=2",
-            "--set",
-            "batch_size=many",
-        )
-        line = self.refused(capsys, 2, *words)
+        settings = ("--set", "absent=2", "--set", "batch_size=many")
+        line = self.refused(capsys, 2, parent, "--data", data, "-o", tmp_path / "out", *settings)
         assert "absent is 2" in line and "batch_size" in line
 
     def test_weights_of_another_network(self, capsys, data, parent, tmp_path):
@@ -332,18 +322,8 @@ class TestRefusals:
         assert line.startswith(f"{other}: a set named films is also in {data.parent}")
 
     def test_patience_and_pictures_out_of_their_bounds(self, capsys, data, parent, tmp_path):
-        words = (
-            parent,
-            "--data",
-            data,
-            "-o",
-            tmp_path / "out",
-            "--set",
-            "patience=0",
-            "--set",
-            "pictures=-1",
-        )
-        line = self.refused(capsys, 2, *words)
+        settings = ("--set", "patience=0", "--set", "pictures=-1")
+        line = self.refused(capsys, 2, parent, "--data", data, "-o", tmp_path / "out", *settings)
         assert "patience is 0; the least is 1." in line and "pictures is -1; the least is 0." in line
 
     def test_one_case(self, capsys, parent, tmp_path):
