@@ -74,7 +74,10 @@ def make(
         ),
     ] = None,
     modality: Annotated[
-        str, typer.Option(help="X-ray, ultrasound, endoscopy, dermoscopy, CT or MRI; DICOM states it.")
+        str,
+        typer.Option(
+            help="X-ray, ultrasound, endoscopy, dermoscopy, CT, MRI, fundus, microscopy or photo; DICOM states it."
+        ),
     ] = "",
     group: Annotated[
         str | None,

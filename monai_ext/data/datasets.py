@@ -10,7 +10,7 @@ from typing import Any
 
 from monai_ext.errors import InputError
 from monai_ext.io.datalists import stem
-from monai_ext.prompts.library import modality_key
+from monai_ext.prompts.modalities import modality_key
 
 DESCRIPTION = "dataset.json"
 FACTS = ("pathology", "tumour_type", "finding", "empty_mask", "difficulty")
@@ -85,7 +85,7 @@ def read_split(
     Returns:
         one dict per image: ``image`` (a path, or a list of paths, one per sequence), ``label`` (a path; missing
         where there is none), ``case``, ``group`` (patient), ``set``, ``modality`` (one of
-        ``prompts.MODALITIES``, or "other" for pictures without labels), ``facts`` (those of :data:`FACTS`
+        ``prompts.modalities.MODALITIES``, or "other" for pictures without labels), ``facts`` (those of :data:`FACTS`
         that the item states), ``targets`` (label values by name, only those annotated in this item),
         ``prompts`` (the set's own sentences by name) and ``table`` ("0+1+2": all values of the label table).
         The name of a target is that of the label table; a union of labels is named by its first prompt.

@@ -11,7 +11,8 @@ from monai_ext.data.datasets import Folder, read_split, shown
 from monai_ext.errors import InputError
 from monai_ext.io.datalists import unique_names
 from monai_ext.prompts.levels import LEVELS, LevelWords, PromptLevels, is_oracle, sentence_count
-from monai_ext.prompts.library import MODALITIES, PromptLibrary
+from monai_ext.prompts.library import PromptLibrary
+from monai_ext.prompts.modalities import MODALITIES
 from monai_ext.prompts.templates import heldout_sentences
 
 WORDINGS = ("canonical", "heldout", "nonsense", *LEVELS)

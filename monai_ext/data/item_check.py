@@ -14,21 +14,12 @@ from monai.utils import ensure_tuple
 from monai_ext.errors import InputError
 from monai_ext.io.read_image import load_image
 from monai_ext.io.volumes import AIR
+from monai_ext.prompts.modalities import DICOM_MODALITIES
 
 PICTURE = "picture"
 TUMOUR_FACTS = ("pathology", "tumour_type")
 """Facts of an item that describe something which its label must show, unless they hold a word of NOTHING."""
 NOTHING = ("", "normal", "none", "no tumour")
-DICOM_MODALITIES = {
-    "CT": "ct",
-    "MR": "mri",
-    "ES": "endoscopy",
-    "DMS": "dermoscopy",
-    **dict.fromkeys(("US", "IVUS"), "us"),
-    **dict.fromkeys(("CR", "DX", "MG", "RF", "RG", "XA"), "xray"),
-    **dict.fromkeys(("PT", "NM"), "nuclear medicine"),
-}
-"""Modality of a data set by DICOM's code, of the codes that say which it is; OT, SC, XC and the like may be any."""
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,8 @@ from monai_ext.data.evaluation import absent_targets
 from monai_ext.data.sampling import Draw, share_random_state
 from monai_ext.errors import InputError
 from monai_ext.io.slices import view_of
-from monai_ext.prompts.library import MODALITIES, PromptLibrary, names_side
+from monai_ext.prompts.library import PromptLibrary, names_side
+from monai_ext.prompts.modalities import MODALITIES
 from monai_ext.prompts.rewording import Rewording
 from monai_ext.synthesis.kept import kept_slices
 from monai_ext.synthesis.lesions import lesion_slices

@@ -20,7 +20,7 @@ from monai_ext.inferers.perturbations import Perturbations
 from monai_ext.inferers.traversal import SliceResults, SliceTraversal, Traversal
 from monai_ext.inferers.uncertainty import Gating, UncertaintyObserver, uncertainty_meta
 from monai_ext.io.slices import SliceView
-from monai_ext.prompts.library import names_modality
+from monai_ext.prompts.modalities import names_modality
 from monai_ext.prompts.prompt import Prompt, as_prompts
 from monai_ext.prompts.reading import Reading
 from monai_ext.transforms.masks import mask_ranks

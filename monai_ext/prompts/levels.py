@@ -25,7 +25,8 @@ from pathlib import Path
 from typing import Any
 
 from monai_ext.errors import InputError
-from monai_ext.prompts.library import MODALITIES, PromptLibrary
+from monai_ext.prompts.library import PromptLibrary
+from monai_ext.prompts.modalities import MODALITIES
 from monai_ext.prompts.prompt import Prompt
 from monai_ext.resources import resource_path
 
@@ -212,7 +213,7 @@ def prompt_at_level(
         target: as in the prompt library, for example "breast tumour".
         level: one of :data:`LEVELS`, ``"medclipsam_p0"`` to ``"medclipsam_p9"``.
         subtype: the true subtype of the image, for odd levels only, for example "malignant".
-        modality: one of ``monai_ext.prompts.library.MODALITIES``; may be left out for targets of a single one.
+        modality: one of ``monai_ext.prompts.modalities.MODALITIES``; may be left out for targets of a single one.
 
     Returns:
         a prompt of one text or an ensemble, `oracle` if it names the true subtype.

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 
-from monai_ext.prompts.library import MODALITIES, PromptLibrary
+from monai_ext.prompts.library import PromptLibrary
+from monai_ext.prompts.modalities import MODALITIES
 from monai_ext.prompts.vocabulary import Phrase, phrase, vocabulary
 
 Targets = Mapping[str, Mapping[str, Sequence[str]]]

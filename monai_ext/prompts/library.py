@@ -16,16 +16,6 @@ from typing import Any
 from monai_ext.errors import InputError
 from monai_ext.resources import resource_path
 
-MODALITIES = ("xray", "us", "endoscopy", "dermoscopy", "ct", "mri")
-
-_MODALITY_WORDS = {
-    "xray": r"x-?ray|radiograph|\bcxr\b|\bcr\b|\bdx\b",
-    "endoscopy": r"endoscop|colonoscop",
-    "dermoscopy": r"dermo|dermato",
-    "mri": r"\bmri?\b|magnetic resonance",
-    "ct": r"\bct\b|computed tomography",
-    "us": r"\bus\b|ultraso",
-}
 _SIDES = {"left": "left", "lt": "left", "right": "right", "rt": "right"}
 
 
@@ -36,24 +26,6 @@ def names_side(text: str) -> str | None:
     """
     sides = {_SIDES[word] for word in re.findall(r"[a-z]+", text.casefold()) if word in _SIDES}
     return sides.pop() if len(sides) == 1 else None
-
-
-def modality_key(text: str) -> str:
-    """The library's name (one of ``MODALITIES``) of a modality written in words, as in a ``dataset.json``.
-
-    Raises:
-        InputError: when the text names none of them.
-    """
-    key = names_modality(text)
-    if key is None:
-        raise InputError(f"modality {text!r} is unknown; known are {', '.join(MODALITIES)}.")
-    return key
-
-
-def names_modality(text: str) -> str | None:
-    """The first of ``MODALITIES`` that a text names, in words or as a DICOM code; None if it names none."""
-    found = (key for key, words in _MODALITY_WORDS.items() if re.search(words, text, re.IGNORECASE))
-    return next(found, None)
 
 
 class PromptLibrary:

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 
-from monai_ext.prompts.library import MODALITIES, PromptLibrary, names_modality
+from monai_ext.prompts.library import PromptLibrary
+from monai_ext.prompts.modalities import MODALITIES, names_modality
 from monai_ext.prompts.prompt import Prompt
 from monai_ext.prompts.question import OPPOSITE
 from monai_ext.prompts.rewording import Rewording
@@ -51,7 +52,7 @@ def paraphrases(prompt: Prompt, modality: str | None = None) -> Iterator[Prompt]
 
     Args:
         prompt: as a network is asked.
-        modality: of the image, one of :data:`monai_ext.prompts.library.MODALITIES`, where it is known.
+        modality: of the image, one of :data:`monai_ext.prompts.modalities.MODALITIES`, where it is known.
     """
     if len(prompt.texts) > 1:
         yield from prompt.members()

@@ -13,21 +13,13 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from monai_ext.prompts.lexicon import Known, Lexicon
-from monai_ext.prompts.library import names_modality
+from monai_ext.prompts.modalities import MODALITIES, names_modality
 from monai_ext.prompts.prompt import Prompt
 from monai_ext.prompts.question import Question
 from monai_ext.prompts.sentence import Sentence
 from monai_ext.prompts.suggest import suggestion
 
 NOTHING = "names nothing that these weights know"
-MODALITY_NAMES = {
-    "xray": "X-ray",
-    "us": "ultrasound",
-    "endoscopy": "endoscopy",
-    "dermoscopy": "dermoscopy",
-    "ct": "CT",
-    "mri": "MRI",
-}
 
 
 @dataclass(frozen=True)
@@ -54,7 +46,7 @@ def read(text: str, lexicon: Lexicon, modality: str | None = None) -> Reading:
     Args:
         text: as a user wrote it.
         lexicon: what the network was taught. An open one takes every word, but no negation.
-        modality: of the image, one of :data:`monai_ext.prompts.library.MODALITIES`, where it is known.
+        modality: of the image, one of :data:`monai_ext.prompts.modalities.MODALITIES`, where it is known.
     """
     sentence = Sentence(text, lexicon)
     question = Question(sentence)
@@ -199,10 +191,10 @@ def _elsewhere(found: list[Known], modality: str | None, lexicon: Lexicon) -> st
     """The refusal of what was taught in other kinds of images only."""
     if modality is None or not found or any(one.modality in (modality, "") for one in found):
         return ""
-    where = ", ".join(dict.fromkeys(MODALITY_NAMES[one.modality] for one in found))
+    where = ", ".join(dict.fromkeys(MODALITIES[one.modality].name for one in found))
     there = [one.target for one in lexicon.known if one.modality == modality]
-    known = f"; in {MODALITY_NAMES[modality]} they know {_listed(there)}" if there else ""
-    return f"is not known in {MODALITY_NAMES[modality]}: these weights know it in {where}{known}"
+    known = f"; in {MODALITIES[modality].name} they know {_listed(there)}" if there else ""
+    return f"is not known in {MODALITIES[modality].name}: these weights know it in {where}{known}"
 
 
 def _listed(targets: list[str], most: int = 8) -> str:

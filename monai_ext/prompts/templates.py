@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-PHRASES = {
-    "xray": "an X-ray",
-    "us": "an ultrasound image",
-    "endoscopy": "an endoscopy image",
-    "dermoscopy": "a dermoscopy image",
-    "ct": "a CT scan",
-    "mri": "an MRI",
-}
+from monai_ext.prompts.modalities import MODALITIES
 
 
 def template_sentences(target: str, modality: str) -> list[str]:
@@ -17,13 +10,13 @@ def template_sentences(target: str, modality: str) -> list[str]:
 
     Args:
         target: its name.
-        modality: one of :data:`monai_ext.prompts.library.MODALITIES`.
+        modality: one of :data:`monai_ext.prompts.modalities.MODALITIES`.
     """
-    phrase = PHRASES[modality]
+    phrase = MODALITIES[modality].phrase
     return [f"{target} in {phrase}", target, f"{target} on {phrase}", f"{phrase} showing {target}"]
 
 
 def heldout_sentences(target: str, modality: str) -> list[str]:
     """Sentences that :func:`template_sentences` does not give, to evaluate with."""
-    phrase = PHRASES[modality]
+    phrase = MODALITIES[modality].phrase
     return [f"{target} visible in {phrase}", f"where is the {target}?", f"{phrase} with {target}"]

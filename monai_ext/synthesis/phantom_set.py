@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from monai_ext.files import whole_folder
-from monai_ext.prompts.reading import MODALITY_NAMES
+from monai_ext.prompts.modalities import MODALITIES
 from monai_ext.synthesis.phantoms import KINDS, phantom
 
 FIRST_SEED = 100_000
@@ -72,7 +72,7 @@ def _write(folder: Path, modality: str, targets: Sequence[str], drawn: Sequence[
             if values in labels:
                 labels[values] = name
     table = {
-        "modality": {"0": MODALITY_NAMES[modality]},
+        "modality": {"0": MODALITIES[modality].name},
         "labels": labels,
         "prompts": prompts,
         "validation": entries,

@@ -20,8 +20,7 @@ from monai_ext.errors import InputError, check_choice
 from monai_ext.io.datalists import stem
 from monai_ext.io.write_masks import OVERLAY, MaskFormat, mask_files, write_masks
 from monai_ext.io.write_picture import write_picture
-from monai_ext.prompts.library import MODALITIES, names_modality
-from monai_ext.prompts.reading import MODALITY_NAMES
+from monai_ext.prompts.modalities import MODALITIES, names_modality
 from monai_ext.prompts.separate import separation_notes, split_prompts
 from monai_ext.prompts.text import escaped
 from monai_ext.visualize.overlay import overlay_picture
@@ -233,8 +232,10 @@ def not_taught(modalities: Sequence[str], meta: Mapping[str, Any]) -> str:
     possible = [stated] if stated else pictures if meta.get("kind") == "picture" else ["ct", "mri"]
     if not modalities or set(possible) & set(modalities):
         return ""
-    elsewhere = " and ".join(MODALITY_NAMES[one] for one in modalities)
-    return f"; it is not known in {' or '.join(MODALITY_NAMES[one] for one in possible)}, only in {elsewhere}"
+    elsewhere = " and ".join(MODALITIES[one].name for one in modalities)
+    return (
+        f"; it is not known in {' or '.join(MODALITIES[one].name for one in possible)}, only in {elsewhere}"
+    )
 
 
 def extent(voxels: int, shape: Sequence[int], meta: Mapping[str, Any]) -> dict[str, float]:

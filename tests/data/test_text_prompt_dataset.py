@@ -9,7 +9,8 @@ from monai.transforms import Compose, RandFlipd, RandGaussianNoised
 from monai_ext.data.sampling import Draw
 from monai_ext.data.text_prompt_dataset import TextPromptDataset, load_slices, split_sides
 from monai_ext.errors import InputError
-from monai_ext.prompts.library import MODALITIES, PromptLibrary, names_side
+from monai_ext.prompts.library import PromptLibrary, names_side
+from monai_ext.prompts.modalities import MODALITIES
 
 LIBRARY = PromptLibrary.load()
 

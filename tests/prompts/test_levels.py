@@ -6,7 +6,8 @@ import pytest
 
 from monai_ext.errors import InputError
 from monai_ext.prompts.levels import LEVELS, PromptLevels, is_oracle, prompt_at_level, sentence_count
-from monai_ext.prompts.library import MODALITIES, PromptLibrary, names_side
+from monai_ext.prompts.library import PromptLibrary, names_side
+from monai_ext.prompts.modalities import MODALITIES
 from monai_ext.resources import resource_path
 
 RAW = {m: json.loads(resource_path(f"prompts/medclipsam/{m}.json").read_text("utf-8")) for m in MODALITIES}

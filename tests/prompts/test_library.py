@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from monai_ext.errors import InputError
-from monai_ext.prompts.library import MODALITIES, PromptLibrary, modality_key, names_side
+from monai_ext.prompts.library import PromptLibrary, names_side
+from monai_ext.prompts.modalities import MODALITIES, modality_key
 from monai_ext.prompts.separate import split_prompts
 from monai_ext.resources import resource_path
 
@@ -53,27 +54,6 @@ def test_split_prompts_strips_and_drops_empty_ones():
 )
 def test_names_side_only_when_exactly_one_side_is_a_word(text, side):
     assert names_side(text) == side
-
-
-@pytest.mark.parametrize(
-    ("text", "key"),
-    [
-        ("CT (windowed 8-bit PNG)", "ct"),
-        ("CT (HU, int16)", "ct"),
-        ("US", "us"),
-        ("RGB endoscopy", "endoscopy"),
-        ("RGB dermoscopy", "dermoscopy"),
-        ("MRI T1c", "mri"),
-        ("X-ray", "xray"),
-    ],
-)
-def test_modality_key_reads_the_words_of_dataset_files(text, key):
-    assert modality_key(text) == key
-
-
-def test_modality_key_refuses_what_it_does_not_know():
-    with pytest.raises(InputError, match="'PET' is unknown"):
-        modality_key("PET")
 
 
 def test_every_entry_has_enough_sentences_and_a_canonical_that_trains():

@@ -3,7 +3,8 @@
 import json
 import re
 
-from monai_ext.prompts.library import MODALITIES, PromptLibrary, names_side
+from monai_ext.prompts.library import PromptLibrary, names_side
+from monai_ext.prompts.modalities import MODALITIES
 from monai_ext.prompts.rewording import FUNCTION_WORDS, Rewording
 from monai_ext.prompts.separate import plain_text, split_prompts
 from monai_ext.resources import resource_path

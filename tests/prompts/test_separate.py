@@ -3,7 +3,8 @@
 import pytest
 
 from monai_ext.errors import InputError
-from monai_ext.prompts.library import MODALITIES, PromptLibrary
+from monai_ext.prompts.library import PromptLibrary
+from monai_ext.prompts.modalities import MODALITIES
 from monai_ext.prompts.prompt import Prompt, as_prompts
 from monai_ext.prompts.separate import plain_text, separate, separation_notes, split_prompts
 

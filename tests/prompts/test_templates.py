@@ -3,7 +3,7 @@
 import pytest
 
 from monai_ext.prompts.lexicon import Lexicon
-from monai_ext.prompts.library import MODALITIES
+from monai_ext.prompts.modalities import MODALITIES
 from monai_ext.prompts.reading import read
 from monai_ext.prompts.templates import heldout_sentences, template_sentences
 

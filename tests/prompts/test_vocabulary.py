@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from monai_ext.prompts.library import MODALITIES, PromptLibrary
+from monai_ext.prompts.library import PromptLibrary
+from monai_ext.prompts.modalities import MODALITIES
 from monai_ext.prompts.vocabulary import Name, phrase, vocabulary
 from monai_ext.resources import resource_path
 

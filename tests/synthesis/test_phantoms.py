@@ -6,7 +6,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from monai_ext.prompts.library import MODALITIES, PromptLibrary
+from monai_ext.prompts.library import PromptLibrary
+from monai_ext.prompts.modalities import MODALITIES
 from monai_ext.synthesis.phantoms import KINDS, VOLUME_KINDS, nonmedical, phantom, volume
 
 SEEDS = range(32)

@@ -35,6 +35,14 @@ def test_pictures_without_an_upright_take_all_eight_positions():
         assert len({(*one["image"].flatten().tolist(), one["image"].shape[1]) for one in seen}) == 8
 
 
+def test_a_share_of_the_pictures_without_an_upright_is_turned():
+    seen = draws(
+        RandLateralityAwareFlipd(["image", "label"], prob=0, turn_prob=0.25), item(False, "mri"), 400
+    )
+    turned = sum(not torch.equal(one["image"], IMAGE) for one in seen)
+    assert 75 < turned < 125
+
+
 def test_image_and_label_turn_alike():
     for one in draws(RandLateralityAwareFlipd(["image", "label"]), item(False, "dermoscopy")):
         assert torch.equal(one["image"], one["label"])

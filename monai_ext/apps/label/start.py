@@ -14,7 +14,7 @@ from monai_ext.bundle.export import export
 from monai_ext.bundle.retrained import METADATA
 from monai_ext.errors import InputError
 from monai_ext.files import file_sha256, whole_file
-from monai_ext.prompts.library import modality_key
+from monai_ext.prompts.modalities import modality_key
 from monai_ext.prompts.separate import plain_text, split_prompts
 from monai_ext.weights.registry import ORIGIN, own_model
 

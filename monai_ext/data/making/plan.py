@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from monai_ext.data.item_check import DICOM_MODALITIES, NOTHING, TUMOUR_FACTS
+from monai_ext.data.item_check import NOTHING, TUMOUR_FACTS
 from monai_ext.data.making.found import Found, Source
 from monai_ext.data.making.lists import read_shares, split_cases, with_groups
 from monai_ext.data.making.names import folder_role
@@ -17,16 +17,9 @@ from monai_ext.data.making.survey import Surveyed, modality_of, survey
 from monai_ext.data.making.targets import VALUE, knows, label_table, name_targets, refuse_empty, tables
 from monai_ext.errors import InputError
 from monai_ext.io.datalists import stem, unique_names
-from monai_ext.prompts.library import MODALITIES, PromptLibrary, modality_key, names_modality
+from monai_ext.prompts.library import PromptLibrary
+from monai_ext.prompts.modalities import DICOM_MODALITIES, MODALITIES, modality_key, names_modality
 
-WORDS = {
-    "xray": "X-ray",
-    "us": "US",
-    "ct": "CT",
-    "mri": "MRI",
-    "endoscopy": "endoscopy",
-    "dermoscopy": "dermoscopy",
-}
 LONGEST = 100
 """Characters of an id."""
 
@@ -156,7 +149,7 @@ def _item(
 
 
 def _modality(source: Source, given: str) -> tuple[str, str, list[Found], list[str]]:
-    """One of ``prompts.MODALITIES``, its words, the cases of it, and a note on others that were left out.
+    """One of ``prompts.modalities.MODALITIES``, its words, the cases of it, and a note on others that were left out.
 
     Raises:
         InputError: when neither the user nor the files say it, or DICOM files say several.
@@ -177,7 +170,7 @@ def _modality(source: Source, given: str) -> tuple[str, str, list[Found], list[s
         raise InputError(
             f"all images are of {' and '.join(sorted(stated))}, by their DICOM headers, and none of {key}."
         )
-    words = given or (source.modality if names_modality(source.modality) else WORDS[key])
+    words = given or (source.modality if names_modality(source.modality) else MODALITIES[key].name)
     return key, words, cases, [f"{others} case(s) of another modality left out"] if others else []
 
 

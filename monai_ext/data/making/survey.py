@@ -10,13 +10,13 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 
-from monai_ext.data.item_check import DICOM_MODALITIES
 from monai_ext.data.making.found import Found, Mask
 from monai_ext.data.making.layers import Layers
 from monai_ext.data.making.mask_values import MaskValues
 from monai_ext.errors import InputError
 from monai_ext.io.datalists import NIFTI
 from monai_ext.io.read_image import load_image
+from monai_ext.prompts.modalities import DICOM_MODALITIES
 
 OFF = 0.1
 """Voxels by which a mask may be off its image, as by rounded headers; it is then taken to lie on it."""
@@ -56,7 +56,7 @@ def survey(
 
     Args:
         cases: as a source gives them.
-        modality: one of ``prompts.MODALITIES``; DICOM that states another is refused.
+        modality: one of ``prompts.modalities.MODALITIES``; DICOM that states another is refused.
         named: values that have a name, see :class:`~monai_ext.data.making.mask_values.MaskValues`.
         track: passes on the cases, and may show the progress.
 

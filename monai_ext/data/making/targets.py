@@ -52,7 +52,7 @@ def name_targets(
         stated: what the source's own table calls it.
         given: what the user calls it, which comes first.
         library: its names are preferred where a name of a mask is spelt nearly so ("Kidney_left").
-        modality: one of ``prompts.MODALITIES``.
+        modality: one of ``prompts.modalities.MODALITIES``.
 
     Raises:
         InputError: a value has no name, or a name that was given or stated has no voxel.

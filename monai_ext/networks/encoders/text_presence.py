@@ -8,7 +8,8 @@ from torch import Tensor
 
 from monai_ext.errors import InputError
 from monai_ext.networks.encoders.vision_language import VisionLanguageEncoder
-from monai_ext.prompts.library import MODALITIES, PromptLibrary
+from monai_ext.prompts.library import PromptLibrary
+from monai_ext.prompts.modalities import MODALITIES
 
 ABSENT_LOGIT = -30.0  # of presence where an image has nothing to compare with the text
 

@@ -73,7 +73,7 @@ def test_the_command_has_what_was_asked_for(installed, tmp_path):
     [
         ("missing", {}, "^missing: no such folder of studies"),
         ("http://127.0.0.1:9", {"labels": "$open('x')"}, "begins with"),
-        ("http://127.0.0.1:9", {"modality": "photograph"}, "photograph"),
+        ("http://127.0.0.1:9", {"modality": "drawing"}, "drawing"),
     ],
 )
 def test_what_cannot_be_used_is_refused(installed, tmp_path, studies, conf, message):

@@ -10,9 +10,8 @@ import pytest
 
 from monai_ext.data.dataset_check import check_sets
 from monai_ext.data.making import Wishes, find_source, write_set
-from monai_ext.data.making.plan import WORDS
 from monai_ext.errors import InputError
-from monai_ext.prompts.library import MODALITIES, names_modality
+from monai_ext.prompts.modalities import MODALITIES, names_modality
 from tests.data.making.sources import CT, US, made, mask, nifti, picture, plan, region, save, volume
 
 
@@ -199,7 +198,9 @@ def test_the_same_command_gives_the_same_bytes_and_changes_nothing_of_the_source
 
 
 def test_modalities_that_dicom_states_have_words_that_are_understood():
-    assert {key: names_modality(words) for key, words in WORDS.items()} == {key: key for key in MODALITIES}
+    assert {key: names_modality(kind.name) for key, kind in MODALITIES.items()} == {
+        key: key for key in MODALITIES
+    }
 
 
 def test_a_mask_of_a_target_that_was_asked_for_and_is_empty_is_refused(tmp_path):
