@@ -33,8 +33,10 @@ class PromptLibrary:
 
     Args:
         targets: ``{target: {modality: {"canonical": str, "train": [str], "heldout": [str], "facts":
-            {"name=value": {"train", "heldout"}}, "aliases": {label: {fact: value}}, "also": [target]}}}``.
-            ``also`` lists wider targets, whose sentences are true as well (a metastasis is a tumour).
+            {"name=value": {"train", "heldout"}}, "aliases": {label: {fact: value}}, "also": [target],
+            "regions": [str]}}}``.
+            ``also`` lists wider targets, whose sentences are true as well (a metastasis is a tumour). ``regions`` lists
+            the parts of the body that an image of the target shows, as ``["abdomen"]``.
         nonsense: ``{"train": [str], "heldout": [str]}``, nothing medical.
         absent: ``{"train": [str], "heldout": [str]}``, medical, but in none of our images.
     """
@@ -104,6 +106,10 @@ class PromptLibrary:
                 return name, dict(aliases[label])
         known = ", ".join(self.targets(modality)) or "none"
         raise InputError(f"no sentences for target {label!r} in {modality!r}; targets there: {known}.")
+
+    def regions(self, target: str, modality: str) -> list[str]:
+        """The parts of the body that images of a target show; none where that is not known."""
+        return list(self._entry(target, modality).get("regions", ()))
 
     def canonical(self, target: str, modality: str) -> str:
         """The sentence with which results are reported."""
