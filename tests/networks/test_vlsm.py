@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from monai_ext.errors import InputError
 from monai_ext.networks.vlsm import VLSM, mix, pixel_blocks, product_logit
 from monai_ext.prompts.prompt import Prompt
 
@@ -115,6 +116,57 @@ def test_a_picture_of_nothing_medical_makes_every_presence_small(network):
 def test_product_logit_is_the_product_of_two_probabilities(first, second):
     logits = torch.tensor([first, second], dtype=torch.float64).logit()
     assert product_logit(logits[:1], logits[1:]).sigmoid().item() == pytest.approx(first * second, rel=1e-9)
+
+
+def test_product_logit_takes_any_number_of_logits():
+    logits = torch.tensor([0.3, -1.2, 2.0])
+    assert torch.allclose(product_logit(*logits).sigmoid(), logits.sigmoid().prod())
+
+
+@pytest.fixture
+def matching():
+    network = VLSM(**SMALL, kind=5).eval()
+    torch.nn.init.constant_(network.match.bias, 0.25)
+    return network
+
+
+def test_a_kind_of_image_that_does_not_fit_the_words_makes_the_presence_small(matching):
+    image, prompts = torch.rand(2, 3, 40, 40), [Prompt.of("liver"), Prompt.of("left kidney")]
+    with torch.no_grad():
+        features = matching.encode(image)
+        fits, present = matching.fits(features, prompts), matching.segment(features, prompts).presence
+        torch.nn.init.constant_(matching.match.bias, -20.0)
+        torch.nn.init.zeros_(matching.match.words.weight)
+        torch.nn.init.zeros_(matching.match.words.bias)
+        absent = matching.segment(features, prompts).presence
+    assert fits.shape == (2,)
+    assert (absent < -19.5).all() and (present > absent + 10).all()
+
+
+def test_the_fit_is_a_scaled_product_of_a_vector_of_the_image_and_one_of_the_words(matching):
+    image, prompts = torch.rand(2, 3, 40, 40), [Prompt.of("liver"), Prompt.of("knee")]
+    with torch.no_grad():
+        features = matching.encode(image)
+        words = matching.match.words(matching._vectors(prompts))
+        expected = (features["maps"]["kind"][:2] * words).sum(1) / 5**0.5 + 0.25
+        assert torch.allclose(matching.fits(features, prompts), expected)
+        matching.train()
+        assert matching.fits(matching.encode(image), prompts).shape == (2,)
+
+
+def test_further_prompts_give_their_fit_for_each_image(matching):
+    image, asked = torch.rand(2, 3, 40, 40), [["liver", "knee", "eye"], ["tooth", "liver", "knee"]]
+    with torch.no_grad():
+        result = matching(image, ["liver", "liver"], full=True, asked=asked)
+        features = matching.encode(image)
+        first = matching.fits(features, [Prompt.of("liver"), Prompt.of("tooth")])
+    assert result.aux["fits"].shape == (2, 3)
+    assert torch.allclose(result.aux["fits"][:, 0], first)
+
+
+def test_a_network_without_kinds_says_that_it_compares_none(network):
+    with pytest.raises(InputError, match="VLSM does not compare the kind of image with the words; set asked"):
+        network(torch.rand(1, 3, 40, 40), "liver", asked=[["knee"]])
 
 
 def test_a_mask_combines_the_guide_by_the_coefficients_of_each_block():
