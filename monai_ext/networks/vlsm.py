@@ -207,6 +207,7 @@ class VLSM(Taught, TextPromptedSegmenter):
         flip_average: in evaluation, average with the mirrored image, except for prompts that name a side.
         kind: length of the vector of the kind of image that is compared with the words, see :class:`KindMatch`; 0 leaves
             the comparison out.
+        pieces: number of pieces of the vocabulary that words are spelled from.
     """
 
     default_prompt = Prompt(("lungs in a chest X-ray",), "lungs")
@@ -224,11 +225,12 @@ class VLSM(Taught, TextPromptedSegmenter):
         dropout: float = 0.1,
         flip_average: bool = True,
         kind: int = 0,
+        pieces: int = 800,
     ) -> None:
         super().__init__()
         self.image_size = image_size
         self.flip_average = flip_average
-        self.text = TextTower(WordPieceTokenizer(), text_width, text_depth, out_channels=condition)
+        self.text = TextTower(WordPieceTokenizer(size=pieces), text_width, text_depth, out_channels=condition)
         self.sharpen = nn.Sequential(nn.Linear(condition, condition), nn.SiLU())
         self.encoder = Encoder(channels, guide, context, dropout, kind)
         self.match = KindMatch(condition, kind) if kind else None
