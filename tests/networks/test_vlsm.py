@@ -1,5 +1,7 @@
 """The compact segmenter keeps the contract, whatever its weights."""
 
+import copy
+
 import pytest
 import torch
 
@@ -17,9 +19,9 @@ SMALL = {
 }
 
 
-@pytest.fixture
-def network():
-    return VLSM(**SMALL).eval()
+@pytest.fixture(params=[SMALL, {**SMALL, "channels": (4, 6, 8, 8, 10), "kind": 5}], ids=["plain", "deep"])
+def network(request):
+    return VLSM(**request.param).eval()
 
 
 def test_logits_come_back_at_the_size_of_the_image(network):
@@ -66,8 +68,8 @@ def test_a_mirrored_image_gives_the_mirrored_mask_unless_a_side_is_named(network
 @pytest.mark.parametrize("texts", [("lungs", "left lung"), ("right lung",), ("left lung", "left chest")])
 def test_a_prompt_of_which_any_text_names_a_side_is_asked_of_the_image_as_it_is(network, texts):
     image = torch.rand(1, 3, 32, 32)
-    plain = VLSM(**SMALL, flip_average=False).eval()
-    plain.load_state_dict(network.state_dict())
+    plain = copy.deepcopy(network)
+    plain.flip_average = False
     with torch.no_grad():
         sided, alone = (one(image, [Prompt(texts)], full=True) for one in (network, plain))
     assert torch.allclose(sided.logits, alone.logits, atol=1e-5)
@@ -78,8 +80,8 @@ def test_sides_are_those_of_each_prompt_and_others_get_the_mean_of_both_images(n
     image = torch.rand(2, 3, 32, 32)
     with torch.no_grad():  # small differences between the two images become visible
         network.decoder.presence[0].weight.mul_(1e3)
-    plain = VLSM(**SMALL, flip_average=False).eval()
-    plain.load_state_dict(network.state_dict())
+    plain = copy.deepcopy(network)
+    plain.flip_average = False
     prompts = [Prompt.of("lungs"), Prompt.of("left lung")]
     with torch.no_grad():
         both = network(image, prompts, full=True)
@@ -164,7 +166,8 @@ def test_further_prompts_give_their_fit_for_each_image(matching):
     assert torch.allclose(result.aux["fits"][:, 0], first)
 
 
-def test_a_network_without_kinds_says_that_it_compares_none(network):
+def test_a_network_without_kinds_says_that_it_compares_none():
+    network = VLSM(**SMALL)
     with pytest.raises(InputError, match="VLSM does not compare the kind of image with the words; set asked"):
         network(torch.rand(1, 3, 40, 40), "liver", asked=[["knee"]])
 
@@ -176,7 +179,8 @@ def test_a_mask_combines_the_guide_by_the_coefficients_of_each_block():
     assert torch.allclose(mix(coefficients, pixel_blocks(guide)), expected, atol=1e-6)
 
 
-def test_words_go_with_the_weights_and_decide_which_prompts_are_known(network):
+def test_words_go_with_the_weights_and_decide_which_prompts_are_known():
+    network = VLSM(**SMALL)
     assert network.read(Prompt.of("teapot"))[1].refusal == ""  # before it was taught any
     network.learn(["liver in a CT scan"], {"ct": {"liver": []}})
     network.learn(["left kidney"], {"ct": {"left kidney": ["kidney, left"]}, "mri": {"womb": ["womb"]}})
@@ -211,3 +215,10 @@ def test_the_default_network_fits_its_weight_budget():
     network = VLSM()
     values = sum(t.numel() for t in network.state_dict().values())
     assert 2 * values <= 2.5e6  # bytes in fp16
+
+
+def test_a_deep_network_takes_images_whose_coarsest_map_has_an_odd_side():
+    network = VLSM(**{**SMALL, "image_size": 48, "channels": (4, 6, 8, 8, 10)}).eval()
+    with torch.no_grad():
+        features = network.encode(torch.rand(1, 3, 50, 50))
+    assert features["maps"]["16"].shape[-2:] == (3, 3)
