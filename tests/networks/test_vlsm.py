@@ -90,11 +90,11 @@ def test_sides_are_those_of_each_prompt_and_others_get_the_mean_of_both_images(n
     with torch.no_grad():
         both = network(image, prompts, full=True)
         one, mirrored = (plain(x, prompts, full=True) for x in (image, image.flip(-1)))
-    assert ((one.presence - mirrored.presence).abs() > 0.01).all()
+    assert ((one.presence - mirrored.presence).abs() > 5e-4).all()
     assert both.presence[0].item() == pytest.approx(
-        (one.presence + mirrored.presence)[0].item() / 2, abs=1e-3
+        (one.presence + mirrored.presence)[0].item() / 2, abs=1e-4
     )
-    assert both.presence[1].item() == pytest.approx(one.presence[1].item(), abs=1e-3)
+    assert both.presence[1].item() == pytest.approx(one.presence[1].item(), abs=1e-4)
     mean = (one.logits[0] + mirrored.logits[0].flip(-1)) / 2
     assert torch.allclose(both.logits[0], mean, atol=1e-5)
     assert torch.allclose(both.logits[1], one.logits[1], atol=1e-5)
