@@ -287,6 +287,8 @@ class TextPromptDataset(Randomizable, Dataset):
     def weights(self, by_set: Mapping[str, float] | None = None, balance: float = 0.0) -> Tensor:
         """Sampling weights of the items: each set has a weight of its own, shared evenly among its targets.
 
+        Its images without any target count together as half a target.
+
         Args:
             by_set: weights by name.
             balance: a set that is not named there weighs the number of its slices to this power: 0 gives all sets the same
@@ -296,13 +298,14 @@ class TextPromptDataset(Randomizable, Dataset):
             (p["slice"]["set"], None if p["target"] is None else p["slice"]["targets"][p["target"]])
             for p in self.data
         ]
-        targets = {name: len({k for k in keys if k[0] == name}) for name, _ in keys}
+        share = {key: 0.5 if key[1] is None else 1.0 for key in set(keys)}
+        total = {name: sum(part for key, part in share.items() if key[0] == name) for name, _ in keys}
         slices: dict[str, set[int]] = {}
         for pair in self.data:
             slices.setdefault(pair["slice"]["set"], set()).add(id(pair["slice"]))
         weight = {name: len(ones) ** balance for name, ones in slices.items()} | dict(by_set or {})
         count = Counter(keys)
-        return torch.tensor([weight[k[0]] / targets[k[0]] / count[k] for k in keys])
+        return torch.tensor([weight[k[0]] * share[k] / total[k[0]] / count[k] for k in keys])
 
     def _absent_prompt(self, sample: Mapping[str, Any]) -> str:
         missing = [t for t, mask in zip(sample["targets"], sample["masks"], strict=True) if not mask.any()]

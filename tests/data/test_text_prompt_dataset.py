@@ -177,6 +177,14 @@ def test_a_set_without_a_weight_weighs_its_number_of_images_to_the_power_of_the_
     ]
 
 
+def test_images_without_a_target_have_half_the_share_of_a_target():
+    empty = {"image": chest()["image"], "label": torch.zeros(1, 40, 40)}
+    items = [{**ITEM, "targets": {"heart": (1,)}}, {**ITEM, "targets": {"heart": (1,)}, "case": "healthy"}]
+    made = TextPromptDataset(items, LIBRARY, lambda i: {**i, **(empty if "case" in i else chest())}, size=40)
+    assert [pair["target"] for pair in made.data] == [0, None]
+    assert made.weights().tolist() == pytest.approx([2 / 3, 1 / 3])
+
+
 def test_further_sentences_say_whether_they_fit_the_kind_of_image():
     items = data(asked=8)
     own = {text for target in SIZES for text in LIBRARY.training(target, "xray")}
