@@ -58,28 +58,6 @@ def pixel_blocks(guide: Tensor) -> Tensor:
     return F.pixel_unshuffle(guide, 2).unflatten(1, (-1, 4)).contiguous()
 
 
-class DeepStage(nn.Module):
-    """A stage of half the resolution, added to the map that it is made of: (B, C, H, W) to (B, C, H, W).
-
-    Args:
-        channels: of the map.
-        deep: channels of the stage.
-        dropout: probability for its whole channels.
-    """
-
-    def __init__(self, channels: int, deep: int, dropout: float) -> None:
-        super().__init__()
-        self.down = nn.Sequential(
-            conv(channels, deep, stride=2), *(ContextBlock(deep) for _ in range(3)), nn.Dropout2d(dropout)
-        )
-        self.lateral = nn.Conv2d(deep, channels, 1)
-        self.fuse = conv(channels, channels)
-
-    def forward(self, x: Tensor) -> Tensor:
-        up = F.interpolate(self.lateral(self.down(x)), x.shape[-2:], mode="bilinear")
-        return self.fuse(x + up)
-
-
 class Encoder(nn.Module):
     """Image pyramid, fused top-down: (B, 3, S, S) to maps at strides 8 and 16, and the guide at stride 2 in blocks.
 
@@ -88,10 +66,9 @@ class Encoder(nn.Module):
     image it is, to be compared with the kind that the words state or imply (:class:`KindMatch`).
 
     Args:
-        channels: at strides 2, 4, 8 and 16, and at 32 where there are five: a deeper pyramid, which sees the whole image
-            and has one more block at stride 8.
+        channels: at strides 2, 4, 8 and 16.
         guide: channels of the guide, the fine image features that the masks of all prompts are combined from.
-        context: number of context blocks at stride 16; at 32 there are three.
+        context: number of context blocks at stride 16.
         dropout: probability for whole channels at stride 16.
         kind: K, length of the vector of the kind of image, 0 for none.
     """
@@ -100,14 +77,13 @@ class Encoder(nn.Module):
         self, channels: Sequence[int], guide: int, context: int, dropout: float, kind: int = 0
     ) -> None:
         super().__init__()
-        c2, c4, c8, c16, *c32 = channels
+        c2, c4, c8, c16 = channels
         self.down2 = nn.Sequential(conv(3, c2, stride=2), conv(c2, c2))
         self.down4 = nn.Sequential(conv(c2, c4, stride=2), ResidualBlock(c4), ResidualBlock(c4))
-        self.down8 = nn.Sequential(conv(c4, c8, stride=2), *(ResidualBlock(c8) for _ in range(1 + len(c32))))
+        self.down8 = nn.Sequential(conv(c4, c8, stride=2), ResidualBlock(c8))
         self.down16 = nn.Sequential(
             conv(c8, c16, stride=2), *(ContextBlock(c16) for _ in range(context)), nn.Dropout2d(dropout)
         )
-        self.deep = DeepStage(c16, c32[0], dropout) if c32 else nn.Identity()
         self.lateral8, self.lateral4 = nn.Conv2d(c16, c8, 1), nn.Conv2d(c8, c4, 1)
         self.lateral2 = nn.Conv2d(c4, c2, 1)
         self.fuse8, self.fuse4 = conv(c8, c8), conv(c4, c4)
@@ -126,7 +102,7 @@ class Encoder(nn.Module):
         x2 = self.down2(x)
         x4 = self.down4(x2)
         x8 = self.down8(x4)
-        x16 = self.deep(self.down16(x8))
+        x16 = self.down16(x8)
         whole = pool(x16)
         medical = self.medical(whole)[:, 0]
         x8 = self.fuse8(x8 + self.up(self.lateral8(x16)))
@@ -166,7 +142,7 @@ class Decoder(nn.Module):
     guided upsampling: Chen et al. 2016, Gharbi et al. 2017).
 
     Args:
-        channels: at strides 2, 4, 8 and 16; a fifth is not used.
+        channels: at strides 2, 4, 8 and 16.
         guide: channels of the guide.
         condition: length of the sentence vector.
         blocks: number of conditioned context blocks at stride 16.
@@ -177,7 +153,7 @@ class Decoder(nn.Module):
         self, channels: Sequence[int], guide: int, condition: int, blocks: int, dropout: float
     ) -> None:
         super().__init__()
-        c8, c16 = channels[2:4]
+        c8, c16 = channels[-2:]
         self.enter = nn.Linear(condition, 2 * c16)
         self.blocks = nn.ModuleList(ContextBlock(c16, condition) for _ in range(blocks))
         self.lateral8 = nn.Conv2d(c16, c8, 1)
@@ -220,7 +196,7 @@ class VLSM(Taught, TextPromptedSegmenter):
 
     Args:
         image_size: side in pixels of the square that the cropped image is resized to.
-        channels: of the pyramid at strides 2, 4, 8 and 16, and 32 where there are five.
+        channels: of the pyramid at strides 2, 4, 8 and 16.
         guide: channels of the fine image features that masks are combined from.
         context: number of context blocks of the encoder at stride 16.
         blocks: number of text-conditioned blocks of the decoder at stride 16.
