@@ -11,7 +11,7 @@ import typer
 from monai_ext.bundle import runner
 from monai_ext.bundle.check import find_trusted_bundle
 from monai_ext.cli.console import print_error, print_line, reporting
-from monai_ext.cli.options import Bundle, Debug, Device, Output, Quiet, Sets, Trust, set_names
+from monai_ext.cli.options import Bundle, Data, Debug, Device, Output, Quiet, Sets, Trust, set_names
 from monai_ext.errors import InputError
 
 if TYPE_CHECKING:
@@ -20,10 +20,7 @@ if TYPE_CHECKING:
 
 def train(
     bundle: Bundle,
-    data: Annotated[
-        list[Path],
-        typer.Option(help="A data set with a dataset.json, or a folder of several; may be repeated."),
-    ],
+    data: Data,
     output: Output,
     training: Annotated[
         str | None,
