@@ -92,7 +92,7 @@ def train(
             processes,
             parse_settings(settings or []),
         )
-        _check_data(data, request.sets)
+        _check_data(data, request.sets, quiet)
         _run(request, (lambda _: None) if quiet else print_line, quiet)
 
 
@@ -123,10 +123,12 @@ def _check_plain(name: str, value: Any) -> None:
         raise InputError(f"--set {name}: {value!r} begins with {value[0]!r}, which configurations reserve.")
 
 
-def _check_data(data: list[Path], sets: Any) -> None:
-    from monai_ext.cli.dataset_check import run_check
+def _check_data(data: list[Path], sets: Any, quiet: bool) -> None:
+    from monai_ext.cli.dataset_check import print_warnings, run_check
 
     found = run_check(data, None if sets is None else ",".join(sets), None, None)
+    if not quiet:
+        print_warnings(found)
     for problem in found.problems:
         print_error(problem)
     if found.problems:
