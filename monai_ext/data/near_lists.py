@@ -73,7 +73,7 @@ class NearDuplicates:
         patients = f"{several} of them of several patients" if several else "each of one patient"
         return (
             f"{count} of the {total} images in {split} ({count / total:.0%}) look nearly the same as another, in"
-            f" {len(groups)} groups, {patients}"
+            f" {len(groups)} group{'s' * (len(groups) > 1)}, {patients}"
         ).replace("%", " %")
 
     def _split(self, number: int) -> str:
