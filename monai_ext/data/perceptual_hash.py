@@ -57,7 +57,8 @@ def middle_planes(image: np.ndarray | Tensor) -> list[Tensor]:
     planes = [array]
     if array.ndim == 4:
         planes = [array.take(size // 2, axis) for axis, size in enumerate(array.shape) if axis]
-    return [torch.as_tensor(plane).double().mean(0) for plane in planes if min(plane.shape[1:]) > 1]
+    planes = [np.ascontiguousarray(plane) for plane in planes if min(plane.shape[1:]) > 1]
+    return [torch.from_numpy(plane).double().mean(0) for plane in planes]
 
 
 def in_body_axes(image: np.ndarray, affine: np.ndarray) -> np.ndarray:
