@@ -27,6 +27,7 @@ from pydicom.uid import (
 from monai_ext.errors import InputError
 from monai_ext.io.dicom.read import load_dicom
 from monai_ext.io.dicom.series import case_folders
+from monai_ext.io.dicom.write_seg import write_seg
 from monai_ext.transforms.display import DisplayRange
 from monai_ext.transforms.load import MedicalLoadImage
 
@@ -151,6 +152,41 @@ def test_several_in_a_folder_are_a_case_each_and_no_volume(tmp_path):
         InputError, match=r"^eyes: 2 pictures in colour are no volume; give them one by one\.$"
     ):
         load_dicom(tmp_path / "eyes")
+
+
+@pytest.mark.parametrize(
+    ("modality", "kind"),
+    [
+        ("OP", OphthalmicPhotography8BitImageStorage),
+        ("XC", VLPhotographicImageStorage),
+        ("ES", "1.2.840.10008.5.1.4.1.1.77.1.1"),
+        ("GM", "1.2.840.10008.5.1.4.1.1.77.1.2"),
+        ("US", "1.2.840.10008.5.1.4.1.1.6.1"),
+        ("US", "1.2.840.10008.5.1.4.1.1.3.1"),
+        ("XC", SecondaryCaptureImageStorage),
+    ],
+)
+def test_a_mask_of_it_is_written_as_a_seg(tmp_path, modality, kind):
+    file = write_colour(tmp_path / "a.dcm", Modality=modality, SOPClassUID=kind)
+    masks = np.zeros((1, 6, 4, 1), np.uint8)
+    masks[0, 2:4, 1] = 1
+    write_seg(tmp_path / "seg.dcm", masks, ["optic disc"], file, "", ("vlsm", "1"))
+    seg = dcmread(tmp_path / "seg.dcm")
+    assert np.array_equal(seg.pixel_array.reshape(4, 6), masks[0, ..., 0].T)
+    (source,) = seg.ReferencedSeriesSequence[0].ReferencedInstanceSequence
+    assert (source.ReferencedSOPClassUID, source.ReferencedSOPInstanceUID) == (
+        kind,
+        dcmread(file).SOPInstanceUID,
+    )
+
+
+def test_no_seg_is_written_of_a_slide(tmp_path):
+    file = write_colour(tmp_path / "a.dcm", Modality="SM", SOPClassUID=VLWholeSlideMicroscopyImageStorage)
+    with pytest.raises(
+        InputError, match=r"a\.dcm: no DICOM SEG is written in the coordinates of a slide; write NIfTI"
+    ):
+        write_seg(tmp_path / "seg.dcm", np.ones((1, 6, 4, 1), np.uint8), ["nucleus"], file, "", ("vlsm", "1"))
+    assert not (tmp_path / "seg.dcm").exists()
 
 
 def test_the_limit_counts_three_values_a_pixel(tmp_path):
