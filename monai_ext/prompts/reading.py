@@ -9,6 +9,7 @@ the network was taught where it is in another language, abbreviates a side, or n
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -51,25 +52,29 @@ def read(text: str, lexicon: Lexicon, modality: str | None = None) -> Reading:
     sentence = Sentence(text, lexicon)
     question = Question(sentence)
     notes = tuple(question.notes)
-    taught = tuple(sentence.words) in lexicon.sentences
-    refusal = "" if taught else _negation(sentence) or _place(question)
-    if refusal or lexicon.open:
+    stated = modality or names_modality(re.sub(r"\bus\b", " ", sentence.text, flags=re.IGNORECASE))
+    taught = sentence.taught
+    if taught and not _elsewhere(taught, stated, lexicon):
+        return Reading(question.text, "", notes, _modalities(taught))
+    refusal = _negation(sentence) or _place(question)
+    if lexicon.open:
         return Reading(question.text, refusal, notes)
     found = _targets(question)
-    stated = modality or names_modality(re.sub(r"\bus\b", " ", sentence.text, flags=re.IGNORECASE))
     refusal = (
-        _elsewhere(found, stated, lexicon)
-        if taught
-        else (
-            _nothing(question)
-            or _part(question, found)
-            or _unknown_word(question)
-            or _no_single_target(question, found)
-            or _elsewhere(found, stated, lexicon)
-        )
+        refusal
+        or _nothing(question)
+        or _part(question, found)
+        or _unknown_word(question)
+        or _no_single_target(question, found)
+        or _elsewhere(found, stated, lexicon)
     )
-    modalities = tuple(dict.fromkeys(known.modality for known in found if known.modality))
-    return Reading(question.text, refusal, notes, modalities)
+    if refusal and taught:
+        found, refusal = taught, _elsewhere(taught, stated, lexicon)
+    return Reading(question.text, refusal, notes, _modalities(found))
+
+
+def _modalities(found: list[Known]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(known.modality for known in found if known.modality))
 
 
 def read_prompt(prompt: Prompt, lexicon: Lexicon, modality: str | None = None) -> tuple[Prompt, Reading]:
@@ -131,16 +136,26 @@ def _targets(question: Question) -> list[Known]:
     """The known targets that a text may stand for: those whose sentences hold all that it says."""
     sentence, content = question.sentence, question.content
     holding = [known for known in sentence.lexicon.known if content <= known.words]
-    findings = sentence.speech.single("findings")
-    if content & findings:
-        return [known for known in holding if not known.target or _words(known.target) & findings]
+    if findings := content & sentence.speech.single("findings"):
+        vessels = sentence.speech.single("circulation")  # "blood in the liver" is none of its vessels
+        return [k for k in holding if not k.target or k.findings - vessels or k.findings & findings]
     for targets in sentence.named_targets:
         found = [known for known in holding if known.target in targets or not known.target]
         if found:
             return found
     named = set().union(*sentence.named_targets)
     # "heart" is in the sentences of the lungs, too: a name that was not taught is not looked for there
-    return holding if len(named) < 2 and named <= {known.target for known in sentence.lexicon.known} else []
+    if not named <= {known.target for known in sentence.lexicon.known}:
+        return []
+    heads = [sentence.words[one.start : one.stop] for one in sentence.asked_names if not sentence.places(one)]
+    if len(named) < 2 or not heads:
+        return holding
+    return [known for known in holding if any(_within(heads[0], name) for name in known.names)]
+
+
+def _within(few: Sequence[str], many: Sequence[str]) -> bool:
+    """Whether some words stand in others, one after the other."""
+    return any(list(few) == list(many[at : at + len(few)]) for at in range(len(many)))
 
 
 def _words(target: str) -> set[str]:
@@ -161,7 +176,9 @@ def _part(question: Question, found: list[Known]) -> str:
     sides = [start for start in sentence.side_words if start not in sentence.context]
     sided = any(_words(one.target) & {"left", "right"} for one in found)
     if sides and found and not sided and not sentence.both_sides and "breast" not in question.english:
-        return f"names a side ('{sentence.quoted(sides[0], sides[0] + 1)}') that these weights do not tell apart{instead}"
+        said, whole = sentence.quoted(sides[0], sides[0] + 1), found[0].target or known
+        instead = f"; these weights know '{whole}' as a whole" if whole else instead
+        return f"names a side ('{said}') that these weights do not tell apart{instead}"
     return ""
 
 
@@ -171,10 +188,9 @@ def _no_single_target(question: Question, found: list[Known]) -> str:
         names = ", ".join(dict.fromkeys(sentence.several))
         return f"names several structures ({names}); ask for each by itself, separated by ;"
     speech = sentence.speech
-    finding = speech.single("findings").intersection(question.english)  # "spot" is filler, too
-    if content and not finding and content <= speech.single("surroundings"):
-        return f"names '{sorted(content)[0]}', which these weights know as the surroundings of others only"
-    if found or not content:
+    if around := _surroundings(question, found):
+        return around
+    if found or not (content or sentence.named_as):
         return ""
     known = sentence.known_whole()
     findings = sorted(content & speech.single("findings"))
@@ -185,6 +201,22 @@ def _no_single_target(question: Question, found: list[Known]) -> str:
     if sentence.named_as and not known:
         return f"names '{sentence.named_as[0]}', which these weights do not know"
     return "names no single structure that these weights know"
+
+
+def _surroundings(question: Question, found: list[Known]) -> str:
+    """The refusal of what targets lie in or beside, such as the prostate with its tumour."""
+    sentence, content = question.sentence, question.content
+    spans = sentence.spans("surroundings")
+    around = {word for start, stop in spans for word in sentence.words[start:stop]}
+    findings = sentence.speech.single("findings").intersection(question.english)  # "spot" is filler, too
+    meant = [one for one in found if not one.target or _words(one.target) <= content]
+    meant += [one for one in found if any(one.target in targets for targets in sentence.named_targets)]
+    if meant or not content or not content <= around or (findings and not findings <= around):
+        return ""
+    known = list(dict.fromkeys(one.target for one in found))
+    instead = f"; they know {_listed(known)}" if len(known) < 4 else ""
+    said = sentence.quoted(*spans[0])
+    return f"names '{said}', which these weights know as the surroundings of others only{instead}"
 
 
 def _elsewhere(found: list[Known], modality: str | None, lexicon: Lexicon) -> str:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import NamedTuple
 
 from monai_ext.prompts.image_side import ImageSide, image_side
-from monai_ext.prompts.lexicon import Lexicon
+from monai_ext.prompts.lexicon import Known, Lexicon
 from monai_ext.prompts.text import clean, words
 from monai_ext.prompts.vocabulary import Name, Vocabulary, vocabulary
+
+
+_PLACING = frozenset(["in", "of", "on", "at", "by", "from", "with", "within", "inside", "into"])
 
 
 class Named(NamedTuple):
@@ -62,6 +65,30 @@ class Sentence:
         for at in sorted(changes, reverse=True):
             text = text[: self._tokens[at].start] + changes[at] + text[self._tokens[at].stop :]
         return text
+
+    @cached_property
+    def taught(self) -> list[Known]:
+        """The targets that were taught by this very text, or by all of it but filler around ("please show the …")."""
+        for start, stop in self._spans_between_filler():
+            spelt = tuple(self.words[start:stop])
+            if spelt in self.lexicon.sentences:
+                return [known for known in self.lexicon.known if spelt in known.sentences]
+        return []
+
+    def _spans_between_filler(self) -> Iterator[tuple[int, int]]:
+        """The whole text, and what remains where filler is taken from its ends, the longest first."""
+        single, size = self.speech.single, len(self.words)
+        filler = self.speech.filler | single("imaging")
+        for group in ("negations", "parts", "positions", "selectors", "landmarks", "findings"):
+            filler -= single(group)
+        content = [at for at, word in enumerate(self.words) if word not in filler]
+        first, last = (content[0], content[-1] + 1) if content else (size, 0)
+        spans = [
+            (start, stop)
+            for start in range(min(first, size - 1) + 1)
+            for stop in range(max(last, start + 1), size + 1)
+        ]
+        yield from sorted(spans, key=lambda span: span[0] - span[1]) if size else ()
 
     @cached_property
     def image_side(self) -> ImageSide | None:
@@ -169,6 +196,13 @@ class Sentence:
         """The names without those that only say where something is."""
         return [found for found in self.names if found.start not in self.context]
 
+    def places(self, named: Named) -> bool:
+        """Whether a name follows "of", "in" and the like, so that it says where something else is."""
+        at = named.start - 1
+        while at >= 0 and self.words[at] in ("the", "a", "an", "this", "both", *self.speech.sides):
+            at -= 1
+        return at >= 0 and self.words[at] in _PLACING
+
     @cached_property
     def named_as(self) -> list[str]:
         """The names of what is asked for, in English with the side."""
@@ -194,7 +228,13 @@ class Sentence:
         return ""
 
     def _find_names(self) -> list[Named]:
-        spans = self.speech.spans(self.words, self.speech.names)
+        # "retinal arteries" are none of the arteries that a CT shows
+        longer = [range(start, stop) for start, stop in self.spans("surroundings") if stop - start > 1]
+        spans = [
+            (start, stop)
+            for start, stop in self.speech.spans(self.words, self.speech.names)
+            if not any(len(one) > stop - start and start in one and stop - 1 in one for one in longer)
+        ]
         english = self.lexicon.taught | self.speech.filler | self.speech.single("generic")
         filler = self.speech.foreign_filler | set(self.speech.sides)
         found = []
@@ -221,7 +261,7 @@ class Sentence:
         joining = self.marked("joining")
         gap = self.text[self._tokens[start - 1].stop : self._tokens[stop].start]
         small = self.speech.filler | set(self.speech.sides) | self.speech.foreign_filler
-        small -= {"in", "of", "on", "at", "by", "from", "with", "within", "inside"}
+        small -= _PLACING
         if not (re.search("[,/+&]", gap) or any(at in joining for at in range(start, stop))):
             return False
         return all(at in joining or self.words[at] in small for at in range(start, stop))

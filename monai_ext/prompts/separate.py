@@ -104,11 +104,16 @@ def _between_sides(sentence: Sentence, at: int) -> bool:
 
 
 def _sides(piece: str, sentence: Sentence, name: Named) -> list[str]:
-    """The piece; or one for each side, of a structure that the library has sides of only."""
+    """The piece; or one for each side, of a structure that the library has sides of only, or of a pair of them."""
     by_side = sentence.speech.targets[name.name.structure]
     words = set(re.findall(r"[a-z]+", piece.casefold()))
     sides = words & {"left", "right", "lt", "rt", "l", "r"}
-    if "" in by_side or len(sides) == 1 or sentence.side_words or name.name.foreign:
-        both = "" not in by_side and len(sides) == 2
-        return [f"{side} {name.name.structure}" for side in by_side] if both else [piece]
-    return [f"{side} {name.name.structure}" for side in by_side]
+    # "femur" is one bone of an image of a knee, while "kidneys" are both
+    single = by_side.get("") == name.name.structure
+    pair = len(sides) == 2 or sentence.words[name.stop - 1].endswith(("s", "ora"))
+    each = [f"{side} {name.name.structure}" for side in by_side if side]
+    if not each or ("" in by_side and not (single and pair)) or len(sides) == 1:
+        return [piece]
+    if (sentence.side_words or name.name.foreign) and len(sides) != 2:
+        return [piece]
+    return each
