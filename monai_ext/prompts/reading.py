@@ -19,6 +19,7 @@ from monai_ext.prompts.prompt import Prompt
 from monai_ext.prompts.question import Question
 from monai_ext.prompts.sentence import Sentence
 from monai_ext.prompts.suggest import suggestion
+from monai_ext.prompts.vocabulary import vocabulary
 
 NOTHING = "names nothing that these weights know"
 
@@ -118,8 +119,8 @@ def _nothing(question: Question) -> str:
     sentence, lexicon = question.sentence, question.sentence.lexicon
     if any(word in lexicon.naming for word in given) or sentence.parts or sentence.names:
         return ""
-    little = sentence.speech.filler | sentence.speech.single("generic")
-    if not question.unknown and any(word in lexicon.taught - little for word in given):
+    names = {word for known in lexicon.known for name in known.names for word in name}
+    if not question.unknown and names.intersection(given) - sentence.speech.filler - sentence.speech.single("generic"):
         return ""
     return NOTHING + suggestion(given, lexicon)
 
@@ -200,22 +201,26 @@ def _no_single_target(question: Question, found: list[Known]) -> str:
         return f"names '{sentence.named_as[0]}', which these weights do not know; they know '{known}'"
     if sentence.named_as and not known:
         return f"names '{sentence.named_as[0]}', which these weights do not know"
-    return "names no single structure that these weights know"
+    return "names no single structure that these weights know" + (f"; they know '{known}'" if known else "")
 
 
 def _surroundings(question: Question, found: list[Known]) -> str:
-    """The refusal of what targets lie in or beside, such as the prostate with its tumour."""
+    """The refusal of what targets lie in or beside, such as the prostate with its tumour, or of what is only like them."""
     sentence, content = question.sentence, question.content
-    spans = sentence.spans("surroundings")
-    around = {word for start, stop in spans for word in sentence.words[start:stop]}
+    others, beside = sentence.spans("others"), sentence.speech.single("surroundings")
+    around = beside | {word for span in others for word in sentence.words[slice(*span)]}
     findings = sentence.speech.single("findings").intersection(question.english)  # "spot" is filler, too
-    meant = [one for one in found if not one.target or _words(one.target) <= content]
-    meant += [one for one in found if any(one.target in targets for targets in sentence.named_targets)]
-    if meant or not content or not content <= around or (findings and not findings <= around):
+    findings -= content if len(content) == 1 else set()  # "blood" alone
+    asked = set().union(*sentence.named_targets)
+    if not content <= around or findings or not (content or others):
         return ""
-    known = list(dict.fromkeys(one.target for one in found))
-    instead = f"; they know {_listed(known)}" if len(known) < 4 else ""
-    said = sentence.quoted(*spans[0])
+    if any(not one.target or one.target in asked or _words(one.target) <= content for one in found):
+        return ""
+    near = [one.target for one in found if any(content <= set(name) for name in one.names)]
+    instead = f"; they know {_listed(list(dict.fromkeys(near)))}" if 0 < len(set(near)) < 4 else ""
+    if others:
+        return f"names '{sentence.quoted(*others[0])}', which these weights do not know{instead}"
+    said = sorted(content)[0]
     return f"names '{said}', which these weights know as the surroundings of others only{instead}"
 
 
@@ -225,6 +230,9 @@ def _elsewhere(found: list[Known], modality: str | None, lexicon: Lexicon) -> st
         return ""
     where = ", ".join(dict.fromkeys(MODALITIES[one.modality].name for one in found))
     there = [one.target for one in lexicon.known if one.modality == modality]
+    structures = [set(by_side.values()) for by_side in vocabulary().targets.values()]
+    alike = {target for one in found for all_of in structures if one.target in all_of for target in all_of}
+    there = [target for target in there if target in alike] or there  # the sides of a femur
     known = f"; in {MODALITIES[modality].name} they know {_listed(there)}" if there else ""
     return f"is not known in {MODALITIES[modality].name}: these weights know it in {where}{known}"
 

@@ -13,6 +13,8 @@ from monai_ext.prompts.text import clean, words
 from monai_ext.prompts.vocabulary import Name, Vocabulary, vocabulary
 
 
+_LEVEL = re.compile(r"c[2-7]|t(?:[3-9]|1[0-2])|l[1-5]|[csdtl]\d[csdtl]?\d", re.IGNORECASE)
+"""A vertebra, or the disc between two, but not T1 and T2, which are weightings of MRI."""
 _PLACING = frozenset(["in", "of", "on", "at", "by", "from", "with", "within", "inside", "into"])
 
 
@@ -71,7 +73,7 @@ class Sentence:
         """The targets that were taught by this very text, or by all of it but filler around ("please show the …")."""
         for start, stop in self._spans_between_filler():
             spelt = tuple(self.words[start:stop])
-            if spelt in self.lexicon.sentences:
+            if spelt in self.lexicon.sentences and not self._of_another(start, stop):
                 return [known for known in self.lexicon.known if spelt in known.sentences]
         return []
 
@@ -179,7 +181,8 @@ class Sentence:
         words_of_parts = single("parts") | single("positions") | single("selectors")
         passed = self.wholes | self.named | self.placed | self.context
         found = [at for at, word in enumerate(self.words) if word in words_of_parts and at not in passed]
-        return sorted({*(at for at in found if not self._region(at)), *self._segments()})
+        levels = [at for at, word in enumerate(self.words) if _LEVEL.fullmatch(word)]
+        return sorted({*(at for at in found if not self._region(at)), *self._segments(), *levels})
 
     @cached_property
     def named_targets(self) -> list[set[str]]:
@@ -228,12 +231,8 @@ class Sentence:
         return ""
 
     def _find_names(self) -> list[Named]:
-        # "retinal arteries" are none of the arteries that a CT shows
-        longer = [range(start, stop) for start, stop in self.spans("surroundings") if stop - start > 1]
         spans = [
-            (start, stop)
-            for start, stop in self.speech.spans(self.words, self.speech.names)
-            if not any(len(one) > stop - start and start in one and stop - 1 in one for one in longer)
+            span for span in self.speech.spans(self.words, self.speech.names) if not self._of_another(*span)
         ]
         english = self.lexicon.taught | self.speech.filler | self.speech.single("generic")
         filler = self.speech.foreign_filler | set(self.speech.sides)
@@ -249,6 +248,11 @@ class Sentence:
             if not (name.foreign and double) or alone:
                 found.append(Named(start, stop, name))
         return found
+
+    def _of_another(self, start: int, stop: int) -> bool:
+        """Whether words belong to the name of no target: "arteries" to the retinal ones, which are none of those of a CT."""
+        longer = [(first, last) for first, last in self.spans("others") if last - first > stop - start]
+        return any(first <= start and stop <= last for first, last in longer)
 
     def spoken(self, found: Named) -> str:
         """A name in English, with the side of the text where the structure has it."""
