@@ -208,9 +208,10 @@ def _surroundings(question: Question, found: list[Known]) -> str:
     """The refusal of what targets lie in or beside, such as the prostate with its tumour, or of what is only like them."""
     sentence, content = question.sentence, question.content
     others, beside = sentence.spans("others"), sentence.speech.single("surroundings")
-    around = beside | {word for span in others for word in sentence.words[slice(*span)]}
+    named = {word for span in others for word in sentence.words[slice(*span)]}
+    around = beside | named
     findings = sentence.speech.single("findings").intersection(question.english)  # "spot" is filler, too
-    findings -= content if len(content) == 1 else set()  # "blood" alone
+    findings -= named | (content if len(content) == 1 else set())  # "blood pool", or "blood" alone
     asked = set().union(*sentence.named_targets)
     if not content <= around or findings or not (content or others):
         return ""

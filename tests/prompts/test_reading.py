@@ -55,7 +55,7 @@ def test_words_of_different_targets_name_none(text):
 
 @pytest.mark.parametrize("text", phrases.SURROUNDINGS)
 def test_what_only_surrounds_targets_is_none(text):
-    assert read(text, LEXICON).refusal.endswith("which these weights know as the surroundings of others only")
+    assert "which these weights know as the surroundings of others only" in read(text, LEXICON).refusal
 
 
 @pytest.mark.parametrize("text", phrases.PLACES)
@@ -160,7 +160,7 @@ def test_a_refused_part_names_what_is_known():
         "names a part or one of several ('apex'); these weights know 'lungs' as a whole"
     )
     assert read("femur", LEXICON).refusal == (
-        "names 'femurs', which these weights do not know; they know 'left femur'"
+        "names 'femur', which these weights do not know; they know 'left femur'"
     )
 
 
