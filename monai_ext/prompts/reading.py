@@ -120,7 +120,9 @@ def _nothing(question: Question) -> str:
     if any(word in lexicon.naming for word in given) or sentence.parts or sentence.names:
         return ""
     names = {word for known in lexicon.known for name in known.names for word in name}
-    if not question.unknown and names.intersection(given) - sentence.speech.filler - sentence.speech.single("generic"):
+    if not question.unknown and names.intersection(given) - sentence.speech.filler - sentence.speech.single(
+        "generic"
+    ):
         return ""
     return NOTHING + suggestion(given, lexicon)
 

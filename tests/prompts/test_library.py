@@ -98,7 +98,9 @@ def test_sentences_of_a_sided_target_all_name_its_side():
         if side := names_side(name):
             assert {names_side(text) for text in sentences(entry, "train", "heldout")} == {side}, name
             sided += 1
-    assert sided == 14  # lungs in X-ray and CT, kidneys, femora, adrenal glands in CT, ventricles and atria in MRI
+    assert (
+        sided == 14
+    )  # lungs in X-ray and CT, kidneys, femora, adrenal glands in CT, ventricles and atria in MRI
 
 
 def test_facts_choose_the_sentences_that_are_true(library):
