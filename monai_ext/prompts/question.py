@@ -58,7 +58,9 @@ class Question:
         """The words that say what is asked for."""
         sentence, single = self.sentence, self.sentence.speech.single
         empty = sentence.speech.filler | (single("generic") - single("findings")) | single("imaging")
-        empty |= single("parts") | single("positions") | single("selectors") | set(sentence.speech.sides)
+        empty |= single("selectors") | set(sentence.speech.sides)
+        named = {word for one in sentence.names for word in sentence.words[one.start : one.stop]}
+        empty |= (single("parts") | single("positions")) - named  # "ventricle" names more in "left ventricle"
         if sentence.foreign:
             others = {word for at, word in enumerate(sentence.words) if at not in sentence.named}
             return {word for word in self.english if len(word) > 2} - empty | (others & single("findings"))
@@ -128,7 +130,7 @@ class Question:
     def _spell_numbers(self) -> None:
         """Singular or plural of English words of which the network was taught the other."""
         lexicon, speech = self.sentence.lexicon, self.sentence.speech
-        known = lexicon.taught | speech.filler | speech.single("generic")
+        known = lexicon.taught | speech.filler | speech.single("generic") | speech.single("parts")
         for at, word in enumerate(self.sentence.words):
             if len(word) > 3 and word not in known and not lexicon.open:
                 taught = [one for one in _other_number(word) if one in lexicon.taught]

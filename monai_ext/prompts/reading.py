@@ -66,7 +66,7 @@ def read(text: str, lexicon: Lexicon, modality: str | None = None) -> Reading:
         or _nothing(question)
         or _part(question, found)
         or _unknown_word(question)
-        or _no_single_target(question, found)
+        or _no_single_target(question, found, stated)
         or _elsewhere(found, stated, lexicon)
     )
     if refusal and taught:
@@ -185,19 +185,19 @@ def _part(question: Question, found: list[Known]) -> str:
     return ""
 
 
-def _no_single_target(question: Question, found: list[Known]) -> str:
+def _no_single_target(question: Question, found: list[Known], modality: str | None) -> str:
     sentence, content = question.sentence, question.content
     if sentence.several:
         names = ", ".join(dict.fromkeys(sentence.several))
         return f"names several structures ({names}); ask for each by itself, separated by ;"
     speech = sentence.speech
-    if around := _surroundings(question, found):
+    if around := _surroundings(question, found, modality):
         return around
     if found or not (content or sentence.named_as):
         return ""
     known = sentence.known_whole()
     findings = sorted(content & speech.single("findings"))
-    if findings and known:
+    if findings and known and not _words(known) & speech.single("findings"):
         return f"names a finding ('{findings[0]}') in what these weights know as a whole only: '{known}'"
     if known and known not in sentence.named_as:
         return f"names '{sentence.named_as[0]}', which these weights do not know; they know '{known}'"
@@ -206,7 +206,7 @@ def _no_single_target(question: Question, found: list[Known]) -> str:
     return "names no single structure that these weights know" + (f"; they know '{known}'" if known else "")
 
 
-def _surroundings(question: Question, found: list[Known]) -> str:
+def _surroundings(question: Question, found: list[Known], modality: str | None) -> str:
     """The refusal of what targets lie in or beside, such as the prostate with its tumour, or of what is only like them."""
     sentence, content = question.sentence, question.content
     others, beside = sentence.spans("others"), sentence.speech.single("surroundings")
@@ -219,7 +219,8 @@ def _surroundings(question: Question, found: list[Known]) -> str:
         return ""
     if any(not one.target or one.target in asked or _words(one.target) <= content for one in found):
         return ""
-    near = [one.target for one in found if any(content <= set(name) for name in one.names)]
+    there = [one for one in found if modality in (None, one.modality)]
+    near = [one.target for one in there if any(content <= set(name) for name in one.names)]
     instead = f"; they know {_listed(list(dict.fromkeys(near)))}" if 0 < len(set(near)) < 4 else ""
     if others:
         return f"names '{sentence.quoted(*others[0])}', which these weights do not know{instead}"

@@ -12,10 +12,14 @@ from monai_ext.prompts.lexicon import Known, Lexicon
 from monai_ext.prompts.text import clean, words
 from monai_ext.prompts.vocabulary import Name, Vocabulary, vocabulary
 
-
 _LEVEL = re.compile(r"c[2-7]|t(?:[3-9]|1[0-2])|l[1-5]|[csdtl]\d[csdtl]?\d", re.IGNORECASE)
 """A vertebra, or the disc between two, but not T1 and T2, which are weightings of MRI."""
 _PLACING = frozenset(["in", "of", "on", "at", "by", "from", "with", "within", "inside", "into"])
+
+
+def _is_numbered(word: str, after: str) -> bool:
+    """Whether a number tells one from its like: "tooth 36"."""
+    return word in ("tooth", "teeth", "vertebra", "disc", "disk", "rib") and after.isdigit()
 
 
 class Named(NamedTuple):
@@ -181,8 +185,9 @@ class Sentence:
         words_of_parts = single("parts") | single("positions") | single("selectors")
         passed = self.wholes | self.named | self.placed | self.context
         found = [at for at, word in enumerate(self.words) if word in words_of_parts and at not in passed]
-        levels = [at for at, word in enumerate(self.words) if _LEVEL.fullmatch(word)]
-        return sorted({*(at for at in found if not self._region(at)), *self._segments(), *levels})
+        numbered = [at for at, word in enumerate(self.words) if _LEVEL.fullmatch(word)]
+        numbered += [at + 1 for at, pair in enumerate(zip(self.words, self.words[1:])) if _is_numbered(*pair)]
+        return sorted({*(at for at in found if not self._region(at)), *self._segments(), *numbered})
 
     @cached_property
     def named_targets(self) -> list[set[str]]:
@@ -212,9 +217,26 @@ class Sentence:
         return [self.spoken(found) for found in self.asked_names]
 
     @cached_property
+    def paired(self) -> list[Named]:
+        """Names that begin with a side, where the text means the like of the other side, too: "left and right atrium"."""
+        names = []
+        for found in self.names:
+            before = self.words[max(found.start - 2, 0) : found.start]
+            side, rest = self.words[found.start], self.words[found.start + 1 : found.stop]
+            if len(before) == 2 and before[1] in ("and", "or") and {before[0], side} == {"left", "right"}:
+                other = self.speech.names.get((before[0], *rest))
+                if other is not None and other.structure != found.name.structure:
+                    names.append(found)
+        return names
+
+    @cached_property
     def several(self) -> list[str]:
         """The structures that a text asks for at once, [] if it is one."""
-        structures = []
+        structures = [
+            f"{side} {self.quoted(found.start + 1, found.stop)}"
+            for found in self.paired
+            for side in (self.words[found.start - 2], self.words[found.start])
+        ]
         for before, after in zip(self.asked_names, self.asked_names[1:]):
             if before.name.structure != after.name.structure and self.joined(before.stop, after.start):
                 structures += [self.quoted(*before[:2]), self.quoted(*after[:2])]

@@ -62,9 +62,14 @@ def separate(text: str) -> tuple[str, ...]:
 
     What stands before the first name and behind the last one belongs to each: "tumour of the liver and the spleen in a CT
     scan" is a tumour of the liver in a CT scan, and one of the spleen. "left and right lung" is one structure, the lungs;
-    of what only has sides, such as the femurs, both are asked for.
+    of what only has sides, such as the adrenal glands, both are asked for. "left and right atrium" are two structures.
     """
     sentence = Sentence(text, _OPEN)
+    if sentence.paired:
+        found = sentence.paired[0]
+        stop, like = sentence.position(found.start - 2)[1], sentence.quoted(found.start + 1, found.stop)
+        prompts = separate(f"{text[:stop]} {like}{text[stop:]}")
+        return prompts if len(prompts) > 1 else (text,)
     names = sentence.asked_names
     joined = [names[0]] if names else []
     for name in names[1:]:

@@ -26,13 +26,13 @@ UNKNOWN = {
         "nasal polyp": "nasal", "tonsil": "",
     },
     "ct": {
-        "gallstone": "", "renal pelvis": "renal pelvis", "left main bronchus": "", "hepatic veins": "hepatic veins",
+        "gallstone": "", "renal pelvis": "renal pelvis", "left main bronchus": "", "hepatic veins": "hepatic veins", "stroke volume": "stroke volume", "white matter": "white matter",
         "liver of a dog": "dog",
     },
     "mri": {
         "thalamus": "", "amygdala": "", "spinal cord": "spinal cord", "white matter": "white matter",
         "herniated disc": "herniated", "papillary muscle": "papillary", "pulmonary vein": "pulmonary vein",
-        "blood pool": "blood pool",
+        "blood pool": "blood pool", "nucleus pulposus": "nucleus pulposus",
     },
     "fundus": {
         "fovea": "", "macula": "", "iris": "", "optic nerve": "optic nerve", "retinal artery": "retinal artery",
@@ -42,12 +42,12 @@ UNKNOWN = {
         "red blood cells": "red", "cell membrane": "cell membrane", "nucleolus": "", "platelets": "",
         "caudate nucleus": "caudate", "tumour cells": "tumour cells",
     },
-    "photo": {"leg ulcer": "leg", "toe": "", "foot of a horse": "horse"},
+    "photo": {"leg ulcer": "leg", "pressure ulcer": "pressure ulcer", "toe": "", "foot of a horse": "horse"},
 }  # fmt: skip
 """By phrase: what the refusal names; "" where the phrase names nothing that is known."""
 
 PARTS = {
-    "xray": ("molars", "wisdom tooth", "roots of the teeth", "upper teeth", "left clavicle", "shaft of the femur"),
+    "xray": ("molars", "wisdom tooth", "tooth 36", "roots of the teeth", "upper teeth", "left clavicle", "shaft of the femur"),
     "us": ("left thyroid lobe", "left carotid artery", "wall of the carotid artery"),
     "endoscopy": ("left vocal cord", "one vocal fold", "tip of the instrument", "right vocal fold"),
     "ct": (
@@ -65,17 +65,25 @@ PARTS = {
 }  # fmt: skip
 
 SURROUNDINGS = {
-    "xray": ("jaw", "mandible", "shoulder", "sternum", "tibia", "knee", "ribs"),
-    "us": ("thyroid", "the thyroid on this sonogram", "fetus", "womb"),
-    "endoscopy": ("larynx",),
+    "xray": ("jaw", "mandible", "shoulder", "sternum", "tibia", "knee", "ribs", "joint space"),
+    "us": ("thyroid", "the thyroid on this sonogram", "fetus", "womb", "intima"),
+    "endoscopy": ("larynx", "mucosa"),
     "mri": ("prostate", "segment the prostate on this MRI", "temporal"),
-    "fundus": ("retina", "eye"),
+    "fundus": ("retina", "eye", "glaucoma"),
     "microscopy": ("blood", "cell", "cells", "erythrocyte", "lymphocyte"),
     "photo": ("foot", "skin"),
 }
 
 NO_SINGLE_TARGET = {
-    "ct": ("hepatic artery", "renal artery", "blood in the liver", "infarct in the kidney", "kidney cyst"),
+    "ct": (
+        "hepatic artery",
+        "renal artery",
+        "blood in the liver",
+        "infarct in the kidney",
+        "kidney cyst",
+        "haemorrhage in the left ventricle",
+    ),
+    "endoscopy": ("polyp of the vocal cord", "rectal cancer"),
     "fundus": ("haemorrhage in the retina",),
 }
 

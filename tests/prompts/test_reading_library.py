@@ -87,6 +87,17 @@ def test_what_other_images_show_is_not_known_in_these(text, modality):
         ("femur", "ct", "; in CT they know left femur, right femur"),
         ("hepatic artery", "ct", "; they know 'arteries'"),
         ("ribs", "ct", "surroundings of others only"),
+        ("prostate", "ct", "surroundings of others only"),
+        (
+            "polyp of the vocal cord",
+            "endoscopy",
+            "names no single structure that these weights know; they know 'polyp'",
+        ),
+        (
+            "left and right ventricle",
+            "mri",
+            "names several structures (left ventricle, right ventricle); ask for each by itself, separated by ;",
+        ),
     ],
 )
 def test_a_refusal_says_what_is_known_instead(text, modality, end):
