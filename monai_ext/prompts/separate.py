@@ -68,8 +68,8 @@ def separate(text: str) -> tuple[str, ...]:
     if sentence.paired:
         found = sentence.paired[0]
         stop, like = sentence.position(found.start - 2)[1], sentence.quoted(found.start + 1, found.stop)
-        prompts = separate(f"{text[:stop]} {like}{text[stop:]}")
-        return prompts if len(prompts) > 1 else (text,)
+        each = separate(f"{text[:stop]} {like}{text[stop:]}")
+        return each if len(each) > 1 else (text,)
     names = sentence.asked_names
     joined = [names[0]] if names else []
     for name in names[1:]:

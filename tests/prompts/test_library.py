@@ -16,10 +16,12 @@ from monai_ext.resources import resource_path
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
 SETS = sorted(SHARED.glob("data*/*/dataset.json"))
-REGIONS = set(
-    "abdomen blood bowel breast cells chest eye fetus foot head heart jaw knee larynx neck oesophagus pelvis skin spine"
-    " stomach".split()
-)
+# fmt: off
+REGIONS = {
+    "abdomen", "blood", "bowel", "breast", "cells", "chest", "eye", "fetus", "foot", "head", "heart", "jaw", "knee",
+    "larynx", "neck", "oesophagus", "pelvis", "skin", "spine", "stomach",
+}
+# fmt: on
 OTHER_FIRST_PROMPTS = {"glioma in a brain MRI", "brain tumour in MRI", "polyp in an endoscopy image"}
 """First prompts of a label that are true, but not the canonical sentence of its target."""
 WITHOUT_PROMPTS = {
