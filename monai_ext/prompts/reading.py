@@ -117,12 +117,12 @@ def _nothing(question: Question) -> str:
     """The refusal of a text without any word that was taught to stand for something."""
     given = [word for word in question.english if len(word) > 2]
     sentence, lexicon = question.sentence, question.sentence.lexicon
-    if any(word in lexicon.naming for word in given) or sentence.parts or sentence.names:
+    if lexicon.naming.intersection(given) or sentence.parts or sentence.names:
         return ""
+    # words of names that training builds nonsense from, too, as "tree"
     names = {word for known in lexicon.known for name in known.names for word in name}
-    if not question.unknown and names.intersection(given) - sentence.speech.filler - sentence.speech.single(
-        "generic"
-    ):
+    names -= sentence.speech.filler | sentence.speech.single("generic")
+    if not question.unknown and names.intersection(given):
         return ""
     return NOTHING + suggestion(given, lexicon)
 

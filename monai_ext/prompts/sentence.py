@@ -12,7 +12,7 @@ from monai_ext.prompts.lexicon import Known, Lexicon
 from monai_ext.prompts.text import clean, words
 from monai_ext.prompts.vocabulary import Name, Vocabulary, vocabulary
 
-_LEVEL = re.compile(r"c[2-7]|t(?:[3-9]|1[0-2])|l[1-5]|[csdtl]\d[csdtl]?\d", re.IGNORECASE)
+_LEVEL = re.compile(r"c[2-7]|t(?:[3-9]|1[0-2])|l[1-5]|[cl]\d\d|[ctl]\d[tls]\d", re.IGNORECASE)
 """A vertebra, or the disc between two, but not T1 and T2, which are weightings of MRI."""
 _PLACING = frozenset(["in", "of", "on", "at", "by", "from", "with", "within", "inside", "into"])
 

@@ -68,6 +68,10 @@ def test_split_prompts_strips_and_drops_empty_ones():
         ("the liver", None),
         ("bright lesion", None),
         ("cleft", None),
+        ("LV on MRI", "left"),
+        ("RV blood pool", "right"),
+        ("LV and RV", None),
+        ("la rate", None),
     ],
 )
 def test_names_side_only_when_exactly_one_side_is_a_word(text, side):
