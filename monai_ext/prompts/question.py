@@ -38,14 +38,11 @@ class Question:
     def unknown(self) -> list[int]:
         """Positions in the sentence of words that neither the network nor this package knows."""
         sentence, speech = self.sentence, self.sentence.speech
-        known = (
-            sentence.lexicon.taught
-            | speech.filler
-            | {word for one in speech.groups["wholes"] for word in one}
-        )
+        known = sentence.lexicon.taught | speech.filler
         for group in ("generic", "imaging", "landmarks", "parts", "positions", "selectors"):
             known |= speech.single(group)
-        passed = sentence.named | set(sentence.side_words) | sentence.placed | self._changes.keys()
+        passed = sentence.named | sentence.wholes | sentence.placed | self._changes.keys()
+        passed |= set(sentence.side_words)
         passed |= sentence.filler_of_language if sentence.foreign else set()
         return [
             at
@@ -71,6 +68,12 @@ class Question:
         said = said if findings else self._said(passed | sentence.context) - empty
         special = findings - single("general findings")
         return said - single("general findings") if special else said
+
+    @cached_property
+    def vague(self) -> set[str]:
+        """The words that may say what is asked for where no others do: "tube", "bright signal"."""
+        small = self.sentence.speech.filler | self.sentence.speech.sides.keys()
+        return self._said(self.sentence.placed | self.sentence.context) - small
 
     def _said(self, passed: set[int]) -> set[str]:
         said = {

@@ -56,7 +56,9 @@ def read(text: str, lexicon: Lexicon, modality: str | None = None) -> Reading:
     stated = modality or names_modality(re.sub(r"\bus\b", " ", sentence.text, flags=re.IGNORECASE))
     taught = sentence.taught
     if taught and not _elsewhere(taught, stated, lexicon):
-        return Reading(question.text, "", notes, _modalities(taught))
+        targets = {known.target for known in taught}  # these may be known in other images by other sentences
+        alike = [known for known in _targets(question) if known.target in targets]
+        return Reading(question.text, "", notes, _modalities([*taught, *alike]))
     refusal = _negation(sentence) or _place(question)
     if lexicon.open:
         return Reading(question.text, refusal, notes)
@@ -138,7 +140,10 @@ def _unknown_word(question: Question) -> str:
 def _targets(question: Question) -> list[Known]:
     """The known targets that a text may stand for: those whose sentences hold all that it says."""
     sentence, content = question.sentence, question.content
-    holding = [known for known in sentence.lexicon.known if content <= known.words]
+    said = content or (set() if sentence.asked_names else question.vague)
+    holding = [known for known in sentence.lexicon.known if said <= known.words]
+    if not said and not sentence.asked_names:
+        return []
     if findings := content & sentence.speech.single("findings"):
         vessels = sentence.speech.single("circulation")  # "blood in the liver" is none of its vessels
         return [k for k in holding if not k.target or k.findings - vessels or k.findings & findings]

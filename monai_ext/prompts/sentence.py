@@ -85,16 +85,16 @@ class Sentence:
         """The whole text, and what remains where filler is taken from its ends, the longest first."""
         single, size = self.speech.single, len(self.words)
         filler = self.speech.filler | single("imaging")
-        for group in ("negations", "parts", "positions", "selectors", "landmarks", "findings"):
+        for group in ("negations", "joining", "selectors", "landmarks", "findings"):
             filler -= single(group)
-        content = [at for at, word in enumerate(self.words) if word not in filler]
-        first, last = (content[0], content[-1] + 1) if content else (size, 0)
+        kept = [at for at, word in enumerate(self.words) if word not in filler or at in self.parts]
+        first, last = (kept[0], kept[-1] + 1) if kept else (size, 0)
         spans = [
             (start, stop)
-            for start in range(min(first, size - 1) + 1)
+            for start in range(min(first + 1, size))
             for stop in range(max(last, start + 1), size + 1)
         ]
-        yield from sorted(spans, key=lambda span: span[0] - span[1]) if size else ()
+        yield from sorted(spans, key=lambda span: span[0] - span[1])
 
     @cached_property
     def image_side(self) -> ImageSide | None:
@@ -273,7 +273,8 @@ class Sentence:
 
     def _of_another(self, start: int, stop: int) -> bool:
         """Whether words belong to the name of no target: "arteries" to the retinal ones, which are none of those of a CT."""
-        longer = [(first, last) for first, last in self.spans("others") if last - first > stop - start]
+        spans = [*self.spans("others"), *self.speech.spans(self.words, self.speech.names)]
+        longer = [(first, last) for first, last in spans if last - first > stop - start]
         return any(first <= start and stop <= last for first, last in longer)
 
     def spoken(self, found: Named) -> str:
