@@ -71,9 +71,13 @@ class Question:
 
     @cached_property
     def vague(self) -> set[str]:
-        """The words that may say what is asked for where no others do: "tube", "bright signal"."""
-        small = self.sentence.speech.filler | self.sentence.speech.sides.keys()
-        return self._said(self.sentence.placed | self.sentence.context) - small
+        """The words that may say what is asked for where no others do: "tube", or "above the bladder" if there is no more."""
+        sentence, single = self.sentence, self.sentence.speech.single
+        small = (
+            sentence.speech.filler | sentence.speech.sides.keys() | single("landmarks") | single("imaging")
+        )
+        said = self._said(sentence.placed | sentence.context) - small
+        return said or self._said(sentence.placed) - small - single("generic")
 
     def _said(self, passed: set[int]) -> set[str]:
         said = {

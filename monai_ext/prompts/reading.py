@@ -141,19 +141,24 @@ def _targets(question: Question) -> list[Known]:
     """The known targets that a text may stand for: those whose sentences hold all that it says."""
     sentence, content = question.sentence, question.content
     said = content or (set() if sentence.asked_names else question.vague)
-    holding = [known for known in sentence.lexicon.known if said <= known.words]
     if not said and not sentence.asked_names:
         return []
+    holding = [known for known in sentence.lexicon.known if said <= known.words]
+    named = set().union(*sentence.named_targets)
+    known_targets = {known.target for known in sentence.lexicon.known}
     if findings := content & sentence.speech.single("findings"):
+        names = [set(sentence.words[one.start : one.stop]) for one in sentence.asked_names]
+        called = [targets for name, targets in zip(names, sentence.named_targets) if name & findings]
+        if called and not set().union(*called) & known_targets:
+            return []  # "nodule in a neck ultrasound" is one of the thyroid
         vessels = sentence.speech.single("circulation")  # "blood in the liver" is none of its vessels
         return [k for k in holding if not k.target or k.findings - vessels or k.findings & findings]
     for targets in sentence.named_targets:
         found = [known for known in holding if known.target in targets or not known.target]
         if found:
             return found
-    named = set().union(*sentence.named_targets)
     # "heart" is in the sentences of the lungs, too: a name that was not taught is not looked for there
-    if not named <= {known.target for known in sentence.lexicon.known}:
+    if not named <= known_targets:
         return []
     heads = [sentence.words[one.start : one.stop] for one in sentence.asked_names if not sentence.places(one)]
     if len(named) < 2 or not heads:
@@ -198,7 +203,7 @@ def _no_single_target(question: Question, found: list[Known], modality: str | No
     speech = sentence.speech
     if around := _surroundings(question, found, modality):
         return around
-    if found or not (content or sentence.named_as):
+    if found:
         return ""
     known = sentence.known_whole()
     findings = sorted(content & speech.single("findings"))

@@ -17,7 +17,7 @@ UNKNOWN = {
     "bladder stone": "stone", "kidney stone": "kidney stone", "liver cyst": "cyst", "blood in the lungs": "blood",
     "thyroid nodule": "thyroid nodule", "the opposite of the liver": "opposite", "lung nodule": "lung nodule",
     "hepatic artery": "arteries", "portal vein": "portal vein", "skeleton": "bones", "Pfortader": "portal vein",
-    "right atrium": "right atrium", "lung cancer": "lung tumour", "lung tumour": "lung tumour",
+    "nodule in a neck ultrasound": "thyroid nodule", "right atrium": "right atrium", "lung cancer": "lung tumour", "lung tumour": "lung tumour",
     "tumour in the kidney": "kidney tumour", "renal tumour": "kidney tumour", "liver vessels": "hepatic vessels",
     "cancer du poumon": "lung tumour", "left ventricle": "left ventricle", "clavicle": "clavicles",
 }  # fmt: skip
@@ -71,7 +71,7 @@ AS_WRITTEN = (
     "I would like to have a mask of the stomach", "renal parenchyma of the left side", "right adrenal",
     "left femoral bone", "thigh bone on the right", "gland above the left kidney", "small lesion", "vena cava",
     "flat polyp", "sessile polyp in the colon", "irregular breast mass", "asymmetric mole", "dilated oesophagus",
-    "healthy lungs", "low-grade glioma", "horseshoe kidney", "shrunken liver", "empty stomach", "two lungs",
+    "the left lung as one mask", "polyp, if there is one", "first of all, the liver", "healthy lungs", "low-grade glioma", "horseshoe kidney", "shrunken liver", "empty stomach", "two lungs",
 )  # fmt: skip
 
 INSTEAD = {
