@@ -182,6 +182,7 @@ def test_phrases_of_a_group_are_marked_word_by_word():
         ("tumour", {"breast tumour", "brain tumour"}),
         ("liver of a dog", set()),
         ("the first polyp", set()),
+        ("liver and", set()),
         ("no polyp", set()),
         ("please", set()),
         ("", set()),
