@@ -22,12 +22,21 @@ class Known:
     Attributes:
         sentences: that it was taught by, as their words.
         words: of these sentences, of names of the target, and of what is said of both sides of it.
+        names: the target and its names in English, as their words.
     """
 
     target: str
     modality: str
     sentences: frozenset[Phrase]
     words: frozenset[str]
+    names: frozenset[Phrase] = frozenset()
+
+    @cached_property
+    def findings(self) -> frozenset[str]:
+        """The findings by which its names call it: "vessels", but not "blood", for "blood vessels of the liver"."""
+        findings = vocabulary().single("findings")
+        pairs = (pair for name in self.names for pair in zip(name, (*name[1:], "")))
+        return frozenset(word for word, after in pairs if word in findings and after not in findings)
 
 
 class Lexicon:
@@ -123,7 +132,8 @@ def _known(target: str, modality: str, sentences: Sequence[str] = ()) -> Known:
     # what is said of the lungs is said of a left lung, too
     alike = {one for structure in structures for one in speech.targets[structure].values()} - {target}
     said = taught.union(names, *(_library_sentences(one, modality) for one in alike))
-    return Known(target, modality, frozenset(taught), frozenset().union(*said))
+    called = frozenset([phrase(target), *names])
+    return Known(target, modality, frozenset(taught), frozenset().union(*said), called)
 
 
 @cache

@@ -16,7 +16,8 @@ from typing import Any
 from monai_ext.errors import InputError
 from monai_ext.resources import resource_path
 
-_SIDES = {"left": "left", "lt": "left", "right": "right", "rt": "right"}
+_SIDES = {"left": "left", "lt": "left", "lv": "left", "right": "right", "rt": "right", "rv": "right"}
+"""LV and RV are ventricles of the heart; LA and RA, its atria, are articles of other languages, too."""
 
 
 def names_side(text: str) -> str | None:

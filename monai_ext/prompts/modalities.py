@@ -31,7 +31,7 @@ MODALITIES = {
     "xray": Modality(
         "X-ray",
         "an X-ray",
-        r"x-?ray|radiograph|\bcxr\b|\bcr\b|\bdx\b",
+        r"x-?ray|radiograph|orthopantomogra|\bopg\b|\bcxr\b|\bcr\b|\bdx\b",
         ("CR", "DX", "MG", "RF", "RG", "XA", "PX", "IO"),
         upright=True,
     ),
@@ -41,11 +41,13 @@ MODALITIES = {
     "endoscopy": Modality(
         "endoscopy",
         "an endoscopy image",
-        r"endoscop|colonoscop|laryngoscop|gastroscop",
+        r"endoscop|colonoscop|laryngoscop|gastroscop|o?esophagoscop",
         ("ES",),
         upright=False,
     ),
-    "dermoscopy": Modality("dermoscopy", "a dermoscopy image", r"dermo|dermato", ("DMS",), upright=False),
+    "dermoscopy": Modality(
+        "dermoscopy", "a dermoscopy image", r"\bdermo(?!id)|\bdermato", ("DMS",), upright=False
+    ),
     "ct": Modality("CT", "a CT scan", r"\bct\b|computed tomography", ("CT",), upright=True),
     "mri": Modality("MRI", "an MRI", r"\bmri?\b|magnetic resonance", ("MR",), upright=False),
     "fundus": Modality(

@@ -38,14 +38,11 @@ class Question:
     def unknown(self) -> list[int]:
         """Positions in the sentence of words that neither the network nor this package knows."""
         sentence, speech = self.sentence, self.sentence.speech
-        known = (
-            sentence.lexicon.taught
-            | speech.filler
-            | {word for one in speech.groups["wholes"] for word in one}
-        )
+        known = sentence.lexicon.taught | speech.filler
         for group in ("generic", "imaging", "landmarks", "parts", "positions", "selectors"):
             known |= speech.single(group)
-        passed = sentence.named | set(sentence.side_words) | sentence.placed | self._changes.keys()
+        passed = sentence.named | sentence.wholes | sentence.placed | self._changes.keys()
+        passed |= set(sentence.side_words)
         passed |= sentence.filler_of_language if sentence.foreign else set()
         return [
             at
@@ -58,7 +55,9 @@ class Question:
         """The words that say what is asked for."""
         sentence, single = self.sentence, self.sentence.speech.single
         empty = sentence.speech.filler | (single("generic") - single("findings")) | single("imaging")
-        empty |= single("parts") | single("positions") | single("selectors") | set(sentence.speech.sides)
+        empty |= single("selectors") | set(sentence.speech.sides)
+        named = {word for one in sentence.names for word in sentence.words[one.start : one.stop]}
+        empty |= (single("parts") | single("positions")) - named  # "ventricle" names more in "left ventricle"
         if sentence.foreign:
             others = {word for at, word in enumerate(sentence.words) if at not in sentence.named}
             return {word for word in self.english if len(word) > 2} - empty | (others & single("findings"))
@@ -69,6 +68,16 @@ class Question:
         said = said if findings else self._said(passed | sentence.context) - empty
         special = findings - single("general findings")
         return said - single("general findings") if special else said
+
+    @cached_property
+    def vague(self) -> set[str]:
+        """The words that may say what is asked for where no others do: "tube", or "above the bladder" if there is no more."""
+        sentence, single = self.sentence, self.sentence.speech.single
+        small = (
+            sentence.speech.filler | sentence.speech.sides.keys() | single("landmarks") | single("imaging")
+        )
+        said = self._said(sentence.placed | sentence.context) - small
+        return said or self._said(sentence.placed) - small - single("generic")
 
     def _said(self, passed: set[int]) -> set[str]:
         said = {
@@ -128,7 +137,7 @@ class Question:
     def _spell_numbers(self) -> None:
         """Singular or plural of English words of which the network was taught the other."""
         lexicon, speech = self.sentence.lexicon, self.sentence.speech
-        known = lexicon.taught | speech.filler | speech.single("generic")
+        known = lexicon.taught | speech.filler | speech.single("generic") | speech.single("parts")
         for at, word in enumerate(self.sentence.words):
             if len(word) > 3 and word not in known and not lexicon.open:
                 taught = [one for one in _other_number(word) if one in lexicon.taught]

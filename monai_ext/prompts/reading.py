@@ -9,6 +9,7 @@ the network was taught where it is in another language, abbreviates a side, or n
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -18,6 +19,7 @@ from monai_ext.prompts.prompt import Prompt
 from monai_ext.prompts.question import Question
 from monai_ext.prompts.sentence import Sentence
 from monai_ext.prompts.suggest import suggestion
+from monai_ext.prompts.vocabulary import vocabulary
 
 NOTHING = "names nothing that these weights know"
 
@@ -51,25 +53,31 @@ def read(text: str, lexicon: Lexicon, modality: str | None = None) -> Reading:
     sentence = Sentence(text, lexicon)
     question = Question(sentence)
     notes = tuple(question.notes)
-    taught = tuple(sentence.words) in lexicon.sentences
-    refusal = "" if taught else _negation(sentence) or _place(question)
-    if refusal or lexicon.open:
+    stated = modality or names_modality(re.sub(r"\bus\b", " ", sentence.text, flags=re.IGNORECASE))
+    taught = sentence.taught
+    if taught and not _elsewhere(taught, stated, lexicon):
+        targets = {known.target for known in taught}  # these may be known in other images by other sentences
+        alike = [known for known in _targets(question) if known.target in targets]
+        return Reading(question.text, "", notes, _modalities([*taught, *alike]))
+    refusal = _negation(sentence) or _place(question)
+    if lexicon.open:
         return Reading(question.text, refusal, notes)
     found = _targets(question)
-    stated = modality or names_modality(re.sub(r"\bus\b", " ", sentence.text, flags=re.IGNORECASE))
     refusal = (
-        _elsewhere(found, stated, lexicon)
-        if taught
-        else (
-            _nothing(question)
-            or _part(question, found)
-            or _unknown_word(question)
-            or _no_single_target(question, found)
-            or _elsewhere(found, stated, lexicon)
-        )
+        refusal
+        or _nothing(question)
+        or _part(question, found)
+        or _unknown_word(question)
+        or _no_single_target(question, found, stated)
+        or _elsewhere(found, stated, lexicon)
     )
-    modalities = tuple(dict.fromkeys(known.modality for known in found if known.modality))
-    return Reading(question.text, refusal, notes, modalities)
+    if refusal and taught:
+        found, refusal = taught, _elsewhere(taught, stated, lexicon)
+    return Reading(question.text, refusal, notes, _modalities(found))
+
+
+def _modalities(found: list[Known]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(known.modality for known in found if known.modality))
 
 
 def read_prompt(prompt: Prompt, lexicon: Lexicon, modality: str | None = None) -> tuple[Prompt, Reading]:
@@ -111,10 +119,12 @@ def _nothing(question: Question) -> str:
     """The refusal of a text without any word that was taught to stand for something."""
     given = [word for word in question.english if len(word) > 2]
     sentence, lexicon = question.sentence, question.sentence.lexicon
-    if any(word in lexicon.naming for word in given) or sentence.parts or sentence.names:
+    if lexicon.naming.intersection(given) or sentence.parts or sentence.names:
         return ""
-    little = sentence.speech.filler | sentence.speech.single("generic")
-    if not question.unknown and any(word in lexicon.taught - little for word in given):
+    # words of names that training builds nonsense from, too, as "tree"
+    names = {word for known in lexicon.known for name in known.names for word in name}
+    names -= sentence.speech.filler | sentence.speech.single("generic")
+    if not question.unknown and names.intersection(given):
         return ""
     return NOTHING + suggestion(given, lexicon)
 
@@ -130,17 +140,35 @@ def _unknown_word(question: Question) -> str:
 def _targets(question: Question) -> list[Known]:
     """The known targets that a text may stand for: those whose sentences hold all that it says."""
     sentence, content = question.sentence, question.content
-    holding = [known for known in sentence.lexicon.known if content <= known.words]
-    findings = sentence.speech.single("findings")
-    if content & findings:
-        return [known for known in holding if not known.target or _words(known.target) & findings]
+    said = content or (set() if sentence.asked_names else question.vague)
+    if not said and not sentence.asked_names:
+        return []
+    holding = [known for known in sentence.lexicon.known if said <= known.words]
+    named = set().union(*sentence.named_targets)
+    known_targets = {known.target for known in sentence.lexicon.known}
+    if findings := content & sentence.speech.single("findings"):
+        names = [set(sentence.words[one.start : one.stop]) for one in sentence.asked_names]
+        called = [targets for name, targets in zip(names, sentence.named_targets) if name & findings]
+        if called and not set().union(*called) & known_targets:
+            return []  # "nodule in a neck ultrasound" is one of the thyroid
+        vessels = sentence.speech.single("circulation")  # "blood in the liver" is none of its vessels
+        return [k for k in holding if not k.target or k.findings - vessels or k.findings & findings]
     for targets in sentence.named_targets:
         found = [known for known in holding if known.target in targets or not known.target]
         if found:
             return found
-    named = set().union(*sentence.named_targets)
     # "heart" is in the sentences of the lungs, too: a name that was not taught is not looked for there
-    return holding if len(named) < 2 and named <= {known.target for known in sentence.lexicon.known} else []
+    if not named <= known_targets:
+        return []
+    heads = [sentence.words[one.start : one.stop] for one in sentence.asked_names if not sentence.places(one)]
+    if len(named) < 2 or not heads:
+        return holding
+    return [known for known in holding if any(_within(heads[0], name) for name in known.names)]
+
+
+def _within(few: Sequence[str], many: Sequence[str]) -> bool:
+    """Whether some words stand in others, one after the other."""
+    return any(list(few) == list(many[at : at + len(few)]) for at in range(len(many)))
 
 
 def _words(target: str) -> set[str]:
@@ -161,30 +189,53 @@ def _part(question: Question, found: list[Known]) -> str:
     sides = [start for start in sentence.side_words if start not in sentence.context]
     sided = any(_words(one.target) & {"left", "right"} for one in found)
     if sides and found and not sided and not sentence.both_sides and "breast" not in question.english:
-        return f"names a side ('{sentence.quoted(sides[0], sides[0] + 1)}') that these weights do not tell apart{instead}"
+        said, whole = sentence.quoted(sides[0], sides[0] + 1), found[0].target or known
+        instead = f"; these weights know '{whole}' as a whole" if whole else instead
+        return f"names a side ('{said}') that these weights do not tell apart{instead}"
     return ""
 
 
-def _no_single_target(question: Question, found: list[Known]) -> str:
+def _no_single_target(question: Question, found: list[Known], modality: str | None) -> str:
     sentence, content = question.sentence, question.content
     if sentence.several:
         names = ", ".join(dict.fromkeys(sentence.several))
         return f"names several structures ({names}); ask for each by itself, separated by ;"
     speech = sentence.speech
-    finding = speech.single("findings").intersection(question.english)  # "spot" is filler, too
-    if content and not finding and content <= speech.single("surroundings"):
-        return f"names '{sorted(content)[0]}', which these weights know as the surroundings of others only"
-    if found or not content:
+    if around := _surroundings(question, found, modality):
+        return around
+    if found:
         return ""
     known = sentence.known_whole()
     findings = sorted(content & speech.single("findings"))
-    if findings and known:
+    if findings and known and not _words(known) & speech.single("findings"):
         return f"names a finding ('{findings[0]}') in what these weights know as a whole only: '{known}'"
     if known and known not in sentence.named_as:
         return f"names '{sentence.named_as[0]}', which these weights do not know; they know '{known}'"
     if sentence.named_as and not known:
         return f"names '{sentence.named_as[0]}', which these weights do not know"
-    return "names no single structure that these weights know"
+    return "names no single structure that these weights know" + (f"; they know '{known}'" if known else "")
+
+
+def _surroundings(question: Question, found: list[Known], modality: str | None) -> str:
+    """The refusal of what targets lie in or beside, such as the prostate with its tumour, or of what is only like them."""
+    sentence, content = question.sentence, question.content
+    others, beside = sentence.spans("others"), sentence.speech.single("surroundings")
+    named = {word for span in others for word in sentence.words[slice(*span)]}
+    around = beside | named
+    findings = sentence.speech.single("findings").intersection(question.english)  # "spot" is filler, too
+    findings -= named | (content if len(content) == 1 else set())  # "blood pool", or "blood" alone
+    asked = set().union(*sentence.named_targets)
+    if not content <= around or findings or not (content or others):
+        return ""
+    if any(not one.target or one.target in asked or _words(one.target) <= content for one in found):
+        return ""
+    there = [one for one in found if modality in (None, one.modality)]
+    near = [one.target for one in there if any(content <= set(name) for name in one.names)]
+    instead = f"; they know {_listed(list(dict.fromkeys(near)))}" if 0 < len(set(near)) < 4 else ""
+    if others:
+        return f"names '{sentence.quoted(*others[0])}', which these weights do not know{instead}"
+    said = sorted(content)[0]
+    return f"names '{said}', which these weights know as the surroundings of others only{instead}"
 
 
 def _elsewhere(found: list[Known], modality: str | None, lexicon: Lexicon) -> str:
@@ -193,6 +244,9 @@ def _elsewhere(found: list[Known], modality: str | None, lexicon: Lexicon) -> st
         return ""
     where = ", ".join(dict.fromkeys(MODALITIES[one.modality].name for one in found))
     there = [one.target for one in lexicon.known if one.modality == modality]
+    structures = [set(by_side.values()) for by_side in vocabulary().targets.values()]
+    alike = {target for one in found for all_of in structures if one.target in all_of for target in all_of}
+    there = [target for target in there if target in alike] or there  # the sides of a femur
     known = f"; in {MODALITIES[modality].name} they know {_listed(there)}" if there else ""
     return f"is not known in {MODALITIES[modality].name}: these weights know it in {where}{known}"
 

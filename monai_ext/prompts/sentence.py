@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import NamedTuple
 
 from monai_ext.prompts.image_side import ImageSide, image_side
-from monai_ext.prompts.lexicon import Lexicon
+from monai_ext.prompts.lexicon import Known, Lexicon
 from monai_ext.prompts.text import clean, words
 from monai_ext.prompts.vocabulary import Name, Vocabulary, vocabulary
+
+_LEVEL = re.compile(r"c[2-7]|t(?:[3-9]|1[0-2])|l[1-5]|[cl]\d\d|[ctl]\d[tls]\d", re.IGNORECASE)
+"""A vertebra, or the disc between two, but not T1 and T2, which are weightings of MRI."""
+_PLACING = frozenset(["in", "of", "on", "at", "by", "from", "with", "within", "inside", "into"])
+
+
+def _is_numbered(word: str, after: str) -> bool:
+    """Whether a number tells one from its like: "tooth 36"."""
+    return word in ("tooth", "teeth", "vertebra", "disc", "disk", "rib") and after.isdigit()
 
 
 class Named(NamedTuple):
@@ -62,6 +71,30 @@ class Sentence:
         for at in sorted(changes, reverse=True):
             text = text[: self._tokens[at].start] + changes[at] + text[self._tokens[at].stop :]
         return text
+
+    @cached_property
+    def taught(self) -> list[Known]:
+        """The targets that were taught by this very text, or by all of it but filler around ("please show the …")."""
+        for start, stop in self._spans_between_filler():
+            spelt = tuple(self.words[start:stop])
+            if spelt in self.lexicon.sentences and not self._of_another(start, stop):
+                return [known for known in self.lexicon.known if spelt in known.sentences]
+        return []
+
+    def _spans_between_filler(self) -> Iterator[tuple[int, int]]:
+        """The whole text, and what remains where filler is taken from its ends, the longest first."""
+        single, size = self.speech.single, len(self.words)
+        filler = self.speech.filler | single("imaging")
+        for group in ("negations", "joining", "selectors", "landmarks", "findings"):
+            filler -= single(group)
+        kept = [at for at, word in enumerate(self.words) if word not in filler or at in self.parts]
+        first, last = (kept[0], kept[-1] + 1) if kept else (size, 0)
+        spans = [
+            (start, stop)
+            for start in range(min(first + 1, size))
+            for stop in range(max(last, start + 1), size + 1)
+        ]
+        yield from sorted(spans, key=lambda span: span[0] - span[1])
 
     @cached_property
     def image_side(self) -> ImageSide | None:
@@ -152,7 +185,9 @@ class Sentence:
         words_of_parts = single("parts") | single("positions") | single("selectors")
         passed = self.wholes | self.named | self.placed | self.context
         found = [at for at, word in enumerate(self.words) if word in words_of_parts and at not in passed]
-        return sorted({*(at for at in found if not self._region(at)), *self._segments()})
+        numbered = [at for at, word in enumerate(self.words) if _LEVEL.fullmatch(word)]
+        numbered += [at + 1 for at, pair in enumerate(zip(self.words, self.words[1:])) if _is_numbered(*pair)]
+        return sorted({*(at for at in found if not self._region(at)), *self._segments(), *numbered})
 
     @cached_property
     def named_targets(self) -> list[set[str]]:
@@ -169,15 +204,39 @@ class Sentence:
         """The names without those that only say where something is."""
         return [found for found in self.names if found.start not in self.context]
 
+    def places(self, named: Named) -> bool:
+        """Whether a name follows "of", "in" and the like, so that it says where something else is."""
+        at = named.start - 1
+        while at >= 0 and self.words[at] in ("the", "a", "an", "this", "both", *self.speech.sides):
+            at -= 1
+        return at >= 0 and self.words[at] in _PLACING
+
     @cached_property
     def named_as(self) -> list[str]:
         """The names of what is asked for, in English with the side."""
         return [self.spoken(found) for found in self.asked_names]
 
     @cached_property
+    def paired(self) -> list[Named]:
+        """Names that begin with a side, where the text means the like of the other side, too: "left and right atrium"."""
+        names = []
+        for found in self.names:
+            before = self.words[max(found.start - 2, 0) : found.start]
+            side, rest = self.words[found.start], self.words[found.start + 1 : found.stop]
+            if len(before) == 2 and before[1] in ("and", "or") and {before[0], side} == {"left", "right"}:
+                other = self.speech.names.get((before[0], *rest))
+                if other is not None and other.structure != found.name.structure:
+                    names.append(found)
+        return names
+
+    @cached_property
     def several(self) -> list[str]:
         """The structures that a text asks for at once, [] if it is one."""
-        structures = []
+        structures = [
+            f"{side} {self.quoted(found.start + 1, found.stop)}"
+            for found in self.paired
+            for side in (self.words[found.start - 2], self.words[found.start])
+        ]
         for before, after in zip(self.asked_names, self.asked_names[1:]):
             if before.name.structure != after.name.structure and self.joined(before.stop, after.start):
                 structures += [self.quoted(*before[:2]), self.quoted(*after[:2])]
@@ -194,7 +253,9 @@ class Sentence:
         return ""
 
     def _find_names(self) -> list[Named]:
-        spans = self.speech.spans(self.words, self.speech.names)
+        spans = [
+            span for span in self.speech.spans(self.words, self.speech.names) if not self._of_another(*span)
+        ]
         english = self.lexicon.taught | self.speech.filler | self.speech.single("generic")
         filler = self.speech.foreign_filler | set(self.speech.sides)
         found = []
@@ -210,6 +271,12 @@ class Sentence:
                 found.append(Named(start, stop, name))
         return found
 
+    def _of_another(self, start: int, stop: int) -> bool:
+        """Whether words belong to the name of no target: "arteries" to the retinal ones, which are none of those of a CT."""
+        spans = [*self.spans("others"), *self.speech.spans(self.words, self.speech.names)]
+        longer = [(first, last) for first, last in spans if last - first > stop - start]
+        return any(first <= start and stop <= last for first, last in longer)
+
     def spoken(self, found: Named) -> str:
         """A name in English, with the side of the text where the structure has it."""
         structure = found.name.structure
@@ -221,7 +288,7 @@ class Sentence:
         joining = self.marked("joining")
         gap = self.text[self._tokens[start - 1].stop : self._tokens[stop].start]
         small = self.speech.filler | set(self.speech.sides) | self.speech.foreign_filler
-        small -= {"in", "of", "on", "at", "by", "from", "with", "within", "inside"}
+        small -= _PLACING
         if not (re.search("[,/+&]", gap) or any(at in joining for at in range(start, stop))):
             return False
         return all(at in joining or self.words[at] in small for at in range(start, stop))

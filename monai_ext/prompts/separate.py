@@ -62,9 +62,14 @@ def separate(text: str) -> tuple[str, ...]:
 
     What stands before the first name and behind the last one belongs to each: "tumour of the liver and the spleen in a CT
     scan" is a tumour of the liver in a CT scan, and one of the spleen. "left and right lung" is one structure, the lungs;
-    of what only has sides, such as the femurs, both are asked for.
+    of what only has sides, such as the adrenal glands, both are asked for. "left and right atrium" are two structures.
     """
     sentence = Sentence(text, _OPEN)
+    if sentence.paired:
+        found = sentence.paired[0]
+        stop, like = sentence.position(found.start - 2)[1], sentence.quoted(found.start + 1, found.stop)
+        each = separate(f"{text[:stop]} {like}{text[stop:]}")
+        return each if len(each) > 1 else (text,)
     names = sentence.asked_names
     joined = [names[0]] if names else []
     for name in names[1:]:
@@ -104,11 +109,16 @@ def _between_sides(sentence: Sentence, at: int) -> bool:
 
 
 def _sides(piece: str, sentence: Sentence, name: Named) -> list[str]:
-    """The piece; or one for each side, of a structure that the library has sides of only."""
+    """The piece; or one for each side, of a structure that the library has sides of only, or of a pair of them."""
     by_side = sentence.speech.targets[name.name.structure]
     words = set(re.findall(r"[a-z]+", piece.casefold()))
     sides = words & {"left", "right", "lt", "rt", "l", "r"}
-    if "" in by_side or len(sides) == 1 or sentence.side_words or name.name.foreign:
-        both = "" not in by_side and len(sides) == 2
-        return [f"{side} {name.name.structure}" for side in by_side] if both else [piece]
-    return [f"{side} {name.name.structure}" for side in by_side]
+    # "femur" is one bone of an image of a knee, while "kidneys" are both
+    single = by_side.get("") == name.name.structure
+    pair = len(sides) == 2 or sentence.words[name.stop - 1].endswith(("s", "ora"))
+    each = [f"{side} {name.name.structure}" for side in by_side if side]
+    if not each or ("" in by_side and not (single and pair)) or len(sides) == 1:
+        return [piece]
+    if (sentence.side_words or name.name.foreign) and len(sides) != 2:
+        return [piece]
+    return each

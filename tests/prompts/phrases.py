@@ -14,9 +14,12 @@ UNKNOWN = {
     "dog in the lungs": "dog", "nasal polyp": "nasal", "lungs of a fish": "fish", "banana liver": "banana",
     "liver of the dog": "dog", "the lungs and a dog": "dog", "asdf lungs": "asdf", "chicken breast tumour": "chicken",
     "lungs on the moon": "moon", "liver sausage": "sausage", "kidney beans": "beans", "heart attack": "attack",
-    "bladder stone": "stone", "kidney stone": "stone", "liver cyst": "cyst", "blood in the lungs": "blood",
-    "thyroid nodule": "thyroid", "the opposite of the liver": "opposite", "lung nodule": "lung nodule",
+    "bladder stone": "stone", "kidney stone": "kidney stone", "liver cyst": "cyst", "blood in the lungs": "blood",
+    "thyroid nodule": "thyroid nodule", "the opposite of the liver": "opposite", "lung nodule": "lung nodule",
     "hepatic artery": "arteries", "portal vein": "portal vein", "skeleton": "bones", "Pfortader": "portal vein",
+    "nodule in a neck ultrasound": "thyroid nodule", "right atrium": "right atrium", "lung cancer": "lung tumour", "lung tumour": "lung tumour",
+    "tumour in the kidney": "kidney tumour", "renal tumour": "kidney tumour", "liver vessels": "hepatic vessels",
+    "cancer du poumon": "lung tumour", "left ventricle": "left ventricle", "clavicle": "clavicles",
 }  # fmt: skip
 
 NOTHING = (
@@ -30,19 +33,19 @@ PARTS = (
     "liver segment 4", "segment VIII of the liver", "left lobe of the liver", "left liver", "lower half of the liver",
     "tip of the liver", "third of the liver", "upper pole of the left kidney", "cortex of the kidney",
     "head of the pancreas", "tail of the pancreas", "aortic arch", "descending aorta", "wall of the bladder",
-    "heart valve", "right atrium", "left stomach", "lobe", "linker Lungenlappen", "one lung", "one of the kidneys",
+    "heart valve", "atrium of the heart", "left stomach", "lobe", "linker Lungenlappen", "one lung", "one of the kidneys",
     "the first polyp",
 )  # fmt: skip
 
 FINDINGS = (
-    "lung cancer", "lung tumour", "nodule in the lung", "mass in the lung", "metastasis in the lung", "lung opacity",
-    "lesion in the spleen", "tumour in the kidney", "tumour of the heart", "colon cancer", "fluid in the lungs",
-    "air in the lungs", "liver vessels", "abnormal lung", "cancer du poumon",
+    "nodule in the lung", "mass in the lung", "metastasis in the lung", "lung opacity",
+    "lesion in the spleen", "tumour of the heart", "colon cancer", "fluid in the lungs",
+    "air in the lungs", "vessels in the spleen", "abnormal lung",
 )  # fmt: skip
 
 SURROUNDINGS = ("spine", "the skin", "breast", "skull on MRI", "outline the ribs")
 
-NO_SINGLE_TARGET = ("renal tumour", "skin tumour", "gastric cancer", "liver in spleen")
+NO_SINGLE_TARGET = ("skin tumour", "gastric cancer", "liver in spleen")
 
 PLACES = (
     "left half of the image", "lungs in the upper half of the image", "polyp on the left side of the image",
@@ -68,7 +71,7 @@ AS_WRITTEN = (
     "I would like to have a mask of the stomach", "renal parenchyma of the left side", "right adrenal",
     "left femoral bone", "thigh bone on the right", "gland above the left kidney", "small lesion", "vena cava",
     "flat polyp", "sessile polyp in the colon", "irregular breast mass", "asymmetric mole", "dilated oesophagus",
-    "healthy lungs", "low-grade glioma", "horseshoe kidney", "shrunken liver", "empty stomach", "two lungs",
+    "the left lung as one mask", "polyp, if there is one", "first of all, the liver", "healthy lungs", "low-grade glioma", "horseshoe kidney", "shrunken liver", "empty stomach", "two lungs",
 )  # fmt: skip
 
 INSTEAD = {

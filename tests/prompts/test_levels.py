@@ -180,7 +180,7 @@ def test_a_folder_without_levels_or_with_damage_is_refused(tmp_path):
 
 
 def test_an_ensemble_is_one_prompt_of_its_target():
-    prompt = prompt_at_level("breast tumour", "medclipsam_p4")
+    prompt = prompt_at_level("breast tumour", "medclipsam_p4", modality="us")
     assert (len(prompt.texts), prompt.target, prompt.oracle) == (5, "breast tumour", False)
 
 

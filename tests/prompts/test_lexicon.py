@@ -64,3 +64,16 @@ def test_more_is_added_to_what_was_taught():
 def test_words_around_nouns_and_of_images_name_no_target():
     naming = Lexicon(["please outline the bright liver in a CT scan for me", "us"]).naming
     assert naming == {"liver"}
+
+
+@pytest.mark.parametrize(
+    ("target", "modality", "findings"),
+    [
+        ("hepatic vessels", "ct", {"vessel", "vessels", "vasculature"}),
+        ("common carotid artery", "us", {"vessel"}),
+        ("liver", "ct", set()),
+        ("polyp", "endoscopy", {"polyp", "polyps"}),
+    ],
+)
+def test_the_findings_of_a_target_are_those_of_all_its_english_names(target, modality, findings):
+    assert Lexicon((), {modality: {target: []}}).known[0].findings == findings

@@ -14,7 +14,25 @@ from monai_ext.prompts.modalities import MODALITIES, modality_key
 from monai_ext.prompts.separate import split_prompts
 from monai_ext.resources import resource_path
 
-SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
+SHARED = Path(__file__).resolve().parents[3] / "shared"
+SETS = sorted(SHARED.glob("data*/*/dataset.json"))
+# fmt: off
+REGIONS = {
+    "abdomen", "blood", "bowel", "breast", "cells", "chest", "eye", "fetus", "foot", "head", "heart", "jaw", "knee",
+    "larynx", "neck", "oesophagus", "pelvis", "skin", "spine", "stomach",
+}
+# fmt: on
+OTHER_FIRST_PROMPTS = {"glioma in a brain MRI", "brain tumour in MRI", "polyp in an endoscopy image"}
+"""First prompts of a label that are true, but not the canonical sentence of its target."""
+WITHOUT_PROMPTS = {
+    "necrosis",
+    "non-enhancing tumour",
+    "enhancing tumour ring",
+    "necrotic or non-enhancing core",
+    "kidney",
+    "other laryngeal tissue",
+}
+"""Labels that are asked for only as parts of a union, or not at all."""
 RAW = json.loads(resource_path("prompts/targets.json").read_text(encoding="utf-8"))
 
 
@@ -50,6 +68,10 @@ def test_split_prompts_strips_and_drops_empty_ones():
         ("the liver", None),
         ("bright lesion", None),
         ("cleft", None),
+        ("LV on MRI", "left"),
+        ("RV blood pool", "right"),
+        ("LV and RV", None),
+        ("la rate", None),
     ],
 )
 def test_names_side_only_when_exactly_one_side_is_a_word(text, side):
@@ -98,7 +120,9 @@ def test_sentences_of_a_sided_target_all_name_its_side():
         if side := names_side(name):
             assert {names_side(text) for text in sentences(entry, "train", "heldout")} == {side}, name
             sided += 1
-    assert sided == 10  # lungs in X-ray and CT, kidneys, femora, adrenal glands in CT
+    assert (
+        sided == 14
+    )  # lungs in X-ray and CT, kidneys, femora, adrenal glands in CT, ventricles and atria in MRI
 
 
 def test_facts_choose_the_sentences_that_are_true(library):
@@ -167,26 +191,41 @@ def test_the_library_needs_neither_torch_nor_monai():
     assert found.stdout.strip() == "set()"
 
 
-@pytest.mark.skipif(not SHARED.is_dir(), reason="../shared/data is not here")
+@pytest.mark.skipif(not SETS, reason="../shared/data and ../shared/data_more are not here")
 def test_every_prompt_of_the_shared_datasets_is_known(library):
     checked = 0
-    for file in sorted(SHARED.glob("*/dataset.json")):
-        content = json.loads(file.read_text())
+    for file in SETS:
+        content = json.loads(file.read_text(encoding="utf-8"))
         modality = modality_key(content["modality"]["0"]) if "modality" in content else None
-        for value, prompts in content.get("prompts", {}).items():
-            if not prompts:
-                continue
+        prompted = {value: prompts for value, prompts in content.get("prompts", {}).items() if prompts}
+        for value, prompts in prompted.items():
             label = prompts[0] if "+" in value else content["labels"][value]
             target, facts = library.resolve(label, modality)
             everything = set(sentences(RAW[target][modality], "train"))
             for wider in [*RAW[target][modality].get("also", ()), "FLAIR abnormality"]:
                 everything |= set(sentences(RAW.get(wider, {}).get(modality, {"train": []}), "train"))
             assert set(prompts) <= everything, (file.parent.name, label)
-            assert prompts[0] == library.canonical(label, modality) or prompts[0].startswith("glioma")
+            assert prompts[0] == library.canonical(label, modality) or prompts[0] in OTHER_FIRST_PROMPTS
             assert len(library.training(target, modality, facts)) >= 16
             assert len(library.heldout(target, modality, facts)) >= 5
             checked += 1
+        labels = {name for value, name in content.get("labels", {}).items() if value not in prompted}
+        assert labels - {"background"} <= WITHOUT_PROMPTS, file.parent.name
     assert checked > 30
+
+
+def test_every_entry_states_the_regions_of_the_body_that_its_images_show(library):
+    for name, modality, entry in each_entry():
+        regions = library.regions(name, modality)
+        assert regions and len(set(regions)) == len(regions), (name, modality)
+        assert set(regions) <= REGIONS, (name, modality)
+        for wider in entry.get("also", ()):  # else it would be called absent from images of this target
+            assert set(regions) <= set(library.regions(wider, modality)), (name, wider)
+
+
+def test_the_data_files_of_the_package_hold_only_what_the_library_describes(library):
+    keys = {"canonical", "train", "heldout", "facts", "aliases", "also", "regions"}
+    assert [(name, modality) for name, modality, entry in each_entry() if set(entry) - keys] == []
 
 
 def test_the_sentences_of_wider_targets_can_be_left_out():

@@ -78,6 +78,8 @@ def test_words_that_nothing_knows_are_found(text, unknown):
         ("gland above the kidney", {"gland"}),
         ("tumour behind the liver", {"tumour", "behind", "liver"}),
         ("mass, a polyp", {"polyp"}),
+        ("left ventricle", {"ventricle"}),
+        ("ventricle", set()),
         ("mass in the breast", {"mass", "breast"}),
         ("colon with air and stool", {"colon"}),
         ("Lebertumor der Leber", {"liver", "tumour"}),

@@ -31,7 +31,7 @@ def plain(text):
 
 
 TRAIN, HELDOUT = sentences("train"), sentences("heldout")
-TARGET_WORDS = {word for name in TARGETS for word in words(name)} - {"and", "with"}
+TARGET_WORDS = {word for name in TARGETS for word in words(name) if len(word) > 1} - {"and", "with", "of"}
 TARGET_WORDS |= {word.rstrip("s") for word in TARGET_WORDS} | {"kidney", "lung", "tumor", "oedema", "mole"}
 
 

@@ -101,6 +101,14 @@ def test_one_side_is_asked_for_or_both_or_none(text, side, both):
         ("liver segments", "segments"),
         ("liver segment", "segment"),
         ("segment the liver", ""),
+        ("L5 vertebra", "l5"),
+        ("L4/5 disc", "l4"),
+        ("T12, C2", "t12 c2"),
+        ("T1 and T2 images", ""),
+        ("tooth 36", "36"),
+        ("36 teeth", ""),
+        ("left ventricle", ""),
+        ("ventricle", "ventricle"),
     ],
 )
 def test_words_of_parts_are_found_unless_they_belong_to_a_whole(text, parts):
@@ -113,7 +121,9 @@ def test_words_of_parts_are_found_unless_they_belong_to_a_whole(text, parts):
         ("left kidney", [{"left kidney"}], ["left kidney"]),
         ("kidneys", [{"kidneys"}], ["kidneys"]),
         ("left liver", [{"liver"}], ["liver"]),
-        ("femur", [{""}], ["femurs"]),
+        ("femur", [{"femur"}], ["femur"]),
+        ("left femur", [{"left femur"}], ["left femur"]),
+        ("adrenal gland", [{""}], ["adrenal glands"]),
         ("right lung or left kidney", [{"lungs"}, {"kidneys"}], ["lungs", "kidneys"]),
         ("liver above the spleen", [{"liver"}], ["liver"]),
     ],
@@ -133,6 +143,9 @@ def test_a_name_means_a_target_with_the_side_that_is_asked_for(text, targets, sp
         ("liver with the spleen", []),
         ("liver and dog spleen", []),
         ("left kidney and right kidney", []),
+        ("left and right kidney", []),
+        ("left and right atrium", ["left atrium", "right atrium"]),
+        ("left and left atrium", []),
         ("liver spleen", []),
     ],
 )
@@ -159,3 +172,35 @@ def test_phrases_of_a_group_are_marked_word_by_word():
     found = sentence("lung with air and stool")
     assert found.spans("contents") == [(1, 5)]
     assert found.marked("contents") == {1, 2, 3, 4}
+
+
+@pytest.mark.parametrize(
+    ("text", "targets"),
+    [
+        ("liver", {"liver"}),
+        ("please show me the Liver on this CT scan", {"liver"}),
+        ("tumour", {"breast tumour", "brain tumour"}),
+        ("liver of a dog", set()),
+        ("the first polyp", set()),
+        ("liver and", set()),
+        ("no polyp", set()),
+        ("please", set()),
+        ("", set()),
+    ],
+)
+def test_a_taught_sentence_with_filler_around_stands_for_its_targets(text, targets):
+    assert {known.target for known in sentence(text).taught} == targets
+
+
+def test_words_of_something_else_are_no_taught_sentence():
+    lexicon = Lexicon((), {"microscopy": {"blood": ["blood"]}})
+    assert [known.target for known in Sentence("blood, please", lexicon).taught] == ["blood"]
+    assert Sentence("blood pool", lexicon).taught == []
+
+
+@pytest.mark.parametrize(
+    ("text", "places"), [("polyp in the left colon", [False, True]), ("liver, spleen", [False, False])]
+)
+def test_a_name_behind_a_preposition_says_where(text, places):
+    found = sentence(text)
+    assert [found.places(name) for name in found.asked_names] == places

@@ -40,7 +40,11 @@ LIBRARY = PromptLibrary.load()
         ("left kidney and right kidney", ["left kidney", "right kidney"]),
         ("left and right femur", ["left femur", "right femur"]),
         ("femurs", ["left femur", "right femur"]),
+        ("femora, please", ["left femur, please", "right femur, please"]),
         ("adrenal gland", ["left adrenal gland", "right adrenal gland"]),
+        ("left and right atrium on MRI", ["left atrium on MRI", "right atrium on MRI"]),
+        ("right or left ventricle", ["right ventricle", "left ventricle"]),
+        ("optic disc and cup", ["optic disc", "cup"]),
     ],
 )
 def test_several_structures_are_asked_one_by_one(text, prompts):
@@ -52,7 +56,8 @@ def test_several_structures_are_asked_one_by_one(text, prompts):
     [
         "left and right lung", "left femur", "jejunum and ileum", "portal and splenic vein", "IVC and hepatic veins",
         "wall and lumen of the stomach", "find and outline the liver", "heart between the lungs", "dog and liver",
-        "lung window, both lungs", "kidneys, ureters and bladder", "polyp in the colon", "teapot", "liver and tumour",
+        "left and right ventricle with the myocardium", "femur", "femur in a knee X-ray", "thigh bone", "left femurs",
+        "lung window, both lungs", "cup and rim of the disc", "kidneys, ureters and bladder", "polyp in the colon", "teapot", "liver and tumour",
     ],
 )  # fmt: skip
 def test_what_is_one_structure_or_not_all_known_stays_whole(text):
