@@ -33,7 +33,9 @@ def mask_ranks(probabilities: torch.Tensor, threshold: float) -> torch.Tensor:
     ranks = (probabilities > threshold).to(torch.uint8)
     shared = ranks.sum(0, dtype=torch.int16) > 1
     if shared.any():
-        found = ranks.flatten(1).bool().any(1)  # the others, often most of many prompts, have rank 0 whatever the order
+        found = (
+            ranks.flatten(1).bool().any(1)
+        )  # the others, often most of many prompts, have rank 0 whatever the order
         order = probabilities[found][:, shared].T.sort(dim=1, descending=True, stable=True).indices
         highest = min(len(probabilities), 255)
         descending = highest - torch.arange(order.shape[1], device=ranks.device)

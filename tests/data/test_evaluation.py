@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from monai_ext.data.absence import NOT_MEDICAL, OTHER_BOTH
+from monai_ext.data.absent_prompts import NEGATED, NEGATIONS, NO_TARGET, NONSENSE
 from monai_ext.data.evaluation import evaluation_items
 from monai_ext.data.wording import split_texts
 from monai_ext.errors import InputError
@@ -128,6 +130,47 @@ def test_heldout_wording_has_every_paraphrase(sets):
     assert item["prompt"][:2] == ["airy part", "both"]
     assert item["prompt"][2] in ("mucosal growth", "brain mass", "hepatic organ")
     assert item["target"] == ["lungs", "lungs", ""]
+
+
+def test_absent_wording_asks_for_all_that_an_image_does_not_show(sets):
+    folder = sets("chest", "X-ray", {"1": "lungs"}, ids=["a"])
+    (item,) = evaluation_items(folder, "validation", LIBRARY, wording="absent")
+    assert item["regions"] == "chest"
+    keys = ("prompt", "target", "values", "kind", "asked_for", "asked_modality")
+    told = list(zip(*(item[key] for key in keys), strict=True))
+    assert told[0] == ("lungs in an X-ray", "lungs", "1", "", "lungs", "xray")
+    assert told[1:4] == [
+        ("polyp", "", "", OTHER_BOTH, "polyp", "endoscopy"),
+        ("liver in CT", "", "", OTHER_BOTH, "liver", "ct"),
+        ("tumour in a brain MRI", "", "", OTHER_BOTH, "brain tumour", "mri"),
+    ]
+    assert sorted(one[0] for one in told if one[3] == NO_TARGET) == ["optic disc", "prostate"]
+    assert sorted(one[0] for one in told if one[3] == NONSENSE) == ["ljashdb", "sitting on a chair"]
+    assert [one[0] for one in told if one[3] == NEGATED] == [one.format("lungs") for one in NEGATIONS]
+    assert evaluation_items(folder, "validation", LIBRARY, wording="absent", absent=0) == [item]
+    assert "kind" not in evaluation_items(folder, "validation", LIBRARY)[0]
+
+
+def test_absent_wording_denies_a_target_by_the_name_that_the_library_has_for_it(sets):
+    folder = sets("brain", "MRI", {"1": "brain tumour (glioma)"}, ids=["a"])
+    (item,) = evaluation_items(folder, "validation", LIBRARY, wording="absent")
+    assert item["asked_for"][0] == "brain tumour" and "no brain tumour" in item["prompt"]
+
+
+def test_a_picture_of_nothing_medical_is_asked_for_everything(sets):
+    (item,) = evaluation_items(sets("control", "", {}), "images", LIBRARY, wording="absent")
+    assert item["kind"].count(NOT_MEDICAL) == 4
+    assert item["regions"] == "" and NEGATED not in item["kind"]
+
+
+def test_the_seed_draws_the_texts_of_absent_wording(sets):
+    folder = sets("chest", "X-ray", {"1": "lungs"}, ids=["a"])
+    library = PromptLibrary.load()
+    first, other = (
+        evaluation_items(folder, "validation", library, wording="absent", seed=seed)[0]["prompt"]
+        for seed in (0, 1)
+    )
+    assert first != other and len(first) == len(other) > 100
 
 
 def test_nonsense_has_no_target(sets):
