@@ -157,15 +157,18 @@ def print_figures(figures: dict[str, Any], output: Path) -> None:
 
 def print_absent(figures: dict[str, Any]) -> None:
     """The table of the benchmark of absent targets, see :func:`monai_ext.metrics.absent.absent_figures`."""
-    table = Table("kind of absence", "asked", "answered", "share", "95 % interval", "refused")
+    table = Table("kind of absence", "asked", "answered", "95 %", "refused")
     table.columns[0].no_wrap = True
     for name, counts in [*figures["kinds"].items(), ("all", figures["pooled"])]:
-        share = "undefined" if counts["share"] is None else f"{100 * counts['share']:.1f} %"
-        span = "" if counts["ci95"] is None else " to ".join(f"{100 * end:.1f}" for end in counts["ci95"])
-        numbers = [str(counts[key]) for key in ("asked", "answered")]
-        table.add_row(name, *numbers, share, span, str(counts["refused"]))
+        span = "" if counts["ci95"] is None else "–".join(f"{100 * end:.1f}" for end in counts["ci95"])
+        answered = f"{counts['answered']} ({_percent(counts['share'])})"
+        table.add_row(name, str(counts["asked"]), answered, span, str(counts["refused"]))
     Console().print(table)
-    t_acc, n_acc, giou = (figures[name] for name in ("t_acc", "n_acc", "giou"))
+    t_acc, n_acc, giou, pooled = (figures[name] for name in ("t_acc", "n_acc", "giou", "pooled"))
+    print(
+        f"refused: by their words, so not answered; of the others, which the network judged,"
+        f" {_percent(pooled['share_of_judged'])} are answered"
+    )
     print(
         f"T-acc {_figure(t_acc['mean'])} over {t_acc['n']} present prompts, {t_acc['refused']} of them refused by words;"
         f" N-acc {_figure(n_acc['mean'])} over {n_acc['n']} absent ones; gIoU {_figure(giou['mean'])}"
@@ -179,3 +182,7 @@ def print_absent(figures: dict[str, Any]) -> None:
 
 def _figure(value: float | None) -> str:
     return "undefined" if value is None else f"{value:.3f}"
+
+
+def _percent(value: float | None) -> str:
+    return "undefined" if value is None else f"{100 * value:.1f} %"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from monai_ext.data.absent_prompts import NEGATED, NO_TARGET, NONSENSE
 from monai_ext.metrics.absent import PRESENT
@@ -51,16 +52,25 @@ def section(one: Evaluation) -> Section:
     return Section("Absent targets", contents, LEAD)
 
 
-def by_kind(figures: Mapping[str, Mapping[str, Mapping[str, object]]]) -> Table:
+def by_kind(figures: Mapping[str, Any]) -> Table:
     """A row for each kind of absence."""
     rows = []
     for name, counts in [*figures["kinds"].items(), ("all", figures["pooled"])]:
         ends = counts["ci95"]
-        interval = f"{100 * ends[0]:.1f} to {100 * ends[1]:.1f} %" if ends else ""  # type: ignore[index]
-        cells = [str(counts["asked"]), str(counts["answered"]), share(counts["share"]), interval]  # type: ignore[arg-type]
-        rows.append([name, *cells, str(counts["refused"]), number(counts["auc"])])  # type: ignore[arg-type]
-    columns = ["asked", "answered", "share", "95 % interval", "refused by words", "presence AUC"]
-    return Table(["kind of absence", *columns], rows)
+        rows.append(
+            [
+                name,
+                str(counts["asked"]),
+                str(counts["answered"]),
+                share(counts["share"]),
+                f"{100 * ends[0]:.1f} to {100 * ends[1]:.1f} %" if ends else "",
+                str(counts["refused"]),
+                share(counts["share_of_judged"]),
+                number(counts["auc"]),
+            ]
+        )
+    columns = ["asked", "answered", "share", "95 % interval", "refused by words", "share of the others"]
+    return Table(["kind of absence", *columns, "presence AUC"], rows)
 
 
 def cross_table(lines: Sequence[Line]) -> Heat:
@@ -104,7 +114,7 @@ def _cell(name: str, title: str, found: filter[Line]) -> HeatCell:
     )
 
 
-def _worst(pair: Mapping[str, object]) -> str:
+def _worst(pair: Mapping[str, Any]) -> str:
     kind = MODALITIES.get(str(pair["target_modality"]))
     target = f"{pair['target']} ({kind.name})" if kind else f"“{pair['target']}”"
     return f"{target} on {pair['set']}: {pair['answered']} of {pair['asked']} answered ({pair['kind']})"
