@@ -2,8 +2,8 @@
 
 A prompt is *answered* where its mask is not empty: a single pixel counts, since a clinician sees it. N-acc., T-acc. and gIoU
 are those of generalised referring segmentation (Liu, Ding and Jiang, "GRES: Generalized Referring Expression
-Segmentation", CVPR 2023, section 3.3), with one difference: the code published for gRefCOCO takes fewer than 50 pixels of
-an image without target for an empty mask, and this does not.
+Segmentation", CVPR 2023), with one difference: the code published with it takes the network's own verdict that there is no
+target, and this looks at the mask, which is what a user gets.
 """
 
 from __future__ import annotations
