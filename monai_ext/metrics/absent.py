@@ -126,7 +126,7 @@ def _count(rows: Sequence[Row]) -> dict[str, Any]:
 
 
 def _mean(values: Sequence[float], rows: Sequence[Row], samples: int, seed: int) -> dict[str, Any]:
-    numbers = np.array(values, dtype=np.float64)
+    numbers = np.array(values)
     return {
         "mean": float(numbers.mean()) if len(numbers) else None,
         "ci95": bootstrap_interval(numbers, patients_of(rows), samples, seed),

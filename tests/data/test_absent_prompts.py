@@ -84,6 +84,11 @@ def test_each_negation_is_asked_once_with_the_targets_in_turn():
     assert texts(asked(case("liver"), "liver"), NEGATED) == [one.format("liver") for one in NEGATIONS]
 
 
+def test_which_target_is_denied_how_depends_on_the_case():
+    cases = [case("liver", "spleen", name=f"c{n}") for n in range(8)]
+    assert len({tuple(texts(asked(one, "liver", "spleen"), NEGATED)) for one in cases}) == 2
+
+
 @pytest.mark.parametrize("template", NEGATIONS)
 def test_negations_are_made_of_words_that_readings_know(template):
     words = json.loads((resource_path("prompts") / "reading.json").read_text())["negations"]
