@@ -138,7 +138,7 @@ class SeriesLoader(DICOMDataLoaderOperator):
 
 
 class OneSeriesSelector(DICOMSeriesSelectorOperator):
-    """Selects the one image series of the input; which of several is meant cannot be known."""
+    """Selects the one image series of the input, in grey; which of several is meant cannot be known."""
 
     def filter(self, selection_rules: Any, dicom_study_list: Any, *args: Any, **kwargs: Any) -> Any:
         found = [
@@ -153,6 +153,10 @@ class OneSeriesSelector(DICOMSeriesSelectorOperator):
                 f"the input folder holds {len(found)} image series ({series or 'none'}); give one."
             )
         study, series = found[0]
+        if series.get_sop_instances()[0].get_native_sop_instance().get("SamplesPerPixel", 1) != 1:
+            raise InputError(
+                "the images are in colour, which MONAI Deploy does not read; monai-ext segment does."
+            )
         selected = StudySelectedSeries(study)
         selected.add_selected_series(SelectedSeries("", series))
         return [selected]

@@ -26,6 +26,8 @@ from monai_ext.prompts.separate import plain_text, split_prompts
 if TYPE_CHECKING:
     from monai.bundle import ConfigWorkflow
 
+    from monai_ext.data.datasets import Folder
+
 AUTO = "auto"
 
 
@@ -169,7 +171,7 @@ def _check_option(bundle: Path, configs: Sequence[str], name: str) -> None:
 
 def run_evaluate(
     bundle: Path,
-    data: Path | Sequence[Path],
+    data: Folder,
     split: str,
     output: Path,
     *,
@@ -226,7 +228,7 @@ def run_evaluate(
 
 def evaluate_overrides(
     bundle: Path,
-    data: Path | Sequence[Path],
+    data: Folder,
     split: str,
     *,
     variants: Sequence[str] = (),
@@ -242,13 +244,13 @@ def evaluate_overrides(
     Raises:
         InputError: when there is no such data, or the bundle has no such configuration.
     """
-    folders = [one.expanduser() for one in ([data] if isinstance(data, Path) else data)]
+    folders = [Path(one).expanduser() for one in ([data] if isinstance(data, (str, Path)) else data)]
     for one in folders:
         if not one.exists():
             raise InputError(f"{one}: no such file or folder.")
     places = [literal(one.absolute()) for one in folders]
     overrides: dict[str, Any] = {
-        "dataset_dir": places[0] if isinstance(data, Path) else places,
+        "dataset_dir": places[0] if len(places) == 1 else places,
         "split": literal(split),
         "sets": None if sets is None else [literal(name) for name in sets],
         "wording": literal(wording),

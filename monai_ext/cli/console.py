@@ -55,6 +55,11 @@ def print_error(text: str) -> None:
     print("error:", one_line(text), file=sys.stderr)
 
 
+def print_warning(text: str) -> None:
+    """Print what a user should look at before going on, on one line whatever is in it."""
+    print("warning:", one_line(text), file=sys.stderr)
+
+
 def print_line(text: str) -> None:
     """Print a line, one whatever is in it."""
     print(one_line(text))

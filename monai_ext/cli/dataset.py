@@ -108,8 +108,11 @@ def make(
 
 @dataset_app.command("check")
 def check(
-    folder: Annotated[
-        Path, typer.Argument(metavar="DIR", help="A data set with a dataset.json, or a folder of several.")
+    folders: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="DIR ...", help="A data set with a dataset.json, or a folder of several; or more."
+        ),
     ],
     sets: Sets = None,
     sheet: Annotated[Path | None, typer.Option(help="PNG file for a picture of examples.")] = None,
@@ -121,9 +124,10 @@ def check(
     with reporting(debug):
         from monai_ext.cli import dataset_check
 
-        found = dataset_check.run_check(folder, sets, sheet, figures)
+        found = dataset_check.run_check(folders, sets, sheet, figures)
         if not quiet:
             dataset_check.print_check(found)
+            dataset_check.print_warnings(found)
     for problem in found.problems:
         print_error(problem)
     with reporting(debug):

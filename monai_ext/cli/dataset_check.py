@@ -13,7 +13,7 @@ from rich.progress import track
 from rich.table import Table
 from rich.text import Text
 
-from monai_ext.cli.console import wide_console
+from monai_ext.cli.console import print_warning, wide_console
 from monai_ext.errors import InputError
 from monai_ext.files import whole_file
 
@@ -58,15 +58,22 @@ def print_check(check: DatasetCheck) -> None:
         print("note:", note)
 
 
+def print_warnings(check: DatasetCheck) -> None:
+    """Print the images that look nearly like one of another list, beside the errors."""
+    for warning in check.warnings:
+        print_warning(warning)
+
+
 def write_figures(path: Path, check: DatasetCheck) -> None:
-    """Write ``problems``, ``notes`` (sentences) and the figures of :func:`statistics` as JSON.
+    """Write ``problems``, ``warnings``, ``notes`` (sentences) and the figures of :func:`statistics` as JSON.
 
     Raises:
         InputError: when the file cannot be written.
     """
     from monai_ext.data.dataset_statistics import statistics
 
-    content = {"problems": check.problems, "notes": check.notes, **statistics(check)}
+    told = {"problems": check.problems, "warnings": check.warnings, "notes": check.notes}
+    content = {**told, **statistics(check)}
     with _written(path) as temporary:
         temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 

@@ -26,7 +26,9 @@ Trust = Annotated[
         " monai-ext bundles check decides.",
     ),
 ]
-Data = Annotated[Path, typer.Option(help="A data set with a dataset.json, or a folder of several.")]
+Data = Annotated[
+    list[Path], typer.Option(help="A data set with a dataset.json, or a folder of several; may be repeated.")
+]
 Sets = Annotated[str | None, typer.Option(help="Which of several sets, separated by commas.")]
 Output = Annotated[Path, typer.Option("-o", "--output", help="Folder for what is written.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda:0.")]

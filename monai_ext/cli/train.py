@@ -11,7 +11,7 @@ import typer
 from monai_ext.bundle import runner
 from monai_ext.bundle.check import find_trusted_bundle
 from monai_ext.cli.console import print_error, print_line, reporting
-from monai_ext.cli.options import Bundle, Debug, Device, Output, Quiet, Sets, Trust, set_names
+from monai_ext.cli.options import Bundle, Data, Debug, Device, Output, Quiet, Sets, Trust, set_names
 from monai_ext.errors import InputError
 
 if TYPE_CHECKING:
@@ -20,10 +20,7 @@ if TYPE_CHECKING:
 
 def train(
     bundle: Bundle,
-    data: Annotated[
-        list[Path],
-        typer.Option(help="A data set with a dataset.json, or a folder of several; may be repeated."),
-    ],
+    data: Data,
     output: Output,
     training: Annotated[
         str | None,
@@ -95,7 +92,7 @@ def train(
             processes,
             parse_settings(settings or []),
         )
-        _check_data(data, request.sets)
+        _check_data(data, request.sets, quiet)
         _run(request, (lambda _: None) if quiet else print_line, quiet)
 
 
@@ -126,10 +123,12 @@ def _check_plain(name: str, value: Any) -> None:
         raise InputError(f"--set {name}: {value!r} begins with {value[0]!r}, which configurations reserve.")
 
 
-def _check_data(data: list[Path], sets: Any) -> None:
-    from monai_ext.cli.dataset_check import run_check
+def _check_data(data: list[Path], sets: Any, quiet: bool) -> None:
+    from monai_ext.cli.dataset_check import print_warnings, run_check
 
     found = run_check(data, None if sets is None else ",".join(sets), None, None)
+    if not quiet:
+        print_warnings(found)
     for problem in found.problems:
         print_error(problem)
     if found.problems:

@@ -9,6 +9,7 @@ from typing import Any
 
 from monai_ext.data.datasets import DESCRIPTION, Folder, SetReader, find_sets
 from monai_ext.data.item_check import Contents, ItemCheck
+from monai_ext.data.near_lists import NearDuplicates
 from monai_ext.errors import InputError
 from monai_ext.io.datalists import PICTURES, VOLUMES
 
@@ -51,12 +52,14 @@ class DatasetCheck:
         entries: every item of every list.
         problems: what has to be corrected, one line each, beginning with the set.
         notes: what is odd but may be right, one line each.
+        warnings: images that look nearly like one of another list, one line each.
     """
 
     lists: Mapping[str, Sequence[str]]
     entries: Sequence[Entry]
     problems: Sequence[str]
     notes: Sequence[str]
+    warnings: Sequence[str] = ()
 
     def never_shown(self) -> list[str]:
         """The targets of which no image of any list shows a pixel, as "set: target"."""
@@ -97,6 +100,7 @@ def check_sets(
         problems += reader.problems
     opened: dict[str, tuple[Entry, Contents | None]] = {}  # by the files of the image
     first_with: dict[str, Entry] = {}  # by its pixels
+    different: list[Entry] = []  # the first of each image
     notes: dict[tuple[str, str], list[str]] = {}  # cases by set and sentence
     for entry in track([entry for entry in entries if not entry.repeat]):
         if entry.files in opened:
@@ -110,9 +114,12 @@ def check_sets(
         first = first_with.setdefault(check.pixels, entry) if check.pixels else entry
         if first is not entry:
             problems.append(_duplicate(entry, first))
+        elif check.contents is not None:
+            different.append(replace(entry, contents=check.contents))
     entries = [replace(e, contents=opened[e.files][1] if e.files in opened else None) for e in entries]
-    lines = [*(_note(*key, cases) for key, cases in notes.items()), *_missing_labels(entries)]
-    return DatasetCheck(lists, entries, _lines(problems), _lines(lines))
+    near = NearDuplicates(different)
+    told = [*(_note(*key, cases) for key, cases in notes.items()), *_missing_labels(entries), *near.notes()]
+    return DatasetCheck(lists, entries, _lines(problems), _lines(told), _lines(near.warnings()))
 
 
 def _folders(folder: Folder, sets: str | Sequence[str] | None) -> list[Path]:

@@ -55,6 +55,8 @@ def find_sets(folder: Folder, sets: str | Sequence[str] | None = None) -> list[P
 def _sets_in(folder: Path) -> dict[str, Path]:
     if (folder / DESCRIPTION).is_file():
         return {folder.resolve().name: folder}
+    if not folder.exists():
+        raise InputError(f"{folder}: no such file or folder.")
     found = {path.parent.name: path.parent for path in sorted(folder.glob(f"*/{DESCRIPTION}"))}
     if not found:
         raise InputError(f"{folder}: no {DESCRIPTION} in it or one level below; give a data set's folder.")

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from monai.utils import ensure_tuple
 
+from monai_ext.data.near_duplicates import look_of
 from monai_ext.errors import InputError
 from monai_ext.io.read_image import load_image
 from monai_ext.io.volumes import AIR
@@ -34,6 +35,7 @@ class Contents:
         lowest, highest: intensities, as the reader gives them (CT in HU).
         shown: how much there is of every annotated target, 0 where its mask is empty: share of a picture in
             [0, 1], ml of a volume. It has no entries without a label that can be used.
+        look: by what images are compared, see :func:`monai_ext.data.near_duplicates.look_of`.
     """
 
     kind: str
@@ -43,6 +45,7 @@ class Contents:
     lowest: float
     highest: float
     shown: Mapping[str, float] = field(default_factory=dict)
+    look: tuple[str, ...] = ()
 
     @property
     def unit(self) -> str:
@@ -118,6 +121,7 @@ class ItemCheck:
             spacing=() if picture else tuple(round(float(s), 4) for s in meta["spacing"]),
             lowest=lowest,
             highest=highest,
+            look=look_of(image, meta["affine"]),
         )
         values = np.ascontiguousarray(image)
         self.pixels = hashlib.blake2b(values.data, digest_size=16).hexdigest() + str(values.shape)

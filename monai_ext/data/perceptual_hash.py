@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 import torch.nn.functional as F
+from nibabel.orientations import apply_orientation, io_orientation
 from scipy.fft import dctn
 from torch import Tensor
 
@@ -36,7 +37,7 @@ def perceptual_hash(plane: Tensor) -> str:
     return np.packbits(found > np.median(found)).tobytes().hex()
 
 
-def volume_hashes(image: Tensor) -> list[str]:
+def volume_hashes(image: np.ndarray | Tensor) -> list[str]:
     """The hashes of an image (C, H, W), or of the middle slices along each axis of a volume (C, X, Y, Z).
 
     Volumes are compared in the orientation in which they are given; planes of one pixel have no hash.
@@ -44,16 +45,40 @@ def volume_hashes(image: Tensor) -> list[str]:
     Returns:
         one hash, or up to three.
     """
-    grey = torch.as_tensor(image).double().mean(0)
-    planes = [grey]
-    if grey.ndim == 3:
-        planes = [grey.select(axis, size // 2) for axis, size in enumerate(grey.shape)]
-    return [perceptual_hash(plane) for plane in planes if min(plane.shape) > 1]
+    return [perceptual_hash(plane) for plane in middle_planes(image)]
+
+
+def middle_planes(image: np.ndarray | Tensor) -> list[Tensor]:
+    """The mean of the channels of an image (C, H, W), or of the middle slices of a volume (C, X, Y, Z): (H, W) float64.
+
+    Planes of one pixel are left out.
+    """
+    array = np.asarray(image)
+    planes = [array]
+    if array.ndim == 4:
+        planes = [array.take(size // 2, axis) for axis, size in enumerate(array.shape) if axis]
+    planes = [np.ascontiguousarray(plane) for plane in planes if min(plane.shape[1:]) > 1]
+    return [torch.from_numpy(plane).double().mean(0) for plane in planes]
+
+
+def in_body_axes(image: np.ndarray, affine: np.ndarray) -> np.ndarray:
+    """A volume (C, X, Y, Z) with its axes in the order of RAS, as a view; a picture (C, H, W) as it is.
+
+    Args:
+        affine: (4, 4), in RAS.
+    """
+    if image.ndim == 3:
+        return image
+    turned = apply_orientation(np.moveaxis(image, 0, -1), io_orientation(affine))
+    return np.moveaxis(turned, -1, 0)
 
 
 def hash_distance(one: str, others: Sequence[str]) -> np.ndarray:
     """In how many bits a hash differs from each of N others: (N,) of 0 to 256."""
-    bytes_of = np.array([list(bytes.fromhex(other)) for other in others], dtype=np.uint8).reshape(
-        -1, BITS // 8
-    )
-    return np.unpackbits(bytes_of ^ np.frombuffer(bytes.fromhex(one), np.uint8), axis=1).sum(1)
+    return (hash_bits(others) != hash_bits([one])).sum(1)
+
+
+def hash_bits(hashes: Sequence[str]) -> np.ndarray:
+    """The bits of N hashes: (N, 256) of 0 and 1, uint8."""
+    content = np.frombuffer(bytes.fromhex("".join(hashes)), np.uint8).reshape(-1, BITS // 8)
+    return np.unpackbits(content, axis=1)

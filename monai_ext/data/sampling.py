@@ -57,17 +57,22 @@ class DrawSampler(Sampler[Draw]):
 
 
 def set_sampler(
-    dataset: Any, draws: int, set_weights: Mapping[str, float] | None = None, seed: int = 0
+    dataset: Any,
+    draws: int,
+    set_weights: Mapping[str, float] | None = None,
+    seed: int = 0,
+    balance: float = 0.0,
 ) -> DrawSampler:
     """Random draws in which each data set as a whole has its own weight, spread evenly over its targets.
 
     Args:
         dataset: with a method ``weights``, such as :class:`monai_ext.data.text_prompt_dataset.TextPromptDataset`.
         draws: number of items, of all processes together.
-        set_weights: how often each set is drawn, by name; 1 for a set that is not named.
+        set_weights: how often each set is drawn, by name.
         seed: of the training.
+        balance: a set that is not named weighs its number of slices to this power.
     """
-    return DrawSampler(dataset.weights(set_weights), draws, seed)
+    return DrawSampler(dataset.weights(set_weights, balance), draws, seed)
 
 
 def share_random_state(transform: Any, state: np.random.RandomState) -> None:

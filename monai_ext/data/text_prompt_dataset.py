@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -15,18 +16,18 @@ from monai.utils import convert_to_tensor
 from skimage.measure import label as components
 from torch import Tensor
 
-from monai_ext.data.evaluation import absent_targets
+from monai_ext.data.absence import Absent, absent_targets, shown_regions
 from monai_ext.data.sampling import Draw, share_random_state
 from monai_ext.errors import InputError
 from monai_ext.io.slices import view_of
 from monai_ext.prompts.library import PromptLibrary, names_side
-from monai_ext.prompts.modalities import MODALITIES
 from monai_ext.prompts.rewording import Rewording
 from monai_ext.synthesis.kept import kept_slices
 from monai_ext.synthesis.lesions import lesion_slices
 from monai_ext.synthesis.opacities import opacity_slices
 from monai_ext.synthesis.transplants import transplant_slices
 
+T = TypeVar("T")
 SIDED = {"lungs": ("left lung", "right lung"), "kidneys": ("left kidney", "right kidney")}
 
 
@@ -114,7 +115,7 @@ def _resized(
             target, own[name] = name, list(item["prompts"][name])
         masks[target] = F.interpolate(mask[None, None], (size, size), mode="area")[0, 0] >= 0.5
     for name, (left, right) in SIDED.items():
-        if name in masks and left not in masks:
+        if name in masks and left not in masks and left in library.targets(item["modality"]):
             halves = split_sides(masks[name].numpy())
             if halves is not None:
                 masks[left], masks[right] = map(torch.from_numpy, halves)
@@ -180,8 +181,9 @@ class TextPromptDataset(Randomizable, Dataset):
     The first of an item's sentences names its target. Each further one names, with probability `absent`, something
     that is not in the image (its label is empty), else any target of the image. A single sentence is absent with
     that probability itself, and images without any target have only absent sentences. What is absent is a target of
-    the same set that is missing from the image, a target of another modality, a medical structure that none of the
-    images show, or words that are not medical at all.
+    the same set that is missing from the image, a target of another region of the body or of another kind of image
+    (:mod:`monai_ext.data.absence`), a medical structure that none of the images show, or words that are not medical at
+    all.
 
     Args:
         data: items of :func:`monai_ext.data.datasets.read_split`, which are loaded now and kept in memory, resized.
@@ -199,6 +201,9 @@ class TextPromptDataset(Randomizable, Dataset):
             `medical`, 0.0 for a picture of nothing medical and 1.0 for others.
         prompts: P, the number of sentences per item, which share one encoding of the image.
         absent: probability of an absent prompt.
+        asked: K, number of further sentences per item that are not segmented, but compared with the kind of image: the
+            item then holds them as `asked` (K strings), and `fits` (K,), 1.0 for a target that was looked for in images
+            of its kind, and 0.0 for what none of them show.
         canonical: probability that the prompt of a target that is shown is its canonical sentence.
         rewording: probability that any other sentence is reworded, see
             :class:`monai_ext.prompts.rewording.Rewording`.
@@ -220,12 +225,14 @@ class TextPromptDataset(Randomizable, Dataset):
         transplants: int = 0,
         prompts: int = 1,
         absent: float = 0.25,
+        asked: int = 0,
         canonical: float = 0.25,
         rewording: float = 0.5,
         seed: int = 0,
     ) -> None:
         self.library = library
-        self.prompts, self.absent, self.canonical = prompts, absent, canonical
+        self.prompts, self.absent, self.canonical, self.asked = prompts, absent, canonical, asked
+        self._absent: dict[tuple[str, frozenset[str]], dict[str, list[Absent]]] = {}
         self.rewording = Rewording.load(library.heldout_texts(), rewording)
         slices = [*load_slices(data, library, preprocessing, size, step), *additional_slices]
         wanted = ((lesion_slices, lesions), (opacity_slices, opacities), (transplant_slices, transplants))
@@ -277,35 +284,69 @@ class TextPromptDataset(Randomizable, Dataset):
                 found.setdefault(sample["modality"], {})[target] = list(sample["own"].get(target, ()))
         return found
 
-    def weights(self, by_set: Mapping[str, float] | None = None, default: float = 1.0) -> Tensor:
-        """Sampling weights of the items: each set has a weight of its own, shared evenly among its targets."""
+    def weights(self, by_set: Mapping[str, float] | None = None, balance: float = 0.0) -> Tensor:
+        """Sampling weights of the items: each set has a weight of its own, shared evenly among its targets.
+
+        Its images without any target count together as half a target.
+
+        Args:
+            by_set: weights by name.
+            balance: a set that is not named there weighs the number of its slices to this power: 0 gives all sets the same
+                weight, 0.5 the square root of their size.
+        """
         keys = [
             (p["slice"]["set"], None if p["target"] is None else p["slice"]["targets"][p["target"]])
             for p in self.data
         ]
-        names = {name: len({k for k in keys if k[0] == name}) for name, _ in keys}
-        count: dict[Any, int] = {}
-        for key in keys:
-            count[key] = count.get(key, 0) + 1
-        return torch.tensor([(by_set or {}).get(k[0], default) / names[k[0]] / count[k] for k in keys])
+        share = {key: 0.5 if key[1] is None else 1.0 for key in set(keys)}
+        total = {name: sum(part for key, part in share.items() if key[0] == name) for name, _ in keys}
+        slices: dict[str, set[int]] = {}
+        for pair in self.data:
+            slices.setdefault(pair["slice"]["set"], set()).add(id(pair["slice"]))
+        weight = {name: len(ones) ** balance for name, ones in slices.items()} | dict(by_set or {})
+        count = Counter(keys)
+        return torch.tensor([weight[k[0]] * share[k] / total[k[0]] / count[k] for k in keys])
 
     def _absent_prompt(self, sample: Mapping[str, Any]) -> str:
         missing = [t for t, mask in zip(sample["targets"], sample["masks"], strict=True) if not mask.any()]
         draw = self.R.rand()
         if missing and (draw < 0.35 or (draw < 0.6 and len(missing) == len(sample["targets"]))):
             return self._pick(self._sentences(sample, missing[self.R.randint(len(missing))], present=False))
+        return self._elsewhere(sample)
+
+    def _elsewhere(self, sample: Mapping[str, Any]) -> str:
+        """A sentence of something that no image of this kind shows."""
+        draw = self.R.rand()
         if draw < 0.85:
-            others = self._absent_targets(sample["modality"])
-            return self._pick(self.library.training(*others[self.R.randint(len(others))]))
+            kinds = self._absent_targets(sample)
+            return self._pick(self._pick(self._pick(list(kinds.values()))).sentences)
         if draw < 0.93:
             return self._pick(self.library.absent("train"))
         return self._pick(self.library.nonsense("train")) if draw < 0.97 else self.rewording.nonsense()
 
-    def _absent_targets(self, modality: str) -> list[tuple[str, str]]:
-        """Targets that an image of this modality does not show; for a picture of nothing medical, all of them."""
-        if modality != "other":
-            return absent_targets(modality)
-        return [(target, m) for m in MODALITIES for target in self.library.targets(m)]
+    def _absent_targets(self, sample: Mapping[str, Any]) -> dict[str, list[Absent]]:
+        """Targets that images like this one do not show, by the kind of absence, which are drawn equally often."""
+        modality = sample["modality"]
+        regions = shown_regions(sample["targets"], modality, self.library)
+        if (modality, regions) not in self._absent:
+            kinds: dict[str, list[Absent]] = {}
+            for one in absent_targets(modality, regions, self.library):
+                kinds.setdefault(one.kind, []).append(one)
+            self._absent[modality, regions] = kinds
+        return self._absent[modality, regions]
+
+    def _asked(self, sample: Mapping[str, Any]) -> tuple[list[str], Tensor]:
+        """Sentences, and for each whether images of this kind may show what it names: (K,) of 1.0 and 0.0."""
+        texts, fits = [], []
+        for _ in range(self.asked):
+            own = bool(sample["targets"]) and self.R.rand() < 0.35
+            target = self._pick(sample["targets"]) if own else ""
+            text = (
+                self._pick(self._sentences(sample, target, present=False)) if own else self._elsewhere(sample)
+            )
+            texts.append(self.rewording(text))
+            fits.append(float(own))
+        return texts, torch.tensor(fits)
 
     def _sentences(self, sample: Mapping[str, Any], target: str, present: bool = True) -> list[str]:
         """The canonical sentence first; of a target that is shown also those that facts and wider targets make true."""
@@ -315,8 +356,8 @@ class TextPromptDataset(Randomizable, Dataset):
             target, sample["modality"], sample["facts"] if present else None, wider=present
         )
 
-    def _pick(self, texts: Sequence[str]) -> str:
-        return texts[self.R.randint(len(texts))]
+    def _pick(self, pool: Sequence[T]) -> T:
+        return pool[self.R.randint(len(pool))]
 
     def _draw(self, sample: Mapping[str, Any], k: int | None) -> tuple[str, Tensor]:
         """A sentence and its label (H, W): the k-th target of a slice, or an absent one where k is None."""
@@ -344,4 +385,6 @@ class TextPromptDataset(Randomizable, Dataset):
             "modality": sample["modality"],
             "medical": float(sample["modality"] != "other"),
         }
+        if self.asked:
+            item["asked"], item["fits"] = self._asked(sample)
         return self.transform(item) if self.transform is not None else item

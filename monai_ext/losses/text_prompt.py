@@ -27,6 +27,8 @@ class TextPromptLoss(nn.Module):
         absent: weight of the mask's cross-entropy on images whose target is absent.
         medical: weight of the cross-entropy of the logit (B,) in `aux["medical"]`, where the network returns it and
             the label says which pictures are medical ones.
+        fits: weight of the cross-entropy of the logits (B, K) in ``aux["fits"]``, where the network returns them, that
+            images are of a kind which may show what further sentences name.
     """
 
     def __init__(
@@ -37,12 +39,13 @@ class TextPromptLoss(nn.Module):
         coarse: float = 0.3,
         absent: float = 0.3,
         medical: float = 0.3,
+        fits: float = 1.0,
     ) -> None:
         super().__init__()
         self.dice = DiceLoss(sigmoid=True, smooth_nr=1.0, smooth_dr=1.0, reduction="none")
         self.weights = {"dice": dice, "cross_entropy": cross_entropy, "presence": presence, "coarse": coarse}
         self.absent = absent
-        self.medical = medical
+        self.medical, self.fits = medical, fits
 
     def forward(
         self, result: Segmentation | Sequence[Segmentation], label: Tensor | Mapping[str, Tensor]
@@ -51,12 +54,12 @@ class TextPromptLoss(nn.Module):
 
         Args:
             result: of B images for one prompt each, or P such results, of P prompts for each image.
-            label: (B, 1, H, W), or (B, P, H, W) for P results, in {0, 1}; or a mapping that holds it as ``label`` and
-                ``medical`` (B,), 1 for medical pictures and 0 for others.
+            label: (B, 1, H, W), or (B, P, H, W) for P results, in {0, 1}; or a mapping that holds it as ``label``, and maybe
+                ``medical`` (B,), 1 for medical pictures and 0 for others, and ``fits`` (B, K) in {0, 1}.
         """
         results = [result] if isinstance(result, Segmentation) else list(result)
-        medical = None if isinstance(label, Tensor) else label["medical"]
-        label = label if isinstance(label, Tensor) else label["label"]
+        truth = {"label": label} if isinstance(label, Tensor) else label
+        label = truth["label"]
         label = label.transpose(0, 1).flatten(0, 1).unsqueeze(1)  # prompt by prompt, as the results come
         there = label.flatten(1).amax(1)
         presence = torch.cat([one.presence for one in results])
@@ -65,9 +68,10 @@ class TextPromptLoss(nn.Module):
         if self.weights["coarse"] and all("coarse" in one.aux for one in results):
             coarse = torch.cat([one.aux["coarse"] for one in results])
             total = total + self.weights["coarse"] * self._mask(coarse, label, there)
-        if medical is not None and "medical" in results[0].aux:
-            logit = results[0].aux["medical"].float()
-            total = total + self.medical * F.binary_cross_entropy_with_logits(logit, medical)
+        for name, weight in (("medical", self.medical), ("fits", self.fits)):
+            if name in truth and name in results[0].aux:
+                logit = results[0].aux[name].float()
+                total = total + weight * F.binary_cross_entropy_with_logits(logit, truth[name])
         return total
 
     def _mask(self, logits: Tensor, label: Tensor, there: Tensor) -> Tensor:

@@ -108,11 +108,22 @@ class TextPromptedSegmenter(nn.Module, ABC):
         """
         return read_prompt(prompt, self.lexicon, modality)
 
+    def fits(self, features: Features, prompts: Sequence[Prompt]) -> Tensor:
+        """(B,) logits that each of B encoded images is of a kind that may show what its prompt names.
+
+        Raises:
+            InputError: where a network does not compare the two.
+        """
+        raise InputError(
+            f"{type(self).__name__} does not compare the kind of image with the words; set asked to 0."
+        )
+
     def forward(
         self,
         image: Tensor,
         prompt: Prompt | str | Sequence[Prompt | str] | Sequence[Sequence[Prompt | str]] | None = None,
         full: bool = False,
+        asked: Sequence[Sequence[Prompt | str]] | None = None,
     ) -> Tensor | Segmentation | list[Segmentation]:
         """Encode and segment in one call, the only path that training takes.
 
@@ -121,6 +132,8 @@ class TextPromptedSegmenter(nn.Module, ABC):
             prompt: one prompt for all images, one per image, or P per image, which share the image's
                 features; the default prompt if None.
             full: return whole :class:`Segmentation` instead of logits.
+            asked: K further prompts per image, for :meth:`fits` alone: ``aux["fits"]`` of the first
+                :class:`Segmentation` then holds (B, K) logits.
 
         Returns:
             (B, 1, H, W) float32 logits, or the :class:`Segmentation`. With P prompts per image (B, P, H, W)
@@ -143,6 +156,9 @@ class TextPromptedSegmenter(nn.Module, ABC):
             )
         features = self.encode(image)
         results = [self.segment(features, [Prompt.of(p) for p in column]) for column in zip(*rows)]
+        if asked is not None:
+            columns = [self.fits(features, [Prompt.of(p) for p in column]) for column in zip(*asked)]
+            results[0].aux["fits"] = torch.stack(columns, dim=1)
         if full:
             return results if several else results[0]
         return torch.cat([result.logits for result in results], dim=1)

@@ -26,9 +26,11 @@ DECODER_BATCH = 5
 """Prompts times images in one call of the decoder: fewer leave its threads idle, more wait for memory."""
 
 
-def product_logit(first: Tensor, second: Tensor) -> Tensor:
-    """The logit of the product of two probabilities, from their logits."""
-    return -torch.stack([-first, -second, -first - second]).logsumexp(0)
+def product_logit(first: Tensor, *others: Tensor) -> Tensor:
+    """The logit of the product of probabilities, from their logits."""
+    for other in others:
+        first = -torch.stack([-first, -other, -first - other]).logsumexp(0)
+    return first
 
 
 def pool(x: Tensor) -> Tensor:
@@ -59,17 +61,21 @@ def pixel_blocks(guide: Tensor) -> Tensor:
 class Encoder(nn.Module):
     """Image pyramid, fused top-down: (B, 3, S, S) to maps at strides 8 and 16, and the guide at stride 2 in blocks.
 
-    It also returns `medical` (B,), the logit that the picture is a medical one, so that the network learns once, and
-    not for every prompt, that a photograph shows no target.
+    It also returns what the whole picture says, so that the network learns it once, and not for every prompt: `medical`
+    (B,), the logit that the picture is a medical one, since a photograph shows no target; and `kind` (B, K), which kind of
+    image it is, to be compared with the kind that the words state or imply (:class:`KindMatch`).
 
     Args:
         channels: at strides 2, 4, 8 and 16.
         guide: channels of the guide, the fine image features that the masks of all prompts are combined from.
         context: number of context blocks at stride 16.
         dropout: probability for whole channels at stride 16.
+        kind: K, length of the vector of the kind of image, 0 for none.
     """
 
-    def __init__(self, channels: Sequence[int], guide: int, context: int, dropout: float) -> None:
+    def __init__(
+        self, channels: Sequence[int], guide: int, context: int, dropout: float, kind: int = 0
+    ) -> None:
         super().__init__()
         c2, c4, c8, c16 = channels
         self.down2 = nn.Sequential(conv(3, c2, stride=2), conv(c2, c2))
@@ -83,6 +89,13 @@ class Encoder(nn.Module):
         self.fuse8, self.fuse4 = conv(c8, c8), conv(c4, c4)
         self.fuse2 = nn.Sequential(conv(c2, c2), nn.Conv2d(c2, guide, 1))
         self.medical = nn.Sequential(nn.Linear(2 * c16, 32), nn.SiLU(), nn.Dropout(dropout), nn.Linear(32, 1))
+        self.kind = (
+            nn.Sequential(
+                nn.Linear(2 * c16, 2 * kind), nn.SiLU(), nn.Dropout(dropout), nn.Linear(2 * kind, kind)
+            )
+            if kind
+            else None
+        )
         self.up = nn.Upsample(scale_factor=2, mode="bilinear")
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
@@ -90,11 +103,35 @@ class Encoder(nn.Module):
         x4 = self.down4(x2)
         x8 = self.down8(x4)
         x16 = self.down16(x8)
-        medical = self.medical(pool(x16))[:, 0]
+        whole = pool(x16)
+        medical = self.medical(whole)[:, 0]
         x8 = self.fuse8(x8 + self.up(self.lateral8(x16)))
         x4 = self.fuse4(x4 + self.up(self.lateral4(x8)))
         guide = pixel_blocks(self.fuse2(x2 + self.up(self.lateral2(x4))))
-        return {"guide": guide, "8": x8, "16": x16, "medical": medical}
+        maps = {"guide": guide, "8": x8, "16": x16, "medical": medical}
+        return maps if self.kind is None else {**maps, "kind": self.kind(whole)}
+
+
+class KindMatch(nn.Module):
+    """The logit that images are of a kind which may show what words name: a scaled product of a vector of either.
+
+    A chest X-ray shows no "left kidney in a CT scan" and a breast ultrasound no thyroid nodule, whatever a decoder finds in
+    them. Learnt from every target on every kind of image (:mod:`monai_ext.data.absence`).
+
+    Args:
+        condition: length of the sentence vector.
+        kind: length of the vector of the kind of image.
+    """
+
+    def __init__(self, condition: int, kind: int) -> None:
+        super().__init__()
+        self.words = nn.Linear(condition, kind)
+        self.bias = nn.Parameter(torch.zeros(()))
+
+    def forward(self, kind: Tensor, text: Tensor) -> Tensor:
+        """(B,) logits of (B, K) vectors of images and (B, C) sentence vectors."""
+        product = (kind.float() * self.words(text).float()).sum(1)
+        return product / self.words.out_features**0.5 + self.bias
 
 
 class Decoder(nn.Module):
@@ -168,6 +205,9 @@ class VLSM(Taught, TextPromptedSegmenter):
         text_depth: number of transformer layers of the text tower.
         dropout: probability for channels in encoder and decoder, in training.
         flip_average: in evaluation, average with the mirrored image, except for prompts that name a side.
+        kind: length of the vector of the kind of image that is compared with the words, see :class:`KindMatch`; 0 leaves
+            the comparison out.
+        pieces: number of pieces of the vocabulary that words are spelled from.
     """
 
     default_prompt = Prompt(("lungs in a chest X-ray",), "lungs")
@@ -184,13 +224,16 @@ class VLSM(Taught, TextPromptedSegmenter):
         text_depth: int = 2,
         dropout: float = 0.1,
         flip_average: bool = True,
+        kind: int = 0,
+        pieces: int = 800,
     ) -> None:
         super().__init__()
         self.image_size = image_size
         self.flip_average = flip_average
-        self.text = TextTower(WordPieceTokenizer(), text_width, text_depth, out_channels=condition)
+        self.text = TextTower(WordPieceTokenizer(size=pieces), text_width, text_depth, out_channels=condition)
         self.sharpen = nn.Sequential(nn.Linear(condition, condition), nn.SiLU())
-        self.encoder = Encoder(channels, guide, context, dropout)
+        self.encoder = Encoder(channels, guide, context, dropout, kind)
+        self.match = KindMatch(condition, kind) if kind else None
         self.decoder = Decoder(channels, guide, condition, blocks, dropout)
         self.to(memory_format=torch.channels_last)  # makes convolutions a third faster, on CPU and GPU
 
@@ -222,16 +265,33 @@ class VLSM(Taught, TextPromptedSegmenter):
 
     def _decode(self, features: Features, prompts: Sequence[Prompt]) -> tuple[Tensor, Tensor, Tensor]:
         """Logits of the content crops at strides 2 and 16, and presence; mirrored images are averaged in at stride 2."""
-        vector = self.sharpen(self.text(prompts) * self.text.project.out_features**0.5)
+        vector, maps = self._vectors(prompts), features["maps"]
         if not features["mirrored"]:
-            fine, coarse, presence = self.decoder(features["maps"], vector)
+            fine, coarse, presence = self._present(maps, vector)
             return fine.float(), coarse, presence.float()
-        fine, coarse, presence = self.decoder(features["maps"], vector.repeat(2, 1))
+        fine, coarse, presence = self._present(maps, vector.repeat(2, 1))
         (fine, fine_m), (presence, presence_m) = fine.float().chunk(2), presence.float().chunk(2)
         sided = torch.tensor([any(map(names_side, p.texts)) for p in prompts], device=fine.device)
         weight = torch.where(sided, 0.0, 0.5)
         fine = torch.lerp(fine, fine_m.flip(-1), weight[:, None, None, None])
         return fine, coarse, torch.lerp(presence, presence_m, weight)
+
+    def _present(self, maps: Features, vector: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """As :class:`Decoder`, with the presence that all three judge: the decoder, and the kind of image twice."""
+        fine, coarse, presence = self.decoder(maps, vector)
+        if self.match is not None:
+            presence = product_logit(presence, self.match(maps["kind"], vector))
+        return fine, coarse, presence
+
+    def _vectors(self, prompts: Sequence[Prompt]) -> Tensor:
+        return self.sharpen(self.text(prompts) * self.text.project.out_features**0.5)
+
+    def fits(self, features: Features, prompts: Sequence[Prompt]) -> Tensor:
+        """See :class:`TextPromptedSegmenter`; in evaluation, too, of the images as they are, not mirrored."""
+        if self.match is None:
+            return super().fits(features, prompts)
+        kind = features["maps"]["kind"]
+        return self.match(kind[: len(prompts)] if features["mirrored"] else kind, self._vectors(prompts))
 
     def segment_all(
         self, features: Features, prompts: Sequence[Prompt], images: int

@@ -81,6 +81,8 @@ DICOM_MODALITIES = {code: key for key, kind in MODALITIES.items() for code in ki
 
 def names_modality(text: str) -> str | None:
     """The first of :data:`MODALITIES` that a text names, in words or as a DICOM code; None if it names none."""
+    if (code := DICOM_MODALITIES.get(text.strip())) in MODALITIES:
+        return code
     found = (key for key, kind in MODALITIES.items() if re.search(kind.words, text, re.IGNORECASE))
     return next(found, None)
 

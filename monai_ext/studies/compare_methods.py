@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from monai_ext.bundle import runner
 from monai_ext.bundle.catalog import find_bundle
 from monai_ext.bundle.check import find_trusted_bundle
-from monai_ext.data.datasets import SetReader, find_sets, read_split
+from monai_ext.data.datasets import Folder, SetReader, find_sets, read_split
 from monai_ext.data.evaluation import draw_cases, evaluation_items
 from monai_ext.errors import InputError
 from monai_ext.studies.floors import MeanMask, OtsuFloor, TrainingPictures
@@ -30,7 +30,7 @@ class Question:
         data, split, sets, limit, seed, device, batch_size: of :func:`monai_ext.bundle.runner.run_evaluate`.
     """
 
-    data: Path
+    data: Folder
     split: str
     sets: Sequence[str] | None = None
     limit: int | None = None
@@ -44,8 +44,6 @@ class Question:
         Raises:
             InputError: when there are no such data or list.
         """
-        if not self.data.expanduser().exists():
-            raise InputError(f"{self.data}: no such file or folder.")
         items = evaluation_items(self.data, self.split, sets=self.sets)
         return items if self.limit is None else draw_cases(items, self.limit, self.seed)
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from monai_ext.data.datasets import SetReader, find_sets, read_split
+from monai_ext.data.datasets import Folder, SetReader, find_sets, read_split
 from monai_ext.errors import InputError
 from monai_ext.io.datalists import unique_names
 
@@ -20,7 +19,7 @@ Case = tuple[str, str]
 
 
 def group_cases(
-    data: Path, split: str, sets: Sequence[str] | None, facts: Sequence[str]
+    data: Folder, split: str, sets: Sequence[str] | None, facts: Sequence[str]
 ) -> dict[str, dict[Case, str]]:
     """The group of each case of a list, by fact.
 

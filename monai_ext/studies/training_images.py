@@ -9,10 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from monai.transforms import Orientation
-
 from monai_ext.bundle.retrained import IMAGES
-from monai_ext.data.perceptual_hash import BITS, NEAR, hash_distance, volume_hashes
+from monai_ext.data.perceptual_hash import BITS, NEAR, hash_distance, in_body_axes, volume_hashes
 from monai_ext.errors import InputError
 from monai_ext.io.case_names import input_hash
 from monai_ext.transforms.load import MedicalLoadImage
@@ -40,9 +38,8 @@ def image_print(path: str | Path) -> Print:
         InputError: when it cannot be read.
     """
     image = MedicalLoadImage()(path)
-    if image.ndim == 4:
-        image = Orientation(axcodes="RAS")(image)
-    return Print(input_hash(path), tuple(volume_hashes(image)))
+    in_body = in_body_axes(image.numpy(), image.affine.numpy())
+    return Print(input_hash(path), tuple(volume_hashes(in_body)))
 
 
 def image_prints(items: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -20,6 +20,7 @@ import torch
 
 import monai_ext
 from monai_ext.bundle import configs, runner
+from monai_ext.data.datasets import Folder
 from monai_ext.errors import InputError
 from monai_ext.files import check_writable, whole_file
 from monai_ext.handlers.metrics import SCORES
@@ -51,7 +52,7 @@ class EvaluationTask:
     """
 
     bundle: Path
-    data: Path | Sequence[Path]
+    data: Folder
     split: str
     variants: tuple[str, ...] = ()
     sets: Sequence[str] | None = None

@@ -12,6 +12,8 @@ from PIL import Image
 
 from monai_ext.cli.main import main
 from tests.bundles.small import picture
+from tests.data.test_dataset_check import entry, write_table
+from tests.data.test_near_lists import films
 
 
 @pytest.fixture
@@ -96,3 +98,24 @@ def test_bad_options_are_one_line_and_leave_nothing(chest, options, reason, caps
     err = capsys.readouterr().err
     assert reason in err and len(err.splitlines()) == 1
     assert sorted(p.name for p in chest.parent.rglob("*")) == ["a.png", "a_mask.png", "chest", "dataset.json"]
+
+
+def test_images_that_look_nearly_the_same_in_two_lists_are_warned_of(tmp_path, capsys):
+    films(tmp_path / "chest", "a1", "a2")
+    films(tmp_path / "more", "b1", "a3")
+    write_table(tmp_path / "chest", training=[entry("a1"), entry("a2")])
+    write_table(tmp_path / "more", validation=[entry("b1")], test=[entry("a3")])
+    figures = tmp_path / "figures.json"
+    both = [str(tmp_path / "chest"), str(tmp_path / "more")]
+    assert main(["dataset", "check", *both, "--json", str(figures)]) == 0
+    out, err = capsys.readouterr()
+    assert "│ chest │ training   │ 2" in out and "│ more  │ validation │ 1" in out
+    (warning,) = err.splitlines()
+    assert warning.startswith(
+        "warning: more: b1 (validation): b1.png looks nearly like a1.png of chest: a1 (training)"
+    )
+    assert json.loads(figures.read_text())["warnings"] == [warning[len("warning: ") :]]
+    assert main(["dataset", "check", *both, "--quiet"]) == 0
+    assert capsys.readouterr() == ("", "")
+    assert main(["dataset", "check", str(tmp_path), "--sets", "more"]) == 0
+    assert capsys.readouterr().err == ""

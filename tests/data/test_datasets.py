@@ -152,7 +152,7 @@ def test_a_missing_list_and_an_empty_one_name_the_choices(tmp_path, chest):
     folder = write_set(tmp_path / "empty", {"modality": "CT", "labels": LABELS, "validation": []})
     with pytest.raises(InputError, match="the list 'validation' is empty"):
         read_split(folder, "validation")
-    with pytest.raises(InputError, match="no dataset.json"):
+    with pytest.raises(InputError, match="no such file or folder"):
         find_sets(tmp_path / "nowhere")
     (folder / "dataset.json").write_text("{")
     with pytest.raises(InputError, match="empty/dataset.json cannot be read"):

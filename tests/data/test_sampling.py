@@ -63,10 +63,11 @@ def test_draws_that_processes_cannot_share_evenly_are_rounded_up(monkeypatch):
 
 def test_sets_have_the_weights_that_are_asked_for():
     class Sets:
-        def weights(self, by_set):
-            return torch.tensor([by_set["a"], 0.0])
+        def weights(self, by_set, balance):
+            return torch.tensor([by_set["a"] * balance, 1 - balance])
 
-    assert {draw.item for draw in set_sampler(Sets(), 9, {"a": 2.0}, seed=1)} == {0}
+    assert {draw.item for draw in set_sampler(Sets(), 9, {"a": 2.0}, seed=1, balance=1.0)} == {0}
+    assert {draw.item for draw in set_sampler(Sets(), 9, {"a": 2.0}, seed=1)} == {1}
 
 
 def test_seeds_are_derived_from_all_numbers_in_their_order():

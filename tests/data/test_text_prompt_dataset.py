@@ -166,6 +166,47 @@ def test_weights_give_each_set_and_target_its_share():
     assert float(weights[3:].sum()) == pytest.approx(3)
 
 
+def test_a_set_without_a_weight_weighs_its_number_of_images_to_the_power_of_the_balance():
+    items = [ITEM, *[{**ITEM, "set": "t", "targets": {"lungs": (1,)}}] * 4, {**ITEM, "set": "u"}]
+    weights = TextPromptDataset(items, LIBRARY, lambda item: {**item, **chest()}, size=40).weights
+    shares = [weights({"u": 5.0}, balance).split([3, 12, 3]) for balance in (0.0, 0.5, 1.0)]
+    assert [[round(float(part.sum()), 4) for part in one] for one in shares] == [
+        [1, 1, 5],
+        [1, 2, 5],
+        [1, 4, 5],
+    ]
+
+
+def test_images_without_a_target_have_half_the_share_of_a_target():
+    empty = {"image": chest()["image"], "label": torch.zeros(1, 40, 40)}
+    items = [{**ITEM, "targets": {"heart": (1,)}}, {**ITEM, "targets": {"heart": (1,)}, "case": "healthy"}]
+    made = TextPromptDataset(items, LIBRARY, lambda i: {**i, **(empty if "case" in i else chest())}, size=40)
+    assert [pair["target"] for pair in made.data] == [0, None]
+    assert made.weights().tolist() == pytest.approx([2 / 3, 1 / 3])
+
+
+def test_further_sentences_say_whether_they_fit_the_kind_of_image():
+    items = data(asked=8)
+    own = {text for target in SIZES for text in LIBRARY.training(target, "xray")}
+    drawn = [items[k % 3] for k in range(200)]
+    assert all(len(item["asked"]) == len(item["fits"]) == 8 for item in drawn)
+    asked = [pair for item in drawn for pair in zip(item["asked"], item["fits"].tolist(), strict=True)]
+    assert {fits for _, fits in asked} == {0.0, 1.0}
+    assert all((text in own) == (fits == 1) for text, fits in asked)
+    assert 0.3 < sum(fits for _, fits in asked) / len(asked) < 0.4
+    elsewhere = {text for text, fits in asked if not fits}
+    assert elsewhere & set(LIBRARY.training("teeth", "xray"))  # another region
+    assert elsewhere & set(LIBRARY.training("left lung", "ct"))  # another kind of image
+    assert elsewhere & set(LIBRARY.nonsense("train"))
+    assert "asked" not in data()[0]
+
+
+def test_sides_are_given_where_the_library_has_words_for_them():
+    item = {**ITEM, "modality": "mri", "targets": {"kidneys": (1,)}}
+    (one,) = load_slices([item], LIBRARY, lambda _: {**item, **chest()}, size=40)
+    assert one["targets"] == ["kidneys"]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -95,3 +95,14 @@ def test_several_prompts_cost_what_they_would_as_images_of_their_own():
     loss = TextPromptLoss()
     together = loss(columns, label)
     assert torch.equal(together, loss(apart, torch.cat([label[:, :1], label[:, 1:]])))
+
+
+def test_the_fit_of_kind_and_words_is_trained_where_the_label_says_it():
+    one = result(0.0, 2.0)
+    one.aux["fits"] = torch.tensor([[2.0, -1.0]])
+    label = {"label": torch.ones(1, 1, 4, 4), "fits": torch.tensor([[1.0, 0.0]])}
+    mean = (math.log1p(math.exp(-2)) + math.log1p(math.exp(-1))) / 2
+    for settings, weight in (({"fits": 0.5}, 0.5), ({}, 1.0)):
+        loss = TextPromptLoss(dice=0, cross_entropy=0, presence=0, **settings)
+        assert float(loss(one, label)) == pytest.approx(weight * mean, abs=1e-6)
+        assert float(loss(one, label["label"])) == 0

@@ -52,12 +52,17 @@ def test_words_of_another_meaning_name_no_kind(text):
 def test_each_kind_is_read_from_its_own_name_phrase_key_and_codes(key):
     kind = MODALITIES[key]
     assert {names_modality(text) for text in (kind.name, f"spot in {kind.phrase}")} == {key}
-    assert {DICOM_MODALITIES[code] for code in kind.codes} == {key}
+    assert (
+        {DICOM_MODALITIES[code] for code in kind.codes}
+        == {names_modality(code) for code in kind.codes}
+        == {key}
+    )
     assert key == "endoscopy" or names_modality(key) == key
 
 
 def test_a_kind_that_the_project_does_not_know_is_refused():
     with pytest.raises(InputError, match="'PET' is unknown; known are xray, us"):
         modality_key("PET")
+    assert names_modality("PT") is None
     assert DICOM_MODALITIES["PT"] == "nuclear medicine"
     assert "OT" not in DICOM_MODALITIES and "SC" not in DICOM_MODALITIES

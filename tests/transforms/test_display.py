@@ -8,6 +8,7 @@ from monai.transforms import Orientation
 
 from monai_ext.errors import InputError
 from monai_ext.transforms import DisplayRange, DisplayRanged
+from monai_ext.transforms.load import MedicalLoadImage
 from tests.transforms.test_polarity import mean_chest
 
 
@@ -213,3 +214,17 @@ def test_the_three_channels_of_one_are_one_memory_in_the_order_of_the_file() -> 
     assert shown.shape == (3, 3, 4, 5)
     assert shown.stride() == (0, 1, 3, 12)
     assert shown.data_ptr() != stored.data_ptr()
+
+
+@pytest.mark.parametrize(
+    "name", ["fundus_optic_disc_drishti", "fundus_vessels", "micro_nuclei_dsb2018", "photo_foot_ulcer"]
+)
+def test_black_surrounds_of_eyes_and_bright_slides_are_shown_as_they_are(shared_data, name):
+    folder = shared_data.parent / "data_more" / name / "images"
+    if not folder.is_dir():
+        pytest.skip("needs the shared folder data_more")
+    for file in sorted(folder.iterdir())[::4]:
+        image = MedicalLoadImage()(file)
+        shown = DisplayRange()(image)
+        assert torch.equal(shown.as_tensor(), (image.as_tensor() / 255).expand_as(shown)), file.name
+        assert (shown.meta["warnings"], shown.meta["recognised_as"]) == ("", ""), file.name

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from monai_ext.data.item_check import NOTHING, TUMOUR_FACTS
 from monai_ext.data.making.found import Found, Source
 from monai_ext.data.making.lists import read_shares, split_cases, with_groups
 from monai_ext.data.making.names import folder_role
+from monai_ext.data.making.near import join_patients
 from monai_ext.data.making.survey import Surveyed, modality_of, survey
 from monai_ext.data.making.targets import VALUE, knows, label_table, name_targets, refuse_empty, tables
 from monai_ext.errors import InputError
@@ -120,12 +121,18 @@ def plan_set(
     items = [
         _item(id_, case, names, labels) for id_, case in zip(_ids([case.found for case in opened]), opened)
     ]
+    patients, joined = join_patients(
+        [item.case.look for item in items],
+        [item.group for item in items],
+        [item.case.found.split for item in items],
+    )
+    items = [replace(item, group=patient) for item, patient in zip(items, patients)]
     lists, more = split_cases(
         [(item, item.group, item.case.found.split) for item in items], shares, wishes.seed
     )
     assumed = _assumptions(opened, items, targets, modality, library)
     table = {"modality": {"0": words}, **tables(targets, labels, library, modality)}
-    notes = [*source.notes, *notes, *repeats, *empty, *assumed, *more]
+    notes = [*source.notes, *notes, *repeats, *empty, *assumed, *joined, *more]
     return Plan(lists, table, targets, names, labels, notes, asked, wishes.seed)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from monai_ext.data.making.found import Found, Mask
 from monai_ext.data.making.layers import Layers
 from monai_ext.data.making.mask_values import MaskValues
+from monai_ext.data.near_duplicates import look_of
 from monai_ext.errors import InputError
 from monai_ext.io.datalists import NIFTI
 from monai_ext.io.read_image import load_image
@@ -32,6 +33,7 @@ class Surveyed:
         mapped: whether one of its masks is a label map, which annotates every value that label maps have.
         shown: the sets of these that some voxel has.
         pixels: hash of the image.
+        look: see :func:`monai_ext.data.near_duplicates.look_of`.
         shape, meta: of the image, without its channels.
         thresholded: masks whose values near 0 and 255 were taken for these.
     """
@@ -41,6 +43,7 @@ class Surveyed:
     mapped: bool
     shown: frozenset[frozenset[str]]
     pixels: str
+    look: tuple[str, ...]
     shape: tuple[int, ...]
     meta: Mapping[str, Any]
     thresholded: int
@@ -90,8 +93,8 @@ def _surveyed(case: Found, modality: str, named: Collection[str]) -> Surveyed:
     digest = hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).hexdigest()
     pixels = f"{digest}{image.shape}"
     mapped = any(not mask.target and not mask.names and mask.read is None for mask in case.masks)
-    shown = frozenset(layers.shown())
-    return Surveyed(case, frozenset(names), mapped, shown, pixels, image.shape[1:], meta, thresholded)
+    shown, look = frozenset(layers.shown()), look_of(image, meta["affine"])
+    return Surveyed(case, frozenset(names), mapped, shown, pixels, look, image.shape[1:], meta, thresholded)
 
 
 def open_image(case: Found) -> tuple[np.ndarray, dict[str, Any]]:

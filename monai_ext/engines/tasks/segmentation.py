@@ -37,12 +37,12 @@ class SegmentationTask(TrainingTask):
 
         Args:
             batchdata: ``image`` (B, 3, H, W), ``label`` (B, P, H, W), and ``prompt``: a list of P strings, or
-                one string where P is 1, for each of the B items; maybe ``medical`` (B,), see the loss.
+                one string where P is 1, for each of the B items; maybe ``medical`` (B,), and ``asked``, K strings an item, with ``fits`` (B, K): see the loss.
             move: see :meth:`TrainingTask.prepare_batch`.
 
         Returns:
-            ``image``; ``prompt``, B strings, or B lists of P; ``target``, the label, or ``{"label", "medical"}`` where
-            the batch holds both.
+            ``image``; ``prompt``, B strings, or B lists of P; ``asked``, B lists of K, or None; ``target``, the label, or
+            a mapping of it and what else the batch holds of ``medical`` and ``fits``.
 
         Raises:
             InputError: when an item has no prompt, there is no label, or one is not for every prompt.
@@ -56,17 +56,16 @@ class SegmentationTask(TrainingTask):
                 f"training items with {sorted({len(one) for one in prompts})} prompts and {labels.shape[1]} label "
                 "channels; one channel per prompt is needed."
             )
-        target: Tensor | dict[str, Tensor] = labels
-        if "medical" in batchdata:
-            target = {"label": labels, "medical": batchdata["medical"].to(labels)}
+        further = {key: batchdata[key].to(labels) for key in ("medical", "fits") if key in batchdata}
         alone = labels.shape[1] == 1
         return {
             "image": images,
             "prompt": [one[0] for one in prompts] if alone else prompts,
-            "target": target,
+            "asked": item_prompts(batchdata, len(images), "asked") if "asked" in batchdata else None,
+            "target": {"label": labels, **further} if further else labels,
         }
 
     def forward(self, batch: Mapping[str, Any]) -> dict[str, Tensor]:
-        result = self.network(batch["image"], batch["prompt"], full=True)
+        result = self.network(batch["image"], batch["prompt"], full=True, asked=batch["asked"])
         with full_precision(batch["image"].device):
             return {"loss": self.loss(result, batch["target"])}

@@ -18,6 +18,8 @@ NO_IMAGE = {"SEG", "SR", "PR", "KO", "REG", "DOC", "RTSTRUCT", "RTPLAN", "RTDOSE
 """Modalities of objects that are no images."""
 PROJECTIONS = {"CR", "DX", "MG", "RG", "IO", "PX"}
 """Modalities of X-ray pictures: grey values without a unit, often a file each without a position in the patient."""
+LIGHT = {"OP", "XC", "ES", "SM", "GM", "DMS"}
+"""Modalities of pictures in visible light: of the eye, of the body, by endoscope, by microscope, of the skin."""
 TAGS: list[Any] = [
     "SOPClassUID",
     "SOPInstanceUID",
@@ -163,9 +165,10 @@ def _no_slice(kind: Any, modality: str, image_type: list[str]) -> str:
         return "localiser"
     if "MOSAIC" in image_type:
         return "Siemens mosaic"
-    # Dose pages and screen shots have no HU and no position. X-ray pictures are often stored so, as RSNA's are.
+    # Dose pages and screen shots have no HU and no position. X-ray pictures are often stored so, as RSNA's are, and
+    # photographs.
     secondary = f"{kind}.".startswith("1.2.840.10008.5.1.4.1.1.7.")
-    return "secondary capture" if secondary and modality not in PROJECTIONS else ""
+    return "secondary capture" if secondary and modality not in PROJECTIONS | LIGHT else ""
 
 
 def _geometry(header: Any, frame: int) -> dict[str, Any]:

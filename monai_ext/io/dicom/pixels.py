@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -135,12 +135,7 @@ def stored_values(
     try:
         with suppress_logs("pydicom"):
             image = dcmread(file, force=True, specific_tags=TAGS)
-            syntax = _transfer_syntax(image)
-            if syntax not in PYDICOM and decoded is None:
-                raise InputError(
-                    f"{file.name}: compressed as {syntax.name}, which is not decoded; convert it to Explicit VR"
-                    " Little Endian (for example with gdcmconv --raw)."
-                )
+            refuse_syntax(file, image, PYDICOM if decoded is None else GDCM)
             values = np.load(decoded) if decoded else image.pixel_array
             values = values.reshape(int(image.get("NumberOfFrames") or 1), image.Rows, image.Columns)
             padding = padded(image, values)
@@ -151,7 +146,25 @@ def stored_values(
     except InputError:
         raise
     except Exception as error:  # damaged bytes lead the decoders to errors of any kind
-        raise InputError(_undecodable(file, error)) from error
+        raise InputError(undecodable(file, error)) from error
+
+
+def refuse_syntax(file: Path, image: Any, known: Collection[str]) -> None:
+    """Refuse a file whose transfer syntax is none of these.
+
+    Raises:
+        InputError: with its name and what to do.
+    """
+    syntax = _transfer_syntax(image)
+    if syntax not in known:
+        raise InputError(
+            f"{file.name}: compressed as {syntax.name}, which is not decoded{_in_colour(image)}; convert it to Explicit VR"
+            " Little Endian (for example with gdcmconv --raw)."
+        )
+
+
+def _in_colour(image: Any) -> str:
+    return " in colour" if image.get("SamplesPerPixel") == 3 else ""
 
 
 def _transfer_syntax(image: Any) -> Any:
@@ -226,10 +239,11 @@ def _copy_pixels(file: Path, copy: Path) -> None:
             old = pydicom_version.startswith("2.")  # MONAI Label's
             image.save_as(copy, **({"write_like_original": False} if old else {"enforce_file_format": True}))
     except Exception as error:
-        raise InputError(_undecodable(file, error)) from error
+        raise InputError(undecodable(file, error)) from error
 
 
-def _undecodable(file: Path, error: Exception) -> str:
+def undecodable(file: Path, error: Exception) -> str:
+    """That the pixels of a file cannot be decoded, and what to do."""
     return (
         f"{file.name}: the DICOM pixels cannot be decoded ({type(error).__name__}), they are damaged or cut short;"
         " copy the file again or export it uncompressed."

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from monai_ext.io.dicom.archive import unpacked
+from monai_ext.io.dicom.colours import colour_picture, is_colour
 from monai_ext.io.dicom.pixels import series_volume
 from monai_ext.io.dicom.series import Series, read_series
 from monai_ext.io.volumes import MAX_SIDE, MAX_VOXELS, check_size, file_affine, volume_meta
@@ -17,6 +18,8 @@ def load_dicom(
     path: Path, series: str = "", max_voxels: int = MAX_VOXELS, max_side: int = MAX_SIDE
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """(1, X, Y, Z) float32 of one DICOM series, rescaled (CT: HU; PET: each slice by its own), with its ``meta``.
+
+    A picture in colour comes as (3, X, Y, 1) with ``bits`` = 8, see :mod:`monai_ext.io.dicom.colours`.
 
     X runs along the rows of a slice, Y along its columns, Z along the normal. Nothing is resampled. ``source``
     is `series`, with which :func:`monai_ext.io.dicom.series.read_series` finds the same slices in the same order.
@@ -44,10 +47,12 @@ def load_series(
         name: what errors call it.
     """
     first = series.planes[0]
-    check_size(name, (first.columns, first.rows, len(series.planes)), max_voxels, max_side)
+    colour = is_colour(first)
+    values = max_voxels // 3 if colour else max_voxels
+    check_size(name, (first.columns, first.rows, len(series.planes)), values, max_side)
     affine = file_affine(name, series.affine)
-    return series_volume(series.planes)[None], {
-        **volume_meta(affine, "dicom", series.modality),
+    return colour_picture(first) if colour else series_volume(series.planes)[None], {
+        **volume_meta(affine, "dicom", series.modality, bits=8 if colour else 0),
         "slice_normal": np.cross(affine[:3, 0], affine[:3, 1])
         / np.prod(np.linalg.norm(affine[:3, :2], axis=0)),
         "warnings": list(series.warnings),

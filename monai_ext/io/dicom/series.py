@@ -12,7 +12,7 @@ import numpy as np
 
 from monai_ext.errors import InputError
 from monai_ext.io.dicom.files import MAX_FILES, dicom_files
-from monai_ext.io.dicom.headers import PROJECTIONS, Plane, read_planes
+from monai_ext.io.dicom.headers import LIGHT, PROJECTIONS, Plane, read_planes
 from monai_ext.io.dicom.stack import stack
 
 LISTED = 20
@@ -96,7 +96,7 @@ def image_files(folder: Path, deep: bool = False) -> list[tuple[Path, list[Plane
 
 
 def case_folders(folder: Path) -> list[Path]:
-    """The cases in `folder`, or `folder` itself if it is one, by name: folders of slices, and single X-ray pictures.
+    """The cases in `folder`, or `folder` itself if it is one, by name: folders of slices, and single X-ray pictures and photographs.
 
     A case is one of the deepest folders with DICOM images, or, where a series is spread over several, the folder that
     holds them all. Folders of nothing but localisers and captures are passed over, unless there are no others.
@@ -113,7 +113,7 @@ def _cases(folder: Path, images: list[tuple[Path, list[Plane]]]) -> list[Path]:
     direct = {file for file, _ in images if file.parent == folder}
     if direct:
         modalities = {plane.modality for _, planes in images for plane in planes}
-        pictures = direct == set(below) and modalities and modalities <= PROJECTIONS
+        pictures = direct == set(below) and modalities and modalities <= PROJECTIONS | LIGHT
         return sorted(direct) if pictures else [folder]
     held = [{plane.series for _, planes in files for plane in planes} for files in below.values()]
     if sum(map(len, held)) > len(set().union(*held)):

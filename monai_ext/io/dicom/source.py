@@ -31,6 +31,12 @@ EMPTY = ("AccessionNumber", "StudyID", "ReferringPhysicianName")
 TIME = r"([01]\d|2[0-3])[0-5]\d[0-5]\d(\.\d{1,6})?"
 WITH_FRAME = {"CT", "MR", "PT"}
 """Modalities whose images always have a frame of reference."""
+FRAMED = {
+    f"1.2.840.10008.5.1.4.1.1.{kind}"
+    for kind in ("77.1.5.1", "77.1.5.2", "3.1", "7.1", "7.2", "7.3", "7.4", "12.1", "12.2")
+}
+"""Classes of images that may hold several frames, of which a SEG needs the geometry also where the file has none:
+ophthalmic photographs, ultrasound, secondary capture, angiography and fluoroscopy."""
 SERIES_NUMBER = 1000
 """Added to the number of the series that was segmented."""
 
@@ -71,8 +77,8 @@ def source_images(series: Series, derived: str = "SEG") -> tuple[list[Any], list
 
     They hold the patient module (name, ID, birth date, sex), dates and times of study and series, UIDs, size, and
     the geometry of the planes, at the top level and in functional groups. Values that DICOM does not allow are
-    empty; UIDs that are missing are made from others. Where an image of another modality than :data:`WITH_FRAME` has
-    no position in the patient, its dataset has none.
+    empty; UIDs that are missing are made from others. Where an image of other modalities than :data:`WITH_FRAME` and
+    other classes than :data:`FRAMED` has no position in the patient, its dataset has none.
 
     Args:
         series: as it was read.
@@ -130,7 +136,7 @@ def _shared(series: Series) -> tuple[Any, set[str]]:
     shared.Modality = first.modality
     shared.SeriesInstanceUID = _uid(first.series, "SeriesInstanceUID", missing, found["StudyInstanceUID"])
     shared.StudyInstanceUID = _uid(found["StudyInstanceUID"], "StudyInstanceUID", missing, first.series)
-    if first.position or first.modality in WITH_FRAME:
+    if first.position or first.modality in WITH_FRAME or first.sop_class in FRAMED:
         frame = found["FrameOfReferenceUID"]
         shared.FrameOfReferenceUID = _uid(frame, "FrameOfReferenceUID", missing, shared.SeriesInstanceUID)
     return shared, missing

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from monai_ext.errors import InputError, quoted_name
+from monai_ext.io.dicom.colours import is_colour
 from monai_ext.io.dicom.copies import SAME, check_owners, without_copies
 from monai_ext.io.dicom.headers import PROJECTIONS, Plane
 from monai_ext.io.volumes import MAX_SIDE
@@ -31,6 +32,8 @@ def stack(name: str, planes: Sequence[Plane]) -> tuple[list[Plane], np.ndarray, 
     """
     for plane in planes:
         _check_plane(plane)
+    if len(planes) > 1 and any(map(is_colour, planes)):
+        raise InputError(f"{name}: {len(planes)} pictures in colour are no volume; give them one by one.")
     check_owners(name, planes)
     planes, notes = without_copies(name, planes)
     if len({(p.columns, p.rows) for p in planes}) > 1:
@@ -55,6 +58,10 @@ def stack(name: str, planes: Sequence[Plane]) -> tuple[list[Plane], np.ndarray, 
 
 def _check_plane(plane: Plane) -> None:
     where = plane.file.name
+    if plane.frames > 1 and plane.modality in ("SM", "GM") and plane.position is None:
+        raise InputError(
+            f"{where}: a whole slide in {plane.frames} tiles is not read; export the field to be segmented as one picture."
+        )
     if plane.frames > 1 and plane.position is None:
         raise InputError(
             f"{where}: multi-frame DICOM ({plane.frames} frames) without a position per frame, a film or an old"
@@ -62,10 +69,11 @@ def _check_plane(plane: Plane) -> None:
         )
     grey = plane.photometric == "MONOCHROME2"
     # The grey values of an X-ray picture may be turned round; those of CT or PET are numbers with a unit.
-    if not grey and not (plane.photometric == "MONOCHROME1" and plane.modality in PROJECTIONS):
+    inverted = plane.photometric == "MONOCHROME1" and plane.modality in PROJECTIONS
+    if not (grey or inverted or is_colour(plane)):
         raise InputError(
-            f"{where}: only MONOCHROME2 DICOM is read (and MONOCHROME1 of X-ray pictures), this is"
-            f" {_known(plane.photometric)}; convert it to PNG."
+            f"{where}: only MONOCHROME2 DICOM is read (and MONOCHROME1 of X-ray pictures, colours of photographs and"
+            f" ultrasound), this is {_known(plane.photometric)}; convert it to PNG."
         )
     if min(plane.rows, plane.columns) < 2:
         raise InputError(f"{where}: {plane.columns} × {plane.rows} pixels are no image.")

@@ -22,6 +22,8 @@ NO_DATE = "19000101"
 """Date of the SEG of a series without a date: the tag must hold one."""
 SINGLE_FRAME = {f"1.2.840.10008.5.1.4.1.1.{kind}" for kind in ("2", "4", "128", "1", "1.1")}
 """Classes of images with one frame a file: CT, MR, PET, CR, DX."""
+SLIDES = {f"1.2.840.10008.5.1.4.1.1.77.1.{kind}" for kind in ("3", "6")}
+"""Classes of images with positions on a slide, not in a patient."""
 
 
 def write_seg(
@@ -50,7 +52,7 @@ def write_seg(
         sentences on what the source lacks for a SEG.
 
     Raises:
-        InputError: when `source` no longer holds the series, or has fewer than 8 pixels.
+        InputError: when `source` no longer holds the series, has fewer than 8 pixels, or is a slide under a microscope.
         OSError: when `path` cannot be written.
     """
     with unpacked(source) as folder:
@@ -59,6 +61,10 @@ def write_seg(
         if first.rows * first.columns < 8:  # which highdicom packs in disorder
             raise InputError(
                 f"{source.name}: too few pixels for a DICOM SEG; write NIfTI with --format nifti."
+            )
+        if first.sop_class in SLIDES:
+            raise InputError(
+                f"{source.name}: no DICOM SEG is written in the coordinates of a slide; write NIfTI with --format nifti."
             )
         with suppress_logs("pydicom", "highdicom"):
             images, notes = source_images(found)

@@ -76,12 +76,12 @@ class PackagedTokenizer:
     """This package's WordPiece tokenizer, whose small vocabulary suits embedded weights.
 
     [CLS] (id 2) is the last token, as an end mark where a causal text tower has read the whole text:
-    ``"pool_type": "eos", "eos_id": 2``.
+    ``"pool_type": "eos", "eos_id": 2``. `pieces` of the vocabulary are used, the ``vocab_size`` of the text tower.
     """
 
-    def __init__(self, context_length: int) -> None:
+    def __init__(self, context_length: int, pieces: int) -> None:
         self.context_length = context_length
-        self.tokenizer = WordPieceTokenizer(max_length=context_length)
+        self.tokenizer = WordPieceTokenizer(max_length=context_length, size=pieces)
 
     def __call__(self, texts: Sequence[str]) -> Tensor:
         ids = self.tokenizer(texts)
@@ -107,7 +107,7 @@ def read_tokenizer(config: ClipConfig, folder: Path | None) -> Tokenizer:
     text = config.text
     options = text.get("tokenizer_kwargs") or {}
     if text.get("tokenizer") == "wordpiece":
-        return PackagedTokenizer(config.context_length)
+        return PackagedTokenizer(config.context_length, text["vocab_size"])
     repository = text.get("hf_tokenizer_name") or text.get("hf_model_name")
     if not repository:
         return BytePairTokenizer(config.context_length, **options)

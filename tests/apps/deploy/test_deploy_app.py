@@ -25,6 +25,7 @@ from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 from monai_ext.apps import deploy
 from monai_ext.bundle.runner import run_segment
 from tests.bundles.small import SMALL_BUNDLES
+from tests.io.dicom.test_colours import write_colour
 from tests.served import ROOT, probe_bundle, retrained_bundle, small_bundle
 
 BRIGHT = 40  # HU, the middle of the CT window
@@ -201,6 +202,15 @@ def test_several_series_are_an_error_of_one_line(bundle, slab, tmp_path):
     assert done.returncode == 2
     assert error_line(done).startswith("error: the input folder holds 2 image series (CT of 1 images,")
     assert not list((tmp_path / "out").glob("*"))
+
+
+def test_a_picture_in_colour_is_an_error_of_one_line(bundle, tmp_path):
+    write_colour(tmp_path / "in" / "eye.dcm", StudyDate="20200101")
+    done = start(bundle, tmp_path / "in", tmp_path / "out", "optic disc")
+    assert done.returncode == 2
+    assert error_line(done) == (
+        "error: the images are in colour, which MONAI Deploy does not read; monai-ext segment does."
+    )
 
 
 def test_a_prompt_is_never_run_as_code(bundle, slab, tmp_path):

@@ -52,6 +52,19 @@ def test_frequent_pieces_are_merged_first_and_ties_alphabetically():
     assert merged == ["##ab", "aab", "cd"]
 
 
+def test_new_pieces_come_behind_those_of_an_older_vocabulary():
+    old = build_vocabulary(["aab aab cd"], size=10_000)
+    assert build_vocabulary(["aab cdaab cdaab"], 10_000, old) == [*old, "##aab", "cdaab"]
+    assert build_vocabulary(["zz zz"], len(old), old) == old
+
+
+def test_older_weights_use_the_first_pieces_of_the_vocabulary():
+    short, whole = WordPieceTokenizer(size=800), WordPieceTokenizer()
+    assert len(short) == 800 and whole.pieces[:800] == short.pieces and len(whole) == 1600
+    assert len(short.tokenize("haematoma")) > 1 and whole.tokenize("haematoma") == ["haematoma"]
+    assert len(set(whole.pieces)) == 1600
+
+
 def test_the_packaged_vocabulary_spells_every_plain_word():
     tokenizer = WordPieceTokenizer()
     assert UNK not in tokenizer.tokenize("ljashdb: sitting on a chair? 2 kidneys (left/right), 50 % X-ray")
