@@ -25,6 +25,7 @@ from monai_ext.cli.options import (
     Variant,
     set_names,
 )
+from monai_ext.errors import InputError
 
 STAGES = {
     "oracle_iou": "IoU of best candidate",
@@ -45,10 +46,18 @@ def evaluate(
     wording: Annotated[
         str,
         typer.Option(
-            help="The prompts: canonical, one per target; heldout, paraphrases kept out of training; nonsense; or"
+            help="The prompts: canonical, one per target; heldout, paraphrases kept out of training; nonsense; absent; or"
             " prompt levels, medclipsam_p0 to p9 (odd ones name the true subtype: an oracle), several joined by +."
         ),
     ] = "canonical",
+    absent: Annotated[
+        bool,
+        typer.Option(
+            "--absent",
+            help="Short for --wording absent: also ask each image for every target that it certainly does not show, for"
+            " nonsense and for negations, and say how often something is marked; writes absent.csv, too.",
+        ),
+    ] = False,
     overlays: Annotated[
         Literal["some", "all"],
         typer.Option(help="Pictures: of the worst, median and best case of each target, or of all cases."),
@@ -72,6 +81,10 @@ def evaluate(
 ) -> None:
     """Score a bundle on labelled images; writes metrics.json, cases.csv, report.html and pictures of some cases."""
     with reporting(debug):
+        if absent and wording not in ("canonical", "absent"):
+            raise InputError(
+                f"--absent and --wording {wording}: absent targets are asked for in canonical words; leave one of them out."
+            )
         folder = find_trusted_bundle(bundle, variant or (), trust)
         from monai_ext.reports.evaluate import write_report
         from monai_ext.studies.evaluate import run_evaluation
@@ -83,7 +96,7 @@ def evaluate(
             split=split,
             variants=tuple(variant or ()),
             sets=set_names(sets),
-            wording=wording,
+            wording="absent" if absent else wording,
             uncertainty=uncertainty,
             limit=limit,
             batch_size=batch_size,
@@ -130,14 +143,46 @@ def print_figures(figures: dict[str, Any], output: Path) -> None:
             f"quality: rank correlation with Dice {_figure(quality['spearman'])}{interval} over {quality['n']} masks;"
             f" {quality['without_mask']} targets without a mask have none"
         )
+    if absent := figures.get("absent"):
+        print_absent(absent)
     if wording := figures.get("wording"):
         named, asked = wording["oracle"], wording["oracle"] + wording["generic"]
         print(f"words: {named} of {asked} prompts name the true subtype, taken from the annotation (oracle)")
-    print(f"figures → {output / 'metrics.json'}, {output / 'cases.csv'}")
+    files = ["metrics.json", "cases.csv", *(["absent.csv"] if absent else [])]
+    print(f"figures → {', '.join(str(output / name) for name in files)}")
     if figures.get("overlays"):
         print(f"pictures of cases, reference and result as contours → {output / 'overlays'}")
     print(f"report → {output / 'report.html'}")
 
 
+def print_absent(figures: dict[str, Any]) -> None:
+    """The table of the benchmark of absent targets, see :func:`monai_ext.metrics.absent.absent_figures`."""
+    table = Table("kind of absence", "asked", "answered", "95 %", "refused")
+    table.columns[0].no_wrap = True
+    for name, counts in [*figures["kinds"].items(), ("all", figures["pooled"])]:
+        span = "" if counts["ci95"] is None else "–".join(f"{100 * end:.1f}" for end in counts["ci95"])
+        answered = f"{counts['answered']} ({_percent(counts['share'])})"
+        table.add_row(name, str(counts["asked"]), answered, span, str(counts["refused"]))
+    Console().print(table)
+    t_acc, n_acc, giou, pooled = (figures[name] for name in ("t_acc", "n_acc", "giou", "pooled"))
+    print(
+        f"refused: by their words, so not answered; of the others, which the network judged,"
+        f" {_percent(pooled['share_of_judged'])} are answered"
+    )
+    print(
+        f"T-acc {_figure(t_acc['mean'])} over {t_acc['n']} present prompts, {t_acc['refused']} of them refused by words;"
+        f" N-acc {_figure(n_acc['mean'])} over {n_acc['n']} absent ones; gIoU {_figure(giou['mean'])}"
+    )
+    for pair in figures["worst"]:
+        kind = f" ({pair['target_modality']})" if pair["target_modality"] else ""
+        print(
+            f"worst: {pair['target']}{kind} on {pair['set']}, {pair['answered']} of {pair['asked']} answered"
+        )
+
+
 def _figure(value: float | None) -> str:
     return "undefined" if value is None else f"{value:.3f}"
+
+
+def _percent(value: float | None) -> str:
+    return "undefined" if value is None else f"{100 * value:.1f} %"

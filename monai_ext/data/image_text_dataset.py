@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from segment_anything.utils.amg import batched_mask_to_box
 from torch import Tensor
 
-from monai_ext.data.evaluation import absent_targets
+from monai_ext.data.absence import absent_names, shown_regions
 from monai_ext.data.text_prompt_dataset import TextPromptDataset, case_of
 from monai_ext.masks.masked_images import FILLS, MaskedImages
 from monai_ext.prompts.attributes import Attributes
@@ -66,9 +66,8 @@ class ImageTextDataset(TextPromptDataset):
         self.masked_images, self.attributes, self.wrong = masked_images, attributes, wrong
         super().__init__(*args, **kwargs)
         slices = [pair["slice"] for pair in self.data]
-        modalities = {sample["modality"] for sample in slices}
-        names = {name for sample in slices for name in sample["targets"]}
-        names |= {name for modality in modalities for name, _ in absent_targets(modality)}
+        self._hidden: dict[tuple[str, frozenset[str]], list[str]] = {}
+        names = {name for sample in slices for name in (*sample["targets"], *self._never_shown(sample))}
         self.vocabulary = {name: number for number, name in enumerate(sorted(names))}
 
     def _transform(self, index: int) -> dict[str, Any]:
@@ -191,8 +190,15 @@ class ImageTextDataset(TextPromptDataset):
 
     def _shows(self, sample: Mapping[str, Any], truths: Mapping[int, float]) -> Tensor:
         shows = torch.full((len(self.vocabulary),), UNKNOWN, dtype=torch.int64)
-        for name, _ in absent_targets(sample["modality"]):
+        for name in self._never_shown(sample):
             shows[self.vocabulary[name]] = 0
         for k, truth in truths.items():
             shows[self.vocabulary[sample["targets"][k]]] = int(truth) if truth in (0, 1) else UNKNOWN
         return shows
+
+    def _never_shown(self, sample: Mapping[str, Any]) -> list[str]:
+        """Targets that no picture like this one shows; captions may name them without the kind of image."""
+        key = sample["modality"], shown_regions(sample["targets"], sample["modality"], self.library)
+        if key not in self._hidden:
+            self._hidden[key] = absent_names(*key, self.library)
+        return self._hidden[key]

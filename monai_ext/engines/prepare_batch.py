@@ -9,7 +9,7 @@ import torch
 from monai.engines import PrepareBatch
 from torch import Tensor
 
-from monai_ext.data.evaluation import split_texts
+from monai_ext.data.wording import split_texts
 from monai_ext.errors import InputError
 from monai_ext.prompts.prompt import GroupedPrompt, Prompt
 

@@ -6,7 +6,7 @@ import csv
 import json
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,13 @@ from monai.data import MetaTensor
 from monai.data.utils import affine_to_spacing
 from torch import Tensor
 
+from monai_ext.data.absent_prompts import HEALTHY, KINDS
 from monai_ext.engines.distributed import rank
 from monai_ext.errors import InputError
 from monai_ext.files import check_writable, whole_file
 from monai_ext.handlers.overlays import CaseOverlays
 from monai_ext.handlers.stages import StageRecorder, stage_scores
+from monai_ext.metrics.absent import PRESENT, absent_figures, cross_table
 from monai_ext.metrics.agreement import mask_agreement, target_mask
 from monai_ext.metrics.lesions import lesion_counts
 from monai_ext.metrics.summary import AVERAGED, summarise
@@ -40,7 +42,8 @@ def score_case(data: Mapping[str, Any], tolerance: float = 2.0, surface: bool = 
             :func:`monai_ext.data.evaluation.evaluation_items`. With ``recorded``, a
             :class:`~monai_ext.handlers.stages.RecordedCase`, a row also has the scores of the stages. With ``subtype`` a
             row also has it, and ``oracle``, 1 where the words name the true subtype. With ``quality`` (P,), NaN where there is
-            no mask, a row also has it.
+            no mask, a row also has it. With ``kind`` a row also has what :func:`monai_ext.metrics.absent.absent_figures` takes;
+            ``unknown`` then holds why each prompt was refused, or "".
         tolerance: of the normalised surface Dice: mm for volumes, pixels for pictures.
         surface: False leaves out the surface metrics and the counts of lesions, which take most of the time.
 
@@ -79,6 +82,7 @@ def score_case(data: Mapping[str, Any], tolerance: float = 2.0, surface: bool = 
                 "target": target,
                 "prompt": prompt,
                 **({} if subtype is None else {"subtype": subtype, "oracle": int(bool(subtype))}),
+                **(_absence(data, len(rows), bool(reference.any())) if "kind" in data else {}),
                 "present": bool(reference.any()),
                 "presence": score,
                 "voxels": int(mask.count_nonzero()),
@@ -92,6 +96,17 @@ def score_case(data: Mapping[str, Any], tolerance: float = 2.0, surface: bool = 
             }
         )
     return rows
+
+
+def _absence(data: Mapping[str, Any], number: int, present: bool) -> dict[str, Any]:
+    """What a row of the benchmark of absent targets has beside its scores."""
+    return {
+        "regions": data["regions"],
+        "asked_for": data["asked_for"][number],
+        "asked_modality": data["asked_modality"][number],
+        "kind": PRESENT if present else data["kind"][number] or HEALTHY,
+        "refused": int(bool(data["unknown"][number])),
+    }
 
 
 def _checked_label(data: Mapping[str, Any], name: str) -> Tensor | None:
@@ -183,7 +198,8 @@ class MetricsWriter:
 
     ``cases.csv`` has a row per image and prompt; an empty cell is an undefined value. Where the words come from a prompt
     level, ``wording`` in ``metrics.json`` holds how many of the prompts whose target is in the image name its true
-    subtype (``oracle``) and how many do not (``generic``).
+    subtype (``oracle``) and how many do not (``generic``). Where each image was asked for all that it does not show, ``absent``
+    holds what :func:`monai_ext.metrics.absent.absent_figures` gives, and ``absent.csv`` its cross table.
 
     Args:
         metric: attached to the same evaluator.
@@ -235,14 +251,13 @@ class MetricsWriter:
         if "oracle" in rows[0]:
             true = [row["oracle"] for row in rows if row["present"]]
             figures["wording"] = {"oracle": sum(true), "generic": len(true) - sum(true)}
+        tables = {"cases.csv": rows}
+        if "kind" in rows[0]:
+            figures["absent"] = absent_figures(rows, KINDS, self.samples, self.seed)
+            tables["absent.csv"] = cross_table(rows)
         try:
-            with (
-                whole_file(self.output_dir / "cases.csv") as path,
-                path.open("w", newline="", encoding="utf-8") as file,
-            ):
-                writer = csv.DictWriter(file, fieldnames=list(rows[0]))
-                writer.writeheader()
-                writer.writerows({key: _cell(value) for key, value in row.items()} for row in rows)
+            for name, table in tables.items():
+                _write_table(self.output_dir / name, table)
             if self.overlays is not None:
                 figures["overlays"] = self.overlays.write(rows, drawings, self.output_dir)
             with whole_file(self.output_dir / "metrics.json") as path:
@@ -257,6 +272,13 @@ class MetricsWriter:
             presence["auc"],
             presence["n"],
         )
+
+
+def _write_table(target: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    with whole_file(target) as path, path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+        writer.writeheader()
+        writer.writerows({key: _cell(value) for key, value in row.items()} for row in rows)
 
 
 def _cell(value: Any) -> Any:

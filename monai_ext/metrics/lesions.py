@@ -39,6 +39,8 @@ def lesion_counts(mask: Tensor, reference: Tensor) -> dict[str, int]:
     if mask.shape != reference.shape:
         raise ValueError(f"mask {tuple(mask.shape)} and reference {tuple(reference.shape)} differ in shape.")
     found, true = _cropped(mask.cpu().numpy() != 0, reference.cpu().numpy() != 0)
+    if not found.size:
+        return dict.fromkeys(COUNTS, 0)
     parts, lesions = label(found), label(true)  # of all neighbours, whatever the number of axes
     iou = _iou(parts, lesions)
     matched = int((iou[linear_sum_assignment(iou, maximize=True)] > 0).sum())

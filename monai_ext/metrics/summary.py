@@ -15,6 +15,8 @@ from monai_ext.metrics.agreement import METRICS
 from monai_ext.metrics.lesions import COUNTS, f1, several_parts
 
 AVERAGED = (*METRICS, "oracle_iou", "saliency_dice", "coarse_dice", "refined_dice")
+_BLOCK = 2**22
+"""Values of a bootstrap in memory at once."""
 DIFFICULTIES = ("easy", "medium", "hard", "very hard")
 
 Row = Mapping[str, Any]
@@ -66,7 +68,7 @@ def _figures(rows: Sequence[Row], samples: int, seed: int) -> dict[str, Any]:
     figures = {
         "targets": {t: _agreement([r for r in present if r["target"] == t], samples, seed) for t in targets},
         "pooled": _agreement(present, samples, seed),
-        "presence": _presence(rows, samples, seed),
+        "presence": presence_figures(rows, samples, seed),
     }
     if rows and COUNTS[0] in rows[0] and (named := several_parts(rows)):
         figures["lesions"] = _lesions([row for row in rows if row["target"] in named], named, samples, seed)
@@ -90,7 +92,7 @@ def _agreement(rows: Sequence[Row], samples: int, seed: int) -> dict[str, Any]:
         result[name] = {
             "mean": float(values.mean()) if len(values) else None,
             "std": float(values.std(ddof=1)) if len(values) > 1 else None,
-            "ci95": bootstrap_interval(values, _patients(defined), samples, seed),
+            "ci95": bootstrap_interval(values, patients_of(defined), samples, seed),
             "n": len(values),
         }
         if name == "hd95":
@@ -101,7 +103,7 @@ def _agreement(rows: Sequence[Row], samples: int, seed: int) -> dict[str, Any]:
 
 def _lesions(rows: Sequence[Row], targets: Sequence[str], samples: int, seed: int) -> dict[str, Any]:
     counts = np.array([[row[name] for name in COUNTS] for row in rows])
-    resampled = bootstrap_draws(_patients(rows), samples, seed) @ counts
+    resampled = bootstrap_draws(patients_of(rows), samples, seed) @ counts
     tp, fp, fn = map(int, counts.sum(0))
     return {
         "mean": float(f1(counts.sum(0))),
@@ -114,11 +116,14 @@ def _lesions(rows: Sequence[Row], targets: Sequence[str], samples: int, seed: in
     }
 
 
-def _presence(rows: Sequence[Row], samples: int, seed: int) -> dict[str, Any]:
+def presence_figures(rows: Sequence[Row], samples: int, seed: int) -> dict[str, Any]:
+    """How well presence tells prompts whose target is in the image from others: ``presence`` of :func:`summarise`."""
     present = np.array([bool(row["present"]) for row in rows])
     score = np.array([float(row["presence"]) for row in rows])
     empty = np.array([row["voxels"] == 0 for row in rows])
-    resampled = _aucs(score, present, bootstrap_draws(_patients(rows), samples, seed))
+    number, draws = _group_draws(patients_of(rows), samples, seed)
+    blocks = np.array_split(draws, 1 + len(draws) * len(rows) // _BLOCK)
+    resampled = np.concatenate([_aucs(score, present, block[:, number]) for block in blocks])
     return {
         "auc": _auc(score, present),
         "ci95": _percentiles(resampled),
@@ -142,7 +147,7 @@ def _quality(present: Sequence[Row], samples: int, seed: int) -> dict[str, Any]:
     """
     rows = [row for row in present if not math.isnan(row["quality"])]
     quality, dice = (np.array([row[name] for row in rows], dtype=np.float64) for name in ("quality", "dice"))
-    draws = bootstrap_draws(_patients(rows), samples, seed).astype(int)
+    draws = bootstrap_draws(patients_of(rows), samples, seed).astype(int)
     drawn = (np.repeat(np.arange(len(rows)), counts) for counts in draws)
     resampled = [value for d in drawn if (value := _spearman(quality[d], dice[d])) is not None]
     return {
@@ -180,7 +185,8 @@ def _aucs(score: np.ndarray, present: np.ndarray, draws: np.ndarray) -> np.ndarr
     return (right * below).sum(1)[pairs > 0] / pairs[pairs > 0]
 
 
-def _patients(rows: Sequence[Row]) -> list[tuple[str, str]]:
+def patients_of(rows: Sequence[Row]) -> list[tuple[str, str]]:
+    """The patient of each row, who is drawn as a whole."""
     return [(row["set"], row["group"]) for row in rows]
 
 
@@ -196,8 +202,9 @@ def bootstrap_interval(
     Returns:
         [low, high]; None for fewer than two groups, from which the variation between patients is unknown.
     """
-    draws = bootstrap_draws(groups, samples, seed)
-    return _percentiles((draws * values).sum(1) / draws.sum(1))
+    number, draws = _group_draws(groups, samples, seed)
+    sums = np.bincount(number, values, draws.shape[1])
+    return _percentiles((draws @ sums) / (draws @ np.bincount(number, minlength=draws.shape[1])))
 
 
 def bootstrap_draws(groups: Sequence[Any], samples: int, seed: int) -> np.ndarray:
@@ -205,11 +212,18 @@ def bootstrap_draws(groups: Sequence[Any], samples: int, seed: int) -> np.ndarra
 
     (0, N) for fewer than two groups.
     """
-    number = {group: index for index, group in enumerate(dict.fromkeys(groups))}
-    if len(number) < 2:
-        return np.empty((0, len(groups)))
-    counts = np.random.default_rng(seed).multinomial(len(number), [1 / len(number)] * len(number), samples)
-    return counts[:, [number[group] for group in groups]].astype(np.float64)
+    number, draws = _group_draws(groups, samples, seed)
+    return draws[:, number]
+
+
+def _group_draws(groups: Sequence[Any], samples: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """(N,) the number of each value's group, and (samples, G) how often each group is drawn; (0, G) for fewer than two."""
+    names = {group: index for index, group in enumerate(dict.fromkeys(groups))}
+    number = np.array([names[group] for group in groups], dtype=np.intp)
+    if len(names) < 2:
+        return number, np.empty((0, len(names)))
+    counts = np.random.default_rng(seed).multinomial(len(names), [1 / len(names)] * len(names), samples)
+    return number, counts.astype(np.float64)
 
 
 def _percentiles(values: np.ndarray) -> list[float] | None:

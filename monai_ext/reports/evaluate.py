@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from monai_ext.reports import evaluations
+from monai_ext.reports import absent, evaluations
 from monai_ext.reports.page import Page, Section, write_page
 from monai_ext.studies.tune_settings import plural
 
@@ -40,6 +40,7 @@ def write_report(folder: Path) -> Path:
         [
             Section("Figures", [evaluations.headline(one.figures)]),
             *evaluations.parts(one),
+            absent.section(one),
             Section("All figures", [evaluations.all_figures(one)] if pooled else []),
             Section("What the figures depend on", evaluations.facts(one)),
         ],

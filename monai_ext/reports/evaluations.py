@@ -43,6 +43,8 @@ FEWEST = 6
 """Images of which thirds are shown."""
 PICTURED = 60
 """Pictures in a report, at most; all are in the folder."""
+TICKS = 1000
+"""Prompts that have a tick each; more would make a report of many megabytes."""
 FACTS = {
     "bundle": "bundle",
     "version": "version of the bundle",
@@ -89,15 +91,24 @@ def read_evaluation(folder: Path) -> Evaluation:
     Raises:
         InputError: when one of them cannot be read.
     """
-    try:
-        with (folder / "cases.csv").open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"{folder.name}/cases.csv: cannot be read; run the command again, then its report."
-        ) from error
+    rows = read_table(folder / "cases.csv")
     record = read_json(folder / RECORD) if (folder / RECORD).exists() else {}
     return Evaluation(folder, read_json(folder / "metrics.json"), rows, record)
+
+
+def read_table(file: Path) -> list[dict[str, str]]:
+    """The lines of a CSV file, a text in every cell.
+
+    Raises:
+        InputError: when it cannot be read.
+    """
+    try:
+        with file.open(newline="", encoding="utf-8") as opened:
+            return list(csv.DictReader(opened))
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{file.parent.name}/{file.name}: cannot be read; run the command again, then its report."
+        ) from error
 
 
 def read_json(file: Path) -> Any:
@@ -256,8 +267,9 @@ def presence(one: Evaluation) -> list[Content]:
         values = [float(row["presence"]) for row in one.rows if row["present"] == present]
         if values:
             text = f"median {np.median(values):.3f}, n\u00a0=\u00a0{len(values)}"
-            rows.append(ChartRow(name, distribution(values, None, f"presence, {name}: {text}"), text))
-    note = "Presence as the method states it, from 0 to 1; each tick is a prompt."
+            ticks = np.quantile(values, np.linspace(0, 1, TICKS)).tolist() if len(values) > TICKS else values
+            rows.append(ChartRow(name, distribution(ticks, None, f"presence, {name}: {text}"), text))
+    note = f"Presence as the method states it, from 0 to 1; each tick is a prompt, of more than {TICKS} a quantile."
     return [confusion(one), Chart(rows, AXIS, note)]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +47,44 @@ class Table:
     kind: ClassVar[str] = "table"
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True)
+class HeatCell:
+    """A cell of a coloured table.
+
+    Attributes:
+        text: what it shows.
+        value: in [0, 1], which colours it; None leaves it plain.
+        title: what it shows in full, for a pointer that rests on it.
+    """
+
+    text: str
+    value: float | None = None
+    title: str = ""
+
+    @property
+    def level(self) -> str:
+        """The name of its colour: 0 for the value 0 and plain cells, 1 to 5 for fifths of what lies above."""
+        return str(math.ceil(5 * self.value)) if self.value else "0"
+
+
+@dataclass(frozen=True)
+class Heat:
+    """A table whose cells are coloured by their values.
+
+    Attributes:
+        groups: titles over the columns, and how many columns each has.
+        columns: titles, written upright.
+        rows: name and cells, as many as there are columns.
+        note: what the colours mean.
+    """
+
+    kind: ClassVar[str] = "heat"
+    groups: Sequence[tuple[str, int]]
+    columns: Sequence[str]
+    rows: Sequence[tuple[str, Sequence[HeatCell]]]
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -113,7 +152,7 @@ class Notes:
     items: Sequence[str]
 
 
-Content = Figures | Table | Chart | Curve | Pictures | Facts | Notes
+Content = Figures | Table | Heat | Chart | Curve | Pictures | Facts | Notes
 
 
 @dataclass(frozen=True)

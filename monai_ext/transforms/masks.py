@@ -33,12 +33,17 @@ def mask_ranks(probabilities: torch.Tensor, threshold: float) -> torch.Tensor:
     ranks = (probabilities > threshold).to(torch.uint8)
     shared = ranks.sum(0, dtype=torch.int16) > 1
     if shared.any():
-        order = probabilities[:, shared].T.sort(dim=1, descending=True, stable=True).indices
+        found = (
+            ranks.flatten(1).bool().any(1)
+        )  # the others, often most of many prompts, have rank 0 whatever the order
+        order = probabilities[found][:, shared].T.sort(dim=1, descending=True, stable=True).indices
         highest = min(len(probabilities), 255)
-        descending = highest - torch.arange(len(probabilities), device=ranks.device)
+        descending = highest - torch.arange(order.shape[1], device=ranks.device)
         descending = descending.clamp(min=1).to(torch.uint8)
         ranked = torch.empty_like(order, dtype=torch.uint8).scatter_(1, order, descending.expand_as(order))
-        ranks[:, shared] *= ranked.T
+        masks = ranks[found]
+        masks[:, shared] *= ranked.T
+        ranks[found] = masks
     return ranks
 
 

@@ -29,6 +29,8 @@ from monai_ext.bundle.check import check_bundle
 from monai_ext.bundle.configs import bundle_variants, read_configs
 from monai_ext.bundle.export import export
 from monai_ext.cli.main import main
+from monai_ext.data.absence import NOT_MEDICAL
+from monai_ext.data.absent_prompts import HEALTHY, KINDS
 from monai_ext.resources import resource_path
 from monai_ext.weights import read_registry
 from monai_ext.weights.registry import weights_names
@@ -330,6 +332,24 @@ class BundleContract:
         assert figures["presence"]["absent"] == len(rows) - 2 == 4
         assert figures["overlays"] and all((out / one["file"]).is_file() for one in figures["overlays"])
         assert str(tmp_path) not in (out / "metrics.json").read_text() + (out / "cases.csv").read_text()
+
+    def test_an_evaluation_of_absent_targets_asks_each_image_for_what_it_does_not_show(
+        self, small: Path, tmp_path: Path
+    ) -> None:
+        data, out = write_films(tmp_path / "films"), tmp_path / "out"
+        words = ["--data", str(data), "--split", "validation", "-o", str(out), "--device", "cpu", "--quiet"]
+        assert main(["evaluate", str(small), *words, "--absent", "--limit", "1"]) == 0
+        absent = json.loads((out / "metrics.json").read_text())["absent"]
+        with (out / "cases.csv").open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        assert absent["t_acc"]["n"] == 1
+        assert absent["pooled"]["asked"] == len(rows) - 1 > 80
+        assert absent["pooled"]["answered"] == sum(
+            row["voxels"] != "0" for row in rows if row["present"] == "False"
+        )
+        assert list(absent["kinds"]) == [
+            kind for kind in KINDS if kind not in (HEALTHY, NOT_MEDICAL)
+        ]  # films of chests with lungs
 
     # Servers
 

@@ -7,6 +7,7 @@ from monai_ext.data.absence import (
     OTHER_BOTH,
     OTHER_MODALITY,
     OTHER_REGION,
+    absent_names,
     absent_targets,
     shown_regions,
 )
@@ -91,3 +92,22 @@ def test_a_chest_film_shows_no_target_of_any_other_kind_of_image():
     assert not {"lungs", "heart", "clavicles"} & {target for target, m in asked if m == "xray"}
     assert {("femur", "xray"), ("teeth", "xray")} <= asked
     assert len(others & asked) > 0.9 * len(others)
+
+
+def test_sentences_of_wider_targets_are_left_out_and_those_for_training_are_the_usual_ones():
+    narrow = {**entry("cyst in an MRI", "abdomen"), "also": ["lesion"]}
+    library = PromptLibrary(
+        {"cyst": {"mri": narrow}, "lesion": {"mri": entry("lesion in an MRI", "abdomen")}}, {}, {}
+    )
+    cyst, _ = absent_targets("ct", frozenset(["head"]), library)
+    assert cyst.sentences == ("cyst in an MRI", "cyst")
+
+
+def test_a_name_is_absent_if_no_region_of_it_is_shown_in_whatever_kind_of_image():
+    assert set(absent_names("xray", frozenset(["chest"]), LIBRARY)) == {"liver", "femur"}
+    assert absent_names("ct", frozenset(["abdomen"]), LIBRARY) == [
+        "lungs",
+        "femur",
+    ]  # not the liver of an MRI
+    assert absent_names("ct", frozenset(), LIBRARY) == []
+    assert set(absent_names("other", frozenset(), LIBRARY)) == {"liver", "spleen", "lungs", "femur"}

@@ -4,7 +4,10 @@ import json
 
 import pytest
 
-from monai_ext.data.evaluation import evaluation_items, split_texts
+from monai_ext.data.absence import NOT_MEDICAL, OTHER_BOTH
+from monai_ext.data.absent_prompts import NEGATED, NEGATIONS, NO_TARGET, NONSENSE
+from monai_ext.data.evaluation import evaluation_items
+from monai_ext.data.wording import split_texts
 from monai_ext.errors import InputError
 from monai_ext.prompts.levels import PromptLevels
 from monai_ext.prompts.library import PromptLibrary
@@ -12,15 +15,35 @@ from monai_ext.prompts.library import PromptLibrary
 LIBRARY = PromptLibrary(
     targets={
         "lungs": {
-            "xray": {"canonical": "lungs in an X-ray", "train": ["lung"], "heldout": ["airy part", "both"]}
+            "xray": {
+                "canonical": "lungs in an X-ray",
+                "train": ["lung"],
+                "heldout": ["airy part", "both"],
+                "regions": ["chest"],
+            }
         },
-        "liver": {"ct": {"canonical": "liver in CT", "train": ["liver"], "heldout": ["hepatic organ"]}},
-        "polyp": {"endoscopy": {"canonical": "polyp", "train": ["polyp"], "heldout": ["mucosal growth"]}},
+        "liver": {
+            "ct": {
+                "canonical": "liver in CT",
+                "train": ["liver"],
+                "heldout": ["hepatic organ"],
+                "regions": ["abdomen"],
+            }
+        },
+        "polyp": {
+            "endoscopy": {
+                "canonical": "polyp",
+                "train": ["polyp"],
+                "heldout": ["mucosal growth"],
+                "regions": ["bowel"],
+            }
+        },
         "brain tumour": {
             "mri": {
                 "canonical": "tumour in a brain MRI",
                 "train": ["tumour"],
                 "heldout": ["brain mass"],
+                "regions": ["head"],
                 "aliases": {"brain tumour (glioma)": {"tumour_type": "glioma"}},
             }
         },
@@ -52,10 +75,7 @@ def test_an_item_has_prompts_of_its_targets_and_absent_prompts(sets):
     folder = sets("chest", "X-ray", {"0": "background", "1": "lungs"})
     item = evaluation_items(folder, "validation", LIBRARY)[0]
     assert item["prompt"][0] == "lungs in an X-ray"
-    assert item["prompt"][1] in (
-        "polyp",
-        "tumour in a brain MRI",
-    )  # never an organ that a chest film shows too
+    assert item["prompt"][1] in ("liver in CT", "polyp", "tumour in a brain MRI")
     assert item["prompt"][2] in ("prostate", "optic disc")
     assert item["target"] == ["lungs", "", ""]
     assert item["values"] == ["1", "", ""]
@@ -74,7 +94,7 @@ def test_the_choice_of_absent_prompts_depends_on_case_and_seed_only(sets):
     first = evaluation_items(folder, "validation", LIBRARY)
     assert first == evaluation_items(folder, "validation", LIBRARY)
     assert first != evaluation_items(folder, "validation", LIBRARY, seed=1)
-    assert len({tuple(item["prompt"]) for item in first}) == 4
+    assert len({tuple(item["prompt"]) for item in first}) == 6
 
 
 def test_labels_are_called_as_the_library_calls_them(sets):
@@ -108,8 +128,49 @@ def test_heldout_wording_has_every_paraphrase(sets):
     folder = sets("chest", "X-ray", {"1": "lungs"})
     item = evaluation_items(folder, "validation", LIBRARY, wording="heldout", absent=1)[0]
     assert item["prompt"][:2] == ["airy part", "both"]
-    assert item["prompt"][2] in ("mucosal growth", "brain mass")
+    assert item["prompt"][2] in ("mucosal growth", "brain mass", "hepatic organ")
     assert item["target"] == ["lungs", "lungs", ""]
+
+
+def test_absent_wording_asks_for_all_that_an_image_does_not_show(sets):
+    folder = sets("chest", "X-ray", {"1": "lungs"}, ids=["a"])
+    (item,) = evaluation_items(folder, "validation", LIBRARY, wording="absent")
+    assert item["regions"] == "chest"
+    keys = ("prompt", "target", "values", "kind", "asked_for", "asked_modality")
+    told = list(zip(*(item[key] for key in keys), strict=True))
+    assert told[0] == ("lungs in an X-ray", "lungs", "1", "", "lungs", "xray")
+    assert told[1:4] == [
+        ("polyp", "", "", OTHER_BOTH, "polyp", "endoscopy"),
+        ("liver in CT", "", "", OTHER_BOTH, "liver", "ct"),
+        ("tumour in a brain MRI", "", "", OTHER_BOTH, "brain tumour", "mri"),
+    ]
+    assert sorted(one[0] for one in told if one[3] == NO_TARGET) == ["optic disc", "prostate"]
+    assert sorted(one[0] for one in told if one[3] == NONSENSE) == ["ljashdb", "sitting on a chair"]
+    assert [one[0] for one in told if one[3] == NEGATED] == [one.format("lungs") for one in NEGATIONS]
+    assert evaluation_items(folder, "validation", LIBRARY, wording="absent", absent=0) == [item]
+    assert "kind" not in evaluation_items(folder, "validation", LIBRARY)[0]
+
+
+def test_absent_wording_denies_a_target_by_the_name_that_the_library_has_for_it(sets):
+    folder = sets("brain", "MRI", {"1": "brain tumour (glioma)"}, ids=["a"])
+    (item,) = evaluation_items(folder, "validation", LIBRARY, wording="absent")
+    assert item["asked_for"][0] == "brain tumour" and "no brain tumour" in item["prompt"]
+
+
+def test_a_picture_of_nothing_medical_is_asked_for_everything(sets):
+    (item,) = evaluation_items(sets("control", "", {}), "images", LIBRARY, wording="absent")
+    assert item["kind"].count(NOT_MEDICAL) == 4
+    assert item["regions"] == "" and NEGATED not in item["kind"]
+
+
+def test_the_seed_draws_the_texts_of_absent_wording(sets):
+    folder = sets("chest", "X-ray", {"1": "lungs"}, ids=["a"])
+    library = PromptLibrary.load()
+    first, other = (
+        evaluation_items(folder, "validation", library, wording="absent", seed=seed)[0]["prompt"]
+        for seed in (0, 1)
+    )
+    assert first != other and len(first) == len(other) > 100
 
 
 def test_nonsense_has_no_target(sets):
@@ -185,7 +246,7 @@ def test_the_prompt_of_a_level_is_its_ensemble(sets):
     assert item["texts"][0] == "Lungs 0.\nLungs 1.\nLungs 2.\nLungs 3.\nLungs 4."
     assert item["prompt"][0] == "Lungs 0. (and 4 more)"
     assert item["target"] == ["lungs", ""] and item["values"] == ["1", ""]
-    assert item["texts"][1].split("\n")[0] in ("Mass 0.", "Polyp.")
+    assert item["texts"][1].split("\n")[0] in ("Mass 0.", "Polyp.", "Liver.")
     assert item["subtype"] == ["", ""]
     assert "texts" not in evaluation_items(folder, "validation", LIBRARY)[0]
 
@@ -248,11 +309,11 @@ def test_every_level_has_prompts_for_the_shared_data(shared_data):
 def test_arguments_that_cannot_be_used_are_refused(sets):
     folder = sets("chest", "X-ray", {"1": "lungs"})
     with pytest.raises(
-        InputError, match="'free'; choose from canonical, heldout, nonsense, medclipsam_p0 to"
+        InputError, match="'free'; choose from canonical, heldout, nonsense, absent, medclipsam_p0"
     ):
         evaluation_items(folder, "validation", LIBRARY, wording="free")
-    with pytest.raises(InputError, match="absent is 5; there are words for only 4 on xray images"):
-        evaluation_items(folder, "validation", LIBRARY, absent=5)
+    with pytest.raises(InputError, match="absent is 6; there are words for only 5 on xray images"):
+        evaluation_items(folder, "validation", LIBRARY, absent=6)
     with pytest.raises(InputError, match="list 'images': no label to score chest/a by"):
         evaluation_items(folder, "images", LIBRARY)
 

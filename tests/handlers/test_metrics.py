@@ -84,6 +84,52 @@ def test_words_that_name_the_true_subtype_are_flagged(tmp_path):
         assert [row["oracle"] for row in csv.DictReader(file)].count("1") == 2
 
 
+def absent(case="a", **more):
+    """As :func:`scored`; the first target is refused by its words, the fourth is not in the image, nor is the thing."""
+    return scored(
+        case,
+        regions="breast",
+        kind=["", "", "", "nonsense"],
+        asked_for=["first", "pair", "fourth", "a spoon"],
+        asked_modality=["us", "us", "us", ""],
+        unknown=["is not known", "", "", ""],
+        **more,
+    )
+
+
+def test_rows_of_absent_targets_say_what_was_asked_and_the_label_tells_what_is_healthy():
+    keys = ("kind", "asked_for", "asked_modality", "regions", "refused")
+    assert [tuple(row[key] for key in keys) for row in score_case(absent())] == [
+        ("present", "first", "us", "breast", 1),
+        ("present", "pair", "us", "breast", 0),
+        ("healthy", "fourth", "us", "breast", 0),
+        ("nonsense", "a spoon", "", "breast", 0),
+    ]
+
+
+def test_figures_and_cross_table_of_absent_targets_are_written(tmp_path):
+    evaluate([absent("a"), absent("b")], lambda metric: MetricsWriter(metric, tmp_path, samples=10))
+    figures = json.loads((tmp_path / "metrics.json").read_text())["absent"]
+    assert list(figures["kinds"]) == ["healthy", "nonsense"]
+    assert [figures["kinds"][kind]["share"] for kind in figures["kinds"]] == [0.0, 1.0]
+    assert (figures["t_acc"]["mean"], figures["n_acc"]["mean"]) == (1.0, 0.5)
+    assert figures["giou"]["mean"] == (0.5 + 1 + 1 + 0) / 4
+    with (tmp_path / "absent.csv").open(newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert [(one["target"], one["kind"], one["asked"], one["answered"], one["refused"]) for one in lines] == [
+        ("a spoon", "nonsense", "2", "2", "0"),
+        ("first", "present", "2", "2", "2"),
+        ("fourth", "healthy", "2", "0", "0"),
+        ("pair", "present", "2", "2", "0"),
+    ]
+
+
+def test_other_evaluations_have_no_figures_of_absent_targets(tmp_path):
+    evaluate([scored("a")], lambda metric: MetricsWriter(metric, tmp_path, samples=10))
+    assert "absent" not in json.loads((tmp_path / "metrics.json").read_text())
+    assert {path.name for path in tmp_path.iterdir()} == {"metrics.json", "cases.csv"}
+
+
 def test_volumes_are_measured_in_millimetres():
     (row,) = score_case(volume())
     assert row["unit"] == "mm"

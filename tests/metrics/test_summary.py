@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from monai_ext.metrics import summary
 from monai_ext.metrics.summary import bootstrap_interval, summarise
 
 NAN = math.nan
@@ -188,3 +189,11 @@ def test_what_has_no_order_has_no_rank_correlation(rows):
 
 def test_rows_without_quality_get_no_such_figures():
     assert "quality" not in summarise([row("a", "liver", 0.5)])
+
+
+def test_a_bootstrap_of_many_prompts_is_drawn_in_blocks_of_the_same_draws(monkeypatch):
+    rows = [row(f"p{n % 7}", "liver" if n % 3 else "", 0.5, presence=(n * 5 % 11) / 11) for n in range(40)]
+    whole = summarise(rows)["presence"]
+    monkeypatch.setattr(summary, "_BLOCK", 700)  # 17 or 18 draws of 40 rows
+    assert summarise(rows)["presence"] == whole
+    assert whole["ci95"][0] < whole["auc"] < whole["ci95"][1]

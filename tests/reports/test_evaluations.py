@@ -7,6 +7,7 @@ import json
 import pytest
 
 from monai_ext.errors import InputError
+from monai_ext.reports import evaluations
 from monai_ext.reports.evaluate import write_report
 from monai_ext.reports.evaluations import PICTURED, chosen_cases, read_evaluation, thirds
 from monai_ext.reports.page import Notes, Pictures
@@ -169,3 +170,13 @@ def test_what_cannot_be_read_is_named(written, name):
     (folder / name).write_bytes(b"\xff\xfe{")
     with pytest.raises(InputError, match=rf"^{folder.name}/{name}: cannot be read"):
         write_report(folder)
+
+
+def test_of_many_prompts_a_thousand_quantiles_of_their_presence_are_drawn(tmp_path):
+    made = rows()
+    write_evaluation(
+        tmp_path, [*made, *({**made[-1], "case": f"x{n}", "presence": n / 1200} for n in range(1200))]
+    )
+    *_, absent = evaluations.presence(evaluations.read_evaluation(tmp_path))[1].rows
+    assert absent.marks.count('class="tick"') == evaluations.TICKS == 1000
+    assert absent.figure.endswith("n\u00a0=\u00a01202")

@@ -15,6 +15,8 @@ from monai_ext.reports.page import (
     Facts,
     Figure,
     Figures,
+    Heat,
+    HeatCell,
     Notes,
     Page,
     Picture,
@@ -32,6 +34,7 @@ def everything(text: str, source: str = "data:image/png;base64,") -> Page:
     contents = [
         Figures([Figure(text, text, text)]),
         Table([text], [[text, text]]),
+        Heat([(text, 1)], [text], [(text, [HeatCell(text, 0.5, text)])], text),
         Chart([ChartRow(text, distribution([0.5], None, text), text)], [text], text, text),
         Curve(curve([1.0], text), text, text, text),
         Pictures([Picture(source, text)], text),
@@ -43,9 +46,23 @@ def everything(text: str, source: str = "data:image/png;base64,") -> Page:
 
 def test_texts_are_escaped_wherever_they_stand(tmp_path):
     found = parsed(page.write_page(everything(HOSTILE), tmp_path))
-    assert found.texts.count(HOSTILE) == 25
+    assert found.texts.count(HOSTILE) == 30
     assert found.values("alt") == [HOSTILE] and found.values("aria-label") == [HOSTILE] * 2
+    assert found.values("title") == [HOSTILE]
     assert "script" not in found.tags
+
+
+def test_cells_of_a_coloured_table_are_as_dark_as_their_values():
+    values = (None, 0.0, 0.001, 0.2, 0.201, 0.6, 1.0)
+    assert [HeatCell("", value).level for value in values] == ["0", "0", "1", "1", "2", "3", "5"]
+    cells = [HeatCell("7", 0.07, "7 of 100"), HeatCell("")]
+    found = Parsed(
+        page.render(Page("", "", [Section("x", [Heat([("CT", 2)], ["a", "b"], [("one", cells)])])]))
+    )
+    assert found.tables == [[["", "CT"], ["", "a", "b"], ["one", "7", ""]]]
+    assert ("td", "class", "heat1") in found.attributes and ("td", "title", "7 of 100") in found.attributes
+    assert ("th", "colspan", "2") in found.attributes
+    assert all(f".heat{level} {{" in found.style for level in range(1, 6))
 
 
 def test_sections_without_content_are_left_out():

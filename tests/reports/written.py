@@ -32,10 +32,13 @@ def _row(case: str, target: str, dice: float | None, size: int, voxels: int = 0)
 
 
 def write_evaluation(
-    folder: Path, made: list[dict[str, Any]], facts: dict[str, Any] | None = None
+    folder: Path,
+    made: list[dict[str, Any]],
+    facts: dict[str, Any] | None = None,
+    more: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """metrics.json, cases.csv, setting.json and panels of the worst, median and best; the content of metrics.json."""
-    figures = summarise(made)
+    """metrics.json (with `more`), cases.csv, setting.json and panels of the worst, median and best; the first one."""
+    figures = {**summarise(made), **(more or {})}
     (folder / "panels").mkdir(parents=True)
     figures["overlays"] = []
     for shade, (which, row) in enumerate(choose_cases(made)):
