@@ -87,8 +87,7 @@ def evaluate(
             )
         folder = find_trusted_bundle(bundle, variant or (), trust)
         from monai_ext.reports.evaluate import write_report
-        from monai_ext.studies.evaluate import run_evaluation
-        from monai_ext.studies.tune import EvaluationTask
+        from monai_ext.studies.evaluate import EvaluationTask, run_evaluation
 
         task = EvaluationTask(
             bundle=folder,

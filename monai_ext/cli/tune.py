@@ -93,7 +93,8 @@ def tune(
         axes = parse_axes(values or [])
         folder = find_trusted_bundle(bundle, variant or (), trust)
         from monai_ext.reports.tune import write_report
-        from monai_ext.studies.tune import EvaluationTask, run_tune
+        from monai_ext.studies.evaluate import EvaluationTask
+        from monai_ext.studies.tune import run_tune
 
         task = EvaluationTask(
             bundle=folder,

@@ -29,7 +29,7 @@ from monai_ext.reports.page import (
     embedded,
     stated,
 )
-from monai_ext.studies.tune import RECORD
+from monai_ext.studies.evaluate import RECORD
 from monai_ext.studies.tune_settings import plural
 
 AXIS = ("0", "0.25", "0.5", "0.75", "1")
@@ -60,7 +60,7 @@ FACTS = {
     "device": "device",
     "versions": "versions",
 }
-"""Facts of an evaluation, see :meth:`monai_ext.studies.tune.EvaluationTask.facts`, in the order of the report."""
+"""Facts of an evaluation, see :meth:`monai_ext.studies.evaluate.EvaluationTask.facts`, in the order of the report."""
 
 
 @dataclass(frozen=True)

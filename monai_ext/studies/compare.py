@@ -1,6 +1,6 @@
 """``monai-ext compare``: every method evaluated once on the same cases, then one table.
 
-Evaluations are kept as those of ``monai-ext tune`` are (:class:`monai_ext.studies.tune.Evaluations`), each in a folder
+Evaluations are kept as those of ``monai-ext tune`` are (:class:`monai_ext.studies.kept_evaluations.Evaluations`), each in a folder
 named by a hash of all that it depends on.
 """
 
@@ -36,11 +36,12 @@ from monai_ext.studies.compare_report import (
     statement,
     subgroups,
 )
+from monai_ext.studies.evaluate import EvaluationTask, data_hash
+from monai_ext.studies.kept_evaluations import Evaluations
 from monai_ext.studies.peak_memory import measure_peak
 from monai_ext.studies.scored_masks import Item
 from monai_ext.studies.subgroups import group_cases
 from monai_ext.studies.training_data import training_notes
-from monai_ext.studies.tune import Evaluations, EvaluationTask, data_hash
 from monai_ext.studies.tune_report import Entry
 from monai_ext.studies.tune_settings import plural
 

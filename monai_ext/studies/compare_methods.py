@@ -13,9 +13,10 @@ from monai_ext.bundle.check import find_trusted_bundle
 from monai_ext.data.datasets import Folder, SetReader, find_sets, read_split
 from monai_ext.data.evaluation import draw_cases, evaluation_items
 from monai_ext.errors import InputError
+from monai_ext.studies.evaluate import EvaluationTask
 from monai_ext.studies.floors import MeanMask, OtsuFloor, TrainingPictures
+from monai_ext.studies.kept_evaluations import Task
 from monai_ext.studies.scored_masks import Item, MaskFolder, MaskTask
-from monai_ext.studies.tune import EvaluationTask, Task
 
 BUNDLE, MASKS, FLOOR = "bundle", "masks", "floor"
 TRAINING = "training"

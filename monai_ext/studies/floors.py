@@ -17,8 +17,8 @@ from torch import Tensor
 
 from monai_ext.io.datalists import PICTURES
 from monai_ext.metrics.agreement import target_mask
+from monai_ext.studies.evaluate import data_hash
 from monai_ext.studies.scored_masks import Item
-from monai_ext.studies.tune import data_hash
 from monai_ext.transforms.load import MedicalLoadImage
 
 SIDE = 256

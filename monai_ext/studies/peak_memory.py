@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 from monai_ext.errors import InputError
 from monai_ext.logs import suppress_logs
-from monai_ext.studies.tune import EvaluationTask
+from monai_ext.studies.evaluate import EvaluationTask
 
 CASES = 4
 STATUS = Path("/proc/self/status")

@@ -15,9 +15,8 @@ from monai_ext.bundle.retrained import CARD, METADATA, write_retrained
 from monai_ext.data.datasets import read_split
 from monai_ext.errors import InputError
 from monai_ext.files import whole_file
-from monai_ext.studies.evaluate import run_evaluation
+from monai_ext.studies.evaluate import EvaluationTask, run_evaluation
 from monai_ext.studies.train import Plan, Say, TrainingRequest, begun, facts_of, make_plan, run_training
-from monai_ext.studies.tune import EvaluationTask
 from monai_ext.synthesis.phantom_set import write_phantom_sets
 from monai_ext.weights.registry import read_registry, weights_names
 

@@ -19,7 +19,7 @@ from monai_ext.errors import InputError
 from monai_ext.handlers.metrics import SCORES, MeanDice, MetricsWriter
 from monai_ext.io.case_names import input_hash
 from monai_ext.io.datalists import PICTURES, VOLUMES, stem
-from monai_ext.studies.tune import data_hash
+from monai_ext.studies.evaluate import data_hash
 from monai_ext.studies.tune_settings import Setting
 from monai_ext.transforms.load import MedicalLoadImage
 from monai_ext.transforms.save import slug

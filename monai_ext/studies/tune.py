@@ -6,132 +6,26 @@ of setting, data, bundle and weights, so that no evaluation runs twice.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
-import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-import monai
-import torch
-
-import monai_ext
 from monai_ext.bundle import configs, runner
-from monai_ext.data.datasets import Folder
 from monai_ext.errors import InputError
-from monai_ext.files import check_writable, whole_file
-from monai_ext.handlers.metrics import SCORES
-from monai_ext.io.case_names import input_hash
-from monai_ext.studies.tune_report import Entry, Search, compare, ranked, score_of, write_report
+from monai_ext.files import check_writable
+from monai_ext.studies.evaluate import EvaluationTask
+from monai_ext.studies.kept_evaluations import Evaluations
+from monai_ext.studies.tune_report import Search, compare, ranked, score_of, write_report
 from monai_ext.studies.tune_settings import (
     Setting,
     check_axes,
     choose_settings,
     describe_setting,
-    name_setting_in_errors,
-    overrides,
     plural,
     read_values,
 )
-
-RECORD = "setting.json"
-"""File that is written last into the folder of an evaluation; its presence means that the evaluation is finished."""
-
-
-@dataclass(frozen=True)
-class EvaluationTask:
-    """The cases on which every setting is scored.
-
-    Attributes:
-        bundle: its folder.
-        data, split, variants, sets, wording, uncertainty, batch_size, limit, seed, device, overlays: of
-            :func:`monai_ext.bundle.runner.run_evaluate`. No figure depends on `overlays`, so they are no fact.
-    """
-
-    bundle: Path
-    data: Folder
-    split: str
-    variants: tuple[str, ...] = ()
-    sets: Sequence[str] | None = None
-    wording: str = "canonical"
-    uncertainty: bool = False
-    batch_size: int | None = None
-    limit: int | None = None
-    seed: int = 0
-    device: str = runner.AUTO
-    overlays: str | None = "panels"
-
-    def arguments(self) -> dict[str, Any]:
-        """The keyword arguments that run_evaluate and evaluate_overrides share."""
-        names = ("variants", "sets", "wording", "uncertainty", "batch_size", "limit", "seed")
-        return {name: getattr(self, name) for name in names}
-
-    def facts(self) -> dict[str, Any]:
-        """All that a result depends on except its setting, for records, without paths and names of files.
-
-        Raises:
-            InputError, WeightsError: when data or weights cannot be read.
-        """
-        configuration = runner.evaluate_overrides(self.bundle, self.data, self.split, **self.arguments())
-        configuration |= runner.device_override(self.device)
-        files = configs.evaluation_configs(self.variants)
-        get = runner.open_workflow(self.bundle, files, configuration).parser.get_parsed_content
-        with runner.unwrapped():
-            cases = get("datalist")
-            all_cases = cases if self.limit is None else get("datalist#cases")
-        modules = {"torch": str(torch.__version__), "monai": monai.__version__}
-        versions = {**modules, "monai_ext": monai_ext.__version__, "scores": str(SCORES)}
-        digest = hashlib.sha256()
-        for file in configs.config_files(self.bundle, files):
-            digest.update(file.read_bytes())
-        return {
-            "bundle": self.bundle.name,
-            "version": get("_meta_#version"),
-            "variants": configs.variant_fingerprints(self.bundle, self.variants),
-            "configuration_sha256": digest.hexdigest(),
-            "versions": versions,
-            "weights": get("loaded"),
-            "device": str(get("device")),
-            "split": self.split,
-            "wording": self.wording,
-            "uncertainty": self.uncertainty,
-            "cases": len(cases),
-            "cases_of_the_list": len(all_cases),
-            "sets": {
-                name: sum(one["set"] == name for one in cases) for name in sorted({c["set"] for c in cases})
-            },
-            "data_sha256": data_hash(cases),
-        }
-
-    def evaluate(self, folder: Path, setting: Setting) -> dict[str, Any]:
-        """Run the evaluation of a setting into a folder: the content of its metrics.json.
-
-        Raises:
-            InputError, WeightsError: what the user can act on.
-        """
-        return runner.run_evaluate(
-            self.bundle,
-            self.data,
-            self.split,
-            folder,
-            device=self.device,
-            overlays=self.overlays,
-            settings=overrides(setting),
-            **self.arguments(),
-        )
-
-
-def data_hash(cases: Sequence[Mapping[str, Any]]) -> str:
-    """SHA-256 of the cases: the content of images and labels, and the prompts and targets of each."""
-    digest = hashlib.sha256()
-    for case in cases:
-        facts = {key: value for key, value in case.items() if key not in ("image", "label")}
-        files = [input_hash(case[key]) for key in ("image", "label") if key in case]
-        digest.update(json.dumps([facts, files], sort_keys=True).encode())
-    return digest.hexdigest()
 
 
 def run_tune(
@@ -202,92 +96,6 @@ def run_tune(
             search.holdout = {**kept, **compare(held.of(best.setting), held.of({}), metric)}
             report = write_report(search, chosen_on.entries.values())
     return report
-
-
-class Task(Protocol):
-    """What is evaluated: all that its result depends on, and how it is run, see :class:`EvaluationTask`."""
-
-    def facts(self) -> dict[str, Any]:
-        """All that a result depends on except its setting, as JSON."""
-
-    def evaluate(self, folder: Path, setting: Setting) -> dict[str, Any]:
-        """Write metrics.json and cases.csv into a folder; the content of metrics.json."""
-
-
-class Evaluations:
-    """Evaluations of settings on the same cases; each runs once and is kept in ``OUTPUT/runs``.
-
-    Args:
-        task: what is evaluated.
-        output: folder, as an absolute path.
-
-    Attributes:
-        facts: of `task`, see :meth:`EvaluationTask.facts`.
-        entries: finished evaluations by the name of their folder.
-
-    Raises:
-        InputError, WeightsError: when data or weights cannot be read.
-    """
-
-    def __init__(self, task: Task, output: Path) -> None:
-        self.task = task
-        self.facts = task.facts()
-        self.folder = output / "runs"
-        self.entries = self._finished()
-
-    def __contains__(self, setting: Setting) -> bool:
-        return self._name(setting) in self.entries
-
-    def of(self, setting: Setting) -> Entry:
-        """The evaluation of a setting, run now if it is not finished.
-
-        Raises:
-            InputError, WeightsError: for what the user can correct; the line names the setting.
-        """
-        name = self._name(setting)
-        if name not in self.entries:
-            self.entries[name] = self._run(setting, self.folder / name)
-        return self.entries[name]
-
-    def _name(self, setting: Setting) -> str:
-        content = json.dumps([self.facts, setting], sort_keys=True)
-        return hashlib.sha256(content.encode()).hexdigest()[:12]
-
-    def _finished(self) -> dict[str, Entry]:
-        entries = {}
-        for path in sorted(self.folder.glob(f"*/{RECORD}")):
-            try:
-                record = json.loads(path.read_text(encoding="utf-8"))
-                figures = json.loads((path.parent / "metrics.json").read_text(encoding="utf-8"))
-                same = record["facts"] == json.loads(json.dumps(self.facts))
-                entry = Entry(path.parent, record["setting"], figures, float(record["seconds"]))
-            except (OSError, ValueError, KeyError, TypeError):
-                continue  # another file, or a damaged one: the evaluation runs again and replaces it
-            if same:
-                entries[path.parent.name] = entry
-        return entries
-
-    def _run(self, setting: Setting, folder: Path) -> Entry:
-        started = time.monotonic()
-        with name_setting_in_errors(setting):
-            figures = self.task.evaluate(folder, setting)
-        seconds = round(time.monotonic() - started, 3)
-        write_record(folder, self.facts, setting, seconds)
-        return Entry(folder, setting, figures, seconds)
-
-
-def write_record(folder: Path, facts: Mapping[str, Any], setting: Setting, seconds: float) -> None:
-    """Write, last of all, what an evaluation in a folder depended on.
-
-    Raises:
-        InputError: when it cannot be written.
-    """
-    record = {"setting": setting, "seconds": seconds, "facts": facts}
-    try:
-        with whole_file(folder / RECORD) as path:
-            path.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{folder.name}/{RECORD}: cannot be written ({error.strerror}).") from error
 
 
 def _key_metric(task: EvaluationTask) -> str:

@@ -44,7 +44,7 @@ class Search:
 
     Attributes:
         output: folder.
-        facts: all that the results depend on, see :meth:`monai_ext.studies.tune.EvaluationTask.facts`.
+        facts: all that the results depend on, see :meth:`monai_ext.studies.evaluate.EvaluationTask.facts`.
         metric: whose mean decides.
         axes: values to try by id.
         values: the bundle's own values by id.

@@ -7,7 +7,8 @@ import json
 import pytest
 
 from monai_ext.reports.tune import SHOWN, write_report
-from monai_ext.studies.tune import EvaluationTask, run_tune
+from monai_ext.studies.evaluate import EvaluationTask
+from monai_ext.studies.tune import run_tune
 from tests.reports.parsed import parsed
 from tests.studies.compared import breast_set, grey_bundle
 

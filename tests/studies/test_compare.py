@@ -205,7 +205,7 @@ def test_evaluations_of_before_that_hold_other_scores_are_run_again(grey, data, 
     shutil.copy(data / "p1_mask.png", data / "masks" / "p1.png")
     methods = [str(grey), f"rater={data / 'masks'}"]
     for number in (1, 2):
-        monkeypatch.setattr("monai_ext.studies.tune.SCORES", number)
+        monkeypatch.setattr("monai_ext.studies.evaluate.SCORES", number)
         monkeypatch.setattr("monai_ext.studies.scored_masks.SCORES", number)
         run(methods, data, tmp_path / "out", floors=False, paraphrases=False)
         assert len(runs) == number

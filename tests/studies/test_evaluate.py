@@ -7,8 +7,7 @@ import json
 import pytest
 
 from monai_ext.errors import InputError
-from monai_ext.studies.evaluate import run_evaluation
-from monai_ext.studies.tune import EvaluationTask
+from monai_ext.studies.evaluate import EvaluationTask, run_evaluation
 from tests.bundles.small import contents
 from tests.studies.compared import breast_set, grey_bundle
 
