@@ -33,9 +33,22 @@ def product_logit(first: Tensor, *others: Tensor) -> Tensor:
     return first
 
 
-def pool(x: Tensor) -> Tensor:
-    """Mean and maximum of (B, C, H, W) over all positions, as (B, 2C)."""
-    return torch.cat([x.mean((2, 3)), x.amax((2, 3))], dim=1)
+def pool(x: Tensor, normalised: bool = False) -> Tensor:
+    """Mean and maximum of (B, C, H, W) over all positions, as (B, 2C).
+
+    Args:
+        normalised: to a mean of 0 and a variance of 1. Sums over a residual stream differ by orders of magnitude between
+            images, and without it most units that judge them soon answer nothing.
+    """
+    pooled = torch.cat([x.mean((2, 3)), x.amax((2, 3))], dim=1)
+    return F.layer_norm(pooled, pooled.shape[1:]) if normalised else pooled
+
+
+def judge(channels: int, hidden: int, outputs: int, dropout: float) -> nn.Sequential:
+    """A small network that judges pooled features (B, C)."""
+    return nn.Sequential(
+        nn.Linear(channels, hidden), nn.SiLU(), nn.Dropout(dropout), nn.Linear(hidden, outputs)
+    )
 
 
 def mix(coefficients: Tensor, guide: Tensor) -> Tensor:
@@ -88,14 +101,8 @@ class Encoder(nn.Module):
         self.lateral2 = nn.Conv2d(c4, c2, 1)
         self.fuse8, self.fuse4 = conv(c8, c8), conv(c4, c4)
         self.fuse2 = nn.Sequential(conv(c2, c2), nn.Conv2d(c2, guide, 1))
-        self.medical = nn.Sequential(nn.Linear(2 * c16, 32), nn.SiLU(), nn.Dropout(dropout), nn.Linear(32, 1))
-        self.kind = (
-            nn.Sequential(
-                nn.Linear(2 * c16, 2 * kind), nn.SiLU(), nn.Dropout(dropout), nn.Linear(2 * kind, kind)
-            )
-            if kind
-            else None
-        )
+        self.medical = judge(2 * c16, 32, 1, dropout)
+        self.kind = judge(2 * c16, 2 * kind, kind, dropout) if kind else None
         self.up = nn.Upsample(scale_factor=2, mode="bilinear")
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
@@ -103,7 +110,7 @@ class Encoder(nn.Module):
         x4 = self.down4(x2)
         x8 = self.down8(x4)
         x16 = self.down16(x8)
-        whole = pool(x16)
+        whole = pool(x16, normalised=self.kind is not None)
         medical = self.medical(whole)[:, 0]
         x8 = self.fuse8(x8 + self.up(self.lateral8(x16)))
         x4 = self.fuse4(x4 + self.up(self.lateral4(x8)))
@@ -113,10 +120,11 @@ class Encoder(nn.Module):
 
 
 class KindMatch(nn.Module):
-    """The logit that images are of a kind which may show what words name: a scaled product of a vector of either.
+    """The logit that images are of a kind which may show what words name: a scaled cosine of a vector of either.
 
     A chest X-ray shows no "left kidney in a CT scan" and a breast ultrasound no thyroid nodule, whatever a decoder finds in
-    them. Learnt from every target on every kind of image (:mod:`monai_ext.data.absence`).
+    them. Learnt from every target on every kind of image (:mod:`monai_ext.data.absence`), by the loss of SigLIP (Zhai et
+    al. 2023), whose scale and bias it has.
 
     Args:
         condition: length of the sentence vector.
@@ -126,12 +134,13 @@ class KindMatch(nn.Module):
     def __init__(self, condition: int, kind: int) -> None:
         super().__init__()
         self.words = nn.Linear(condition, kind)
-        self.bias = nn.Parameter(torch.zeros(()))
+        self.scale = nn.Parameter(torch.tensor(10.0).log())
+        self.bias = nn.Parameter(torch.tensor(-3.0))
 
     def forward(self, kind: Tensor, text: Tensor) -> Tensor:
         """(B,) logits of (B, K) vectors of images and (B, C) sentence vectors."""
-        product = (kind.float() * self.words(text).float()).sum(1)
-        return product / self.words.out_features**0.5 + self.bias
+        cosine = F.cosine_similarity(kind.float(), self.words(text).float(), dim=1)
+        return self.scale.exp() * cosine + self.bias
 
 
 class Decoder(nn.Module):
@@ -147,10 +156,17 @@ class Decoder(nn.Module):
         condition: length of the sentence vector.
         blocks: number of conditioned context blocks at stride 16.
         dropout: probability for whole channels between strides 16 and 8.
+        normalised: normalise the features by which presence is judged, see :func:`pool`.
     """
 
     def __init__(
-        self, channels: Sequence[int], guide: int, condition: int, blocks: int, dropout: float
+        self,
+        channels: Sequence[int],
+        guide: int,
+        condition: int,
+        blocks: int,
+        dropout: float,
+        normalised: bool = False,
     ) -> None:
         super().__init__()
         c8, c16 = channels[-2:]
@@ -162,9 +178,8 @@ class Decoder(nn.Module):
         self.coarse = nn.Conv2d(c16, 1, 1)
         self.coefficients = nn.Conv2d(c8, guide + 1, 1)
         self.dropout = nn.Dropout2d(dropout)
-        self.presence = nn.Sequential(
-            nn.Linear(2 * c16 + condition, 64), nn.SiLU(), nn.Dropout(dropout), nn.Linear(64, 1)
-        )
+        self.normalised = normalised
+        self.presence = judge(2 * c16 + condition, 64, 1, dropout)
         self.up = nn.Upsample(scale_factor=2, mode="bilinear")
 
     def forward(self, maps: Features, text: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -173,7 +188,7 @@ class Decoder(nn.Module):
         for block in self.blocks:
             x = block(x, text)
         coarse = self.coarse(x)
-        prompt_logit = self.presence(torch.cat([pool(x), text], dim=1))[:, 0]
+        prompt_logit = self.presence(torch.cat([pool(x, self.normalised), text], dim=1))[:, 0]
         presence = product_logit(prompt_logit.float(), maps["medical"].float())
         x = self.fuse8(modulate(maps["8"], self.film8(text)) + self.up(self.lateral8(self.dropout(x))), text)
         fine = mix(self.up(self.coefficients(x)), maps["guide"])
@@ -234,7 +249,7 @@ class VLSM(Taught, TextPromptedSegmenter):
         self.sharpen = nn.Sequential(nn.Linear(condition, condition), nn.SiLU())
         self.encoder = Encoder(channels, guide, context, dropout, kind)
         self.match = KindMatch(condition, kind) if kind else None
-        self.decoder = Decoder(channels, guide, condition, blocks, dropout)
+        self.decoder = Decoder(channels, guide, condition, blocks, dropout, normalised=kind > 0)
         self.to(memory_format=torch.channels_last)  # makes convolutions a third faster, on CPU and GPU
 
     def encode(self, image: Tensor) -> Features:
