@@ -99,6 +99,11 @@ class Lexicon:
         return frozenset(one for known in self.known for one in known.sentences)
 
     @cached_property
+    def longest(self) -> int:
+        """Words of the longest of :attr:`sentences`."""
+        return max(map(len, self.sentences), default=0)
+
+    @cached_property
     def naming(self) -> frozenset[str]:
         """Words that name a target by themselves.
 

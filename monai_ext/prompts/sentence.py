@@ -46,12 +46,15 @@ class Sentence:
         self.text = clean(text)
         self._tokens = words(self.text)
         self.words = [token.text for token in self._tokens]
+        self._spans: dict[str, list[tuple[int, int]]] = {}
         self.names = self._find_names()
         self.foreign = any(found.name.foreign for found in self.names)
 
     def spans(self, group: str) -> list[tuple[int, int]]:
         """Where phrases of a group of the vocabulary stand, as (start, stop)."""
-        return self.speech.spans(self.words, self.speech.groups[group])
+        if group not in self._spans:  # looked for once, since a text may have thousands of words
+            self._spans[group] = self.speech.spans(self.words, self.speech.groups[group])
+        return self._spans[group]
 
     def marked(self, group: str) -> set[int]:
         """Positions of the words in phrases of a group."""
@@ -89,10 +92,11 @@ class Sentence:
             filler -= single(group)
         kept = [at for at, word in enumerate(self.words) if word not in filler or at in self.parts]
         first, last = (kept[0], kept[-1] + 1) if kept else (size, 0)
+        longest = self.lexicon.longest
         spans = [
             (start, stop)
-            for start in range(min(first + 1, size))
-            for stop in range(max(last, start + 1), size + 1)
+            for start in range(max(0, last - longest), min(first + 1, size))
+            for stop in range(max(last, start + 1), min(size, start + longest) + 1)
         ]
         yield from sorted(spans, key=lambda span: span[0] - span[1])
 
@@ -273,9 +277,17 @@ class Sentence:
 
     def _of_another(self, start: int, stop: int) -> bool:
         """Whether words belong to the name of no target: "arteries" to the retinal ones, which are none of those of a CT."""
-        spans = [*self.spans("others"), *self.speech.spans(self.words, self.speech.names)]
-        longer = [(first, last) for first, last in spans if last - first > stop - start]
-        return any(first <= start and stop <= last for first, last in longer)
+        around = self._spans_at.get(start, ())
+        return any(stop <= last and last - first > stop - start for first, last in around)
+
+    @cached_property
+    def _spans_at(self) -> dict[int, list[tuple[int, int]]]:
+        """By position, the names there, of targets and of others."""
+        found: dict[int, list[tuple[int, int]]] = {}
+        for first, last in (*self.spans("others"), *self.speech.spans(self.words, self.speech.names)):
+            for at in range(first, last):
+                found.setdefault(at, []).append((first, last))
+        return found
 
     def spoken(self, found: Named) -> str:
         """A name in English, with the side of the text where the structure has it."""

@@ -3,7 +3,9 @@
 import pytest
 
 from monai_ext.prompts.lexicon import Lexicon
+from monai_ext.prompts.reading import read
 from monai_ext.prompts.sentence import Sentence
+from monai_ext.prompts.vocabulary import Vocabulary
 from tests.prompts.taught import LEXICON
 
 
@@ -204,3 +206,16 @@ def test_words_of_something_else_are_no_taught_sentence():
 def test_a_name_behind_a_preposition_says_where(text, places):
     found = sentence(text)
     assert [found.places(name) for name in found.asked_names] == places
+
+
+@pytest.mark.parametrize(
+    "text", ["liver " * 3000, "please " * 1500 + "liver" + " please" * 1500, "liver and spleen " * 1000]
+)
+def test_a_text_of_thousands_of_words_is_read_word_by_word(text, monkeypatch):
+    calls = []
+    spans = Vocabulary.spans
+    monkeypatch.setattr(Vocabulary, "spans", lambda self, *args: calls.append(1) or spans(self, *args))
+    sentence = Sentence(text, LEXICON)
+    assert len(list(sentence._spans_between_filler())) <= LEXICON.longest**2
+    read.__wrapped__(text, LEXICON)
+    assert len(calls) < 40  # none of them for each word
