@@ -18,6 +18,7 @@ from torch import Tensor
 
 from monai_ext.data.absence import Absent, absent_targets, shown_regions
 from monai_ext.data.sampling import Draw, share_random_state
+from monai_ext.data.topics import NOTHING, Topics
 from monai_ext.errors import InputError
 from monai_ext.io.slices import view_of
 from monai_ext.prompts.library import PromptLibrary, names_side
@@ -201,9 +202,9 @@ class TextPromptDataset(Randomizable, Dataset):
             `medical`, 0.0 for a picture of nothing medical and 1.0 for others.
         prompts: P, the number of sentences per item, which share one encoding of the image.
         absent: probability of an absent prompt.
-        asked: K, number of further sentences per item that are not segmented, but compared with the kind of image: the
-            item then holds them as `asked` (K strings), and `fits` (K,), 1.0 for a target that was looked for in images
-            of its kind, and 0.0 for what none of them show.
+        asked: K, number of further sentences per item that are not segmented, but compared with the kind of every image
+            of the batch: the item then holds them as `asked` (K strings), their topics as `asks` (K,), and as `shows` (T,)
+            what images of its kind show of each topic, see :class:`monai_ext.data.topics.Topics`.
         canonical: probability that the prompt of a target that is shown is its canonical sentence.
         rewording: probability that any other sentence is reworded, see
             :class:`monai_ext.prompts.rewording.Rewording`.
@@ -233,6 +234,7 @@ class TextPromptDataset(Randomizable, Dataset):
         self.library = library
         self.prompts, self.absent, self.canonical, self.asked = prompts, absent, canonical, asked
         self._absent: dict[tuple[str, frozenset[str]], dict[str, list[Absent]]] = {}
+        self._shown: dict[tuple[str, ...], Tensor] = {}
         self.rewording = Rewording.load(library.heldout_texts(), rewording)
         slices = [*load_slices(data, library, preprocessing, size, step), *additional_slices]
         wanted = ((lesion_slices, lesions), (opacity_slices, opacities), (transplant_slices, transplants))
@@ -242,6 +244,8 @@ class TextPromptDataset(Randomizable, Dataset):
             shown: list[int | None] = [k for k, mask in enumerate(sample["masks"]) if bool(mask.any())]
             pairs += [{"slice": sample, "target": k, "shown": shown} for k in shown or [None]]
         super().__init__(pairs, transform)
+        own = {(name, one["modality"]) for one in slices for name in one.get("own", ())}
+        self.topics = Topics(library, sorted(own))
         self.set_random_state(seed)
 
     def set_random_state(self, seed: int | None = None, state: Any = None) -> TextPromptDataset:
@@ -312,17 +316,19 @@ class TextPromptDataset(Randomizable, Dataset):
         draw = self.R.rand()
         if missing and (draw < 0.35 or (draw < 0.6 and len(missing) == len(sample["targets"]))):
             return self._pick(self._sentences(sample, missing[self.R.randint(len(missing))], present=False))
-        return self._elsewhere(sample)
+        return self._elsewhere(sample)[0]
 
-    def _elsewhere(self, sample: Mapping[str, Any]) -> str:
-        """A sentence of something that no image of this kind shows."""
+    def _elsewhere(self, sample: Mapping[str, Any]) -> tuple[str, int]:
+        """A sentence of something that no image of this kind shows, and its topic."""
         draw = self.R.rand()
         if draw < 0.85:
-            kinds = self._absent_targets(sample)
-            return self._pick(self._pick(self._pick(list(kinds.values()))).sentences)
+            one = self._pick(self._pick(list(self._absent_targets(sample).values())))
+            text = self._pick(one.sentences)
+            return text, self.topics.of(one.target, one.modality, text)
         if draw < 0.93:
-            return self._pick(self.library.absent("train"))
-        return self._pick(self.library.nonsense("train")) if draw < 0.97 else self.rewording.nonsense()
+            return self._pick(self.library.absent("train")), NOTHING
+        text = self._pick(self.library.nonsense("train")) if draw < 0.97 else self.rewording.nonsense()
+        return text, NOTHING
 
     def _absent_targets(self, sample: Mapping[str, Any]) -> dict[str, list[Absent]]:
         """Targets that images like this one do not show, by the kind of absence, which are drawn equally often."""
@@ -336,17 +342,26 @@ class TextPromptDataset(Randomizable, Dataset):
         return self._absent[modality, regions]
 
     def _asked(self, sample: Mapping[str, Any]) -> tuple[list[str], Tensor]:
-        """Sentences, and for each whether images of this kind may show what it names: (K,) of 1.0 and 0.0."""
-        texts, fits = [], []
+        """Sentences (K) of the image's own targets and of others, and the topic of each (K,)."""
+        texts, topics = [], []
         for _ in range(self.asked):
-            own = bool(sample["targets"]) and self.R.rand() < 0.35
-            target = self._pick(sample["targets"]) if own else ""
-            text = (
-                self._pick(self._sentences(sample, target, present=False)) if own else self._elsewhere(sample)
-            )
+            if sample["targets"] and self.R.rand() < 0.5:
+                target = self._pick(sample["targets"])
+                text = self._pick(self._sentences(sample, target, present=False))
+                topic = self.topics.of(target, sample["modality"], text)
+            else:
+                text, topic = self._elsewhere(sample)
             texts.append(self.rewording(text))
-            fits.append(float(own))
-        return texts, torch.tensor(fits)
+            topics.append(topic)
+        return texts, torch.tensor(topics)
+
+    def _kind_shows(self, sample: Mapping[str, Any]) -> Tensor:
+        """What images of this kind show, by topic, see :class:`monai_ext.data.topics.Topics`."""
+        key = sample["modality"], *sample["targets"]
+        if key not in self._shown:
+            absent = [one for kind in self._absent_targets(sample).values() for one in kind]
+            self._shown[key] = self.topics.shows(sample["targets"], sample["modality"], absent)
+        return self._shown[key]
 
     def _sentences(self, sample: Mapping[str, Any], target: str, present: bool = True) -> list[str]:
         """The canonical sentence first; of a target that is shown also those that facts and wider targets make true."""
@@ -386,5 +401,6 @@ class TextPromptDataset(Randomizable, Dataset):
             "medical": float(sample["modality"] != "other"),
         }
         if self.asked:
-            item["asked"], item["fits"] = self._asked(sample)
+            item["asked"], item["asks"] = self._asked(sample)
+            item["shows"] = self._kind_shows(sample)
         return self.transform(item) if self.transform is not None else item

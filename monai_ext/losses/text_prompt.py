@@ -27,8 +27,9 @@ class TextPromptLoss(nn.Module):
         absent: weight of the mask's cross-entropy on images whose target is absent.
         medical: weight of the cross-entropy of the logit (B,) in `aux["medical"]`, where the network returns it and
             the label says which pictures are medical ones.
-        fits: weight of the cross-entropy of the logits (B, K) in ``aux["fits"]``, where the network returns them, that
-            images are of a kind which may show what further sentences name.
+        fits: weight of the cross-entropy of the logits (B, N) in ``aux["fits"]``, where the network returns them, that
+            each image is of a kind which may show what each of N further sentences names: half of it of those that it
+            shows, half of those that it does not, since these are many more.
     """
 
     def __init__(
@@ -55,7 +56,8 @@ class TextPromptLoss(nn.Module):
         Args:
             result: of B images for one prompt each, or P such results, of P prompts for each image.
             label: (B, 1, H, W), or (B, P, H, W) for P results, in {0, 1}; or a mapping that holds it as ``label``, and maybe
-                ``medical`` (B,), 1 for medical pictures and 0 for others, and ``fits`` (B, K) in {0, 1}.
+                ``medical`` (B,), 1 for medical pictures and 0 for others, and ``asks`` (B, K), ``shows`` (B, T) of
+                :class:`monai_ext.data.text_prompt_dataset.TextPromptDataset`, where N is B * K.
         """
         results = [result] if isinstance(result, Segmentation) else list(result)
         truth = {"label": label} if isinstance(label, Tensor) else label
@@ -68,10 +70,14 @@ class TextPromptLoss(nn.Module):
         if self.weights["coarse"] and all("coarse" in one.aux for one in results):
             coarse = torch.cat([one.aux["coarse"] for one in results])
             total = total + self.weights["coarse"] * self._mask(coarse, label, there)
-        for name, weight in (("medical", self.medical), ("fits", self.fits)):
-            if name in truth and name in results[0].aux:
-                logit = results[0].aux[name].float()
-                total = total + weight * F.binary_cross_entropy_with_logits(logit, truth[name])
+        aux = results[0].aux
+        if "medical" in truth and "medical" in aux:
+            entropy = F.binary_cross_entropy_with_logits(aux["medical"].float(), truth["medical"])
+            total = total + self.medical * entropy
+        if "asks" in truth and "fits" in aux:
+            total = total + self.fits * balanced_entropy(
+                aux["fits"], truth["shows"][:, truth["asks"].flatten()]
+            )
         return total
 
     def _mask(self, logits: Tensor, label: Tensor, there: Tensor) -> Tensor:
@@ -80,3 +86,15 @@ class TextPromptLoss(nn.Module):
         dice = self.dice(logits, label).flatten(1).mean(1)
         loss = self.weights["cross_entropy"] * (weight * entropy).mean()
         return loss + self.weights["dice"] * (there * dice).sum() / there.sum().clamp_min(1)
+
+
+def balanced_entropy(logits: Tensor, truth: Tensor) -> Tensor:
+    """The mean of the cross-entropy of what is true and of that of what is not, a scalar.
+
+    Args:
+        logits: (B, N).
+        truth: (B, N), 1 for true, 0 for untrue, and negative where it is not known.
+    """
+    each = F.binary_cross_entropy_with_logits(logits.float(), (truth > 0).float(), reduction="none")
+    parts = [(each * known).sum() / known.sum().clamp_min(1) for known in (truth > 0, truth == 0)]
+    return torch.stack(parts).mean()

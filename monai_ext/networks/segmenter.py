@@ -109,7 +109,7 @@ class TextPromptedSegmenter(nn.Module, ABC):
         return read_prompt(prompt, self.lexicon, modality)
 
     def fits(self, features: Features, prompts: Sequence[Prompt]) -> Tensor:
-        """(B,) logits that each of B encoded images is of a kind that may show what its prompt names.
+        """(B, N) logits that each of B encoded images is of a kind that may show what each of N prompts names.
 
         Raises:
             InputError: where a network does not compare the two.
@@ -133,7 +133,7 @@ class TextPromptedSegmenter(nn.Module, ABC):
                 features; the default prompt if None.
             full: return whole :class:`Segmentation` instead of logits.
             asked: K further prompts per image, for :meth:`fits` alone: ``aux["fits"]`` of the first
-                :class:`Segmentation` then holds (B, K) logits.
+                :class:`Segmentation` then holds (B, B * K) logits, of each image and the prompts of all.
 
         Returns:
             (B, 1, H, W) float32 logits, or the :class:`Segmentation`. With P prompts per image (B, P, H, W)
@@ -157,8 +157,7 @@ class TextPromptedSegmenter(nn.Module, ABC):
         features = self.encode(image)
         results = [self.segment(features, [Prompt.of(p) for p in column]) for column in zip(*rows)]
         if asked is not None:
-            columns = [self.fits(features, [Prompt.of(p) for p in column]) for column in zip(*asked)]
-            results[0].aux["fits"] = torch.stack(columns, dim=1)
+            results[0].aux["fits"] = self.fits(features, [Prompt.of(p) for row in asked for p in row])
         if full:
             return results if several else results[0]
         return torch.cat([result.logits for result in results], dim=1)

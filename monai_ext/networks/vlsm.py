@@ -138,8 +138,8 @@ class KindMatch(nn.Module):
         self.bias = nn.Parameter(torch.tensor(-3.0))
 
     def forward(self, kind: Tensor, text: Tensor) -> Tensor:
-        """(B,) logits of (B, K) vectors of images and (B, C) sentence vectors."""
-        cosine = F.cosine_similarity(kind.float(), self.words(text).float(), dim=1)
+        """(...) logits of (..., K) vectors of images and (..., C) sentence vectors, whose shapes are broadcast."""
+        cosine = F.cosine_similarity(kind.float(), self.words(text).float(), dim=-1)
         return self.scale.exp() * cosine + self.bias
 
 
@@ -306,7 +306,8 @@ class VLSM(Taught, TextPromptedSegmenter):
         if self.match is None:
             return super().fits(features, prompts)
         kind = features["maps"]["kind"]
-        return self.match(kind[: len(prompts)] if features["mirrored"] else kind, self._vectors(prompts))
+        images = len(features["boxes"])  # mirrored images follow all others
+        return self.match(kind[:images, None], self._vectors(prompts)[None])
 
     def segment_all(
         self, features: Features, prompts: Sequence[Prompt], images: int

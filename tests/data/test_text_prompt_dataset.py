@@ -8,6 +8,7 @@ from monai.transforms import Compose, RandFlipd, RandGaussianNoised
 
 from monai_ext.data.sampling import Draw
 from monai_ext.data.text_prompt_dataset import TextPromptDataset, load_slices, split_sides
+from monai_ext.data.topics import NOTHING
 from monai_ext.errors import InputError
 from monai_ext.prompts.library import PromptLibrary, names_side
 from monai_ext.prompts.modalities import MODALITIES
@@ -185,20 +186,35 @@ def test_images_without_a_target_have_half_the_share_of_a_target():
     assert made.weights().tolist() == pytest.approx([2 / 3, 1 / 3])
 
 
-def test_further_sentences_say_whether_they_fit_the_kind_of_image():
+def test_further_sentences_have_a_topic_and_each_image_says_what_it_shows_of_every_topic():
     items = data(asked=8)
     own = {text for target in SIZES for text in LIBRARY.training(target, "xray")}
     drawn = [items[k % 3] for k in range(200)]
-    assert all(len(item["asked"]) == len(item["fits"]) == 8 for item in drawn)
-    asked = [pair for item in drawn for pair in zip(item["asked"], item["fits"].tolist(), strict=True)]
-    assert {fits for _, fits in asked} == {0.0, 1.0}
-    assert all((text in own) == (fits == 1) for text, fits in asked)
-    assert 0.3 < sum(fits for _, fits in asked) / len(asked) < 0.4
-    elsewhere = {text for text, fits in asked if not fits}
+    shows = drawn[0]["shows"]
+    assert all(len(item["asked"]) == len(item["asks"]) == 8 for item in drawn)
+    assert all(torch.equal(item["shows"], shows) for item in drawn)
+    asked = [pair for item in drawn for pair in zip(item["asked"], item["asks"].tolist(), strict=True)]
+    assert {int(shows[topic]) for _, topic in asked} == {0, 1}
+    assert all((text in own) == (shows[topic] == 1) for text, topic in asked)
+    assert 0.45 < sum(text in own for text, _ in asked) / len(asked) < 0.55
+    elsewhere = {text for text, topic in asked if shows[topic] == 0}
     assert elsewhere & set(LIBRARY.training("teeth", "xray"))  # another region
     assert elsewhere & set(LIBRARY.training("left lung", "ct"))  # another kind of image
-    assert elsewhere & set(LIBRARY.nonsense("train"))
+    assert {topic for text, topic in asked if text in LIBRARY.nonsense("train")} == {NOTHING}
+    assert {topic for text, topic in asked if text in LIBRARY.absent("train")} == {NOTHING}
     assert "asked" not in data()[0]
+
+
+def test_targets_of_a_data_set_alone_are_topics_too():
+    item = {**ITEM, "targets": {"widget": (1,)}, "prompts": {"widget": ["the widget", "a widget on film"]}}
+    items = TextPromptDataset(
+        [item], LIBRARY, lambda one: {**one, **chest()}, size=40, asked=4, rewording=0.0
+    )
+    drawn = [items[0] for _ in range(30)]
+    topics = {
+        topic for one in drawn for text, topic in zip(one["asked"], one["asks"].tolist()) if "widget" in text
+    }
+    assert len(topics) == 1 and drawn[0]["shows"][topics.pop()] == 1
 
 
 def test_sides_are_given_where_the_library_has_words_for_them():

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from monai_ext.losses import TextPromptLoss
+from monai_ext.losses.text_prompt import balanced_entropy
 from monai_ext.networks.segmenter import Segmentation
 
 
@@ -97,12 +98,20 @@ def test_several_prompts_cost_what_they_would_as_images_of_their_own():
     assert torch.equal(together, loss(apart, torch.cat([label[:, :1], label[:, 1:]])))
 
 
-def test_the_fit_of_kind_and_words_is_trained_where_the_label_says_it():
-    one = result(0.0, 2.0)
-    one.aux["fits"] = torch.tensor([[2.0, -1.0]])
-    label = {"label": torch.ones(1, 1, 4, 4), "fits": torch.tensor([[1.0, 0.0]])}
-    mean = (math.log1p(math.exp(-2)) + math.log1p(math.exp(-1))) / 2
+def test_the_fit_of_kind_and_words_is_trained_on_every_sentence_and_image_whose_truth_is_known():
+    both = Segmentation(torch.zeros(2, 1, 4, 4), torch.zeros(2))
+    both.aux["fits"] = torch.tensor([[2.0, -1.0], [0.5, 9.0]])
+    label = {"label": torch.ones(2, 1, 4, 4), "asks": torch.tensor([[2], [0]])}
+    label["shows"] = torch.tensor(
+        [[0, 0, 1], [-1, 0, 0]], dtype=torch.int8
+    )  # of topics; truth [[1, 0], [0, -1]]
+    shown, not_shown = math.log1p(math.exp(-2)), (math.log1p(math.exp(-1)) + math.log1p(math.exp(0.5))) / 2
     for settings, weight in (({"fits": 0.5}, 0.5), ({}, 1.0)):
         loss = TextPromptLoss(dice=0, cross_entropy=0, presence=0, **settings)
-        assert float(loss(one, label)) == pytest.approx(weight * mean, abs=1e-6)
-        assert float(loss(one, label["label"])) == 0
+        assert float(loss(both, label)) == pytest.approx(weight * (shown + not_shown) / 2, abs=1e-6)
+        assert float(loss(both, label["label"])) == 0
+
+
+def test_where_nothing_is_known_no_fit_is_trained():
+    unknown = torch.full((2, 3), -1, dtype=torch.int8)
+    assert float(balanced_entropy(torch.randn(2, 3), unknown)) == 0

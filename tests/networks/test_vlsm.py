@@ -145,7 +145,7 @@ def test_a_kind_of_image_that_does_not_fit_the_words_makes_the_presence_small(ma
         torch.nn.init.zeros_(matching.match.words.weight)
         torch.nn.init.zeros_(matching.match.words.bias)
         absent = matching.segment(features, prompts).presence
-    assert fits.shape == (2,)
+    assert fits.shape == (2, 2)
     assert (absent < -19.5).all() and (present > absent + 10).all()
 
 
@@ -155,20 +155,21 @@ def test_the_fit_is_a_scaled_cosine_of_a_vector_of_the_image_and_one_of_the_word
         features = matching.encode(image)
         words = matching.match.words(matching._vectors(prompts))
         kind = features["maps"]["kind"][:2]
-        expected = 10 * (kind * words).sum(1) / kind.norm(dim=1) / words.norm(dim=1) + 0.25
+        expected = 10 * (kind @ words.T) / kind.norm(dim=1)[:, None] / words.norm(dim=1) + 0.25
         assert torch.allclose(matching.fits(features, prompts), expected, atol=1e-5)
         matching.train()
-        assert matching.fits(matching.encode(image), prompts).shape == (2,)
+        assert matching.fits(matching.encode(image), prompts[:1]).shape == (2, 1)
 
 
-def test_further_prompts_give_their_fit_for_each_image(matching):
+def test_further_prompts_of_all_images_give_their_fit_for_each(matching):
     image, asked = torch.rand(2, 3, 40, 40), [["liver", "knee", "eye"], ["tooth", "liver", "knee"]]
     with torch.no_grad():
         result = matching(image, ["liver", "liver"], full=True, asked=asked)
         features = matching.encode(image)
-        first = matching.fits(features, [Prompt.of("liver"), Prompt.of("tooth")])
-    assert result.aux["fits"].shape == (2, 3)
-    assert torch.allclose(result.aux["fits"][:, 0], first)
+        tooth = matching.fits(features, [Prompt.of("tooth")])
+    assert result.aux["fits"].shape == (2, 6)
+    assert torch.allclose(result.aux["fits"][:, 3:4], tooth)
+    assert torch.allclose(result.aux["fits"][:, 0], result.aux["fits"][:, 4])
 
 
 def test_a_network_without_kinds_says_that_it_compares_none():

@@ -37,12 +37,13 @@ class SegmentationTask(TrainingTask):
 
         Args:
             batchdata: ``image`` (B, 3, H, W), ``label`` (B, P, H, W), and ``prompt``: a list of P strings, or
-                one string where P is 1, for each of the B items; maybe ``medical`` (B,), and ``asked``, K strings an item, with ``fits`` (B, K): see the loss.
+                one string where P is 1, for each of the B items; maybe ``medical`` (B,), and ``asked``, K strings an
+                item, with ``asks`` (B, K) and ``shows`` (B, T): see the loss.
             move: see :meth:`TrainingTask.prepare_batch`.
 
         Returns:
             ``image``; ``prompt``, B strings, or B lists of P; ``asked``, B lists of K, or None; ``target``, the label, or
-            a mapping of it and what else the batch holds of ``medical`` and ``fits``.
+            a mapping of it and what else the batch holds of ``medical``, ``asks`` and ``shows``.
 
         Raises:
             InputError: when an item has no prompt, there is no label, or one is not for every prompt.
@@ -56,7 +57,9 @@ class SegmentationTask(TrainingTask):
                 f"training items with {sorted({len(one) for one in prompts})} prompts and {labels.shape[1]} label "
                 "channels; one channel per prompt is needed."
             )
-        further = {key: batchdata[key].to(labels) for key in ("medical", "fits") if key in batchdata}
+        further = {key: move(batchdata[key]) for key in ("asks", "shows") if key in batchdata}
+        if "medical" in batchdata:
+            further["medical"] = batchdata["medical"].to(labels)
         alone = labels.shape[1] == 1
         return {
             "image": images,

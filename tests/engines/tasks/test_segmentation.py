@@ -6,6 +6,7 @@ import torch
 from monai_ext.engines.tasks import SegmentationTask
 from monai_ext.errors import InputError
 from monai_ext.losses import TextPromptLoss
+from monai_ext.losses.text_prompt import balanced_entropy
 from tests.fakes import FeedForward
 from tests.training import batch_of
 
@@ -89,23 +90,24 @@ def test_the_state_of_a_task_is_that_of_its_network():
     assert torch.equal(other.network.mask.weight, network.mask.weight)
 
 
-def test_sentences_that_are_compared_with_the_kind_of_image_reach_the_network_and_its_loss():
+def test_sentences_that_are_compared_with_the_kind_of_every_image_reach_the_network_and_its_loss():
     batch = batch_of(["lungs", "heart"]) | {
         "asked": [("liver", "knee"), ("polyp", "tooth")],  # as collation turns the lists of two items over
-        "fits": torch.tensor([[1.0, 0.0], [0.0, 1.0]], dtype=torch.float64),
+        "asks": torch.tensor([[1, 2], [2, 1]]),
+        "shows": torch.tensor([[0, 1, 0], [0, 0, 1]], dtype=torch.int8),
     }
     prepared = TASK.prepare_batch(batch, as_it_is)
     assert prepared["asked"] == [["liver", "polyp"], ["knee", "tooth"]]
-    assert torch.equal(prepared["target"]["fits"], torch.eye(2))
+    assert torch.equal(prepared["target"]["asks"], batch["asks"])
+    assert torch.equal(prepared["target"]["shows"], batch["shows"])
     assert TASK.prepare_batch(batch_of(["lungs", "heart"]), as_it_is)["asked"] is None
 
     class Fits(FeedForward):
         def fits(self, features, prompts):
-            return torch.tensor([float(len(prompt.texts[0])) for prompt in prompts])
+            return torch.tensor([[0.1 * len(prompt.texts[0]) for prompt in prompts]] * 2)
 
     task = SegmentationTask(Fits(), TextPromptLoss(dice=0, cross_entropy=0, presence=0))
     loss = task.forward(task.prepare_batch(batch, as_it_is))["loss"]
-    logits = torch.tensor([[5.0, 5.0], [4.0, 5.0]])
-    assert float(loss) == pytest.approx(
-        float(torch.nn.functional.binary_cross_entropy_with_logits(logits, torch.eye(2)))
-    )
+    logits = torch.tensor([[0.5, 0.5, 0.4, 0.5]] * 2)  # liver, polyp, knee, tooth
+    truth = torch.tensor([[1, 0, 0, 1], [0, 1, 1, 0]])
+    assert float(loss) == pytest.approx(float(balanced_entropy(logits, truth)))
