@@ -13,12 +13,12 @@ from torch import Tensor
 
 from monai_ext.data.absence import absent_names, shown_regions
 from monai_ext.data.text_prompt_dataset import TextPromptDataset, case_of
+from monai_ext.data.topics import UNKNOWN
 from monai_ext.masks.masked_images import FILLS, MaskedImages
 from monai_ext.prompts.attributes import Attributes
 from monai_ext.prompts.library import names_side
 from monai_ext.synthesis.regions import altered_mask, random_ellipse
 
-UNKNOWN = -1
 FILL_PROBABILITIES = (0.6, 0.2, 0.2)
 """Of masked images on black, cropped and blurred, in the order of FILLS."""
 

@@ -233,7 +233,7 @@ class TextPromptDataset(Randomizable, Dataset):
     ) -> None:
         self.library = library
         self.prompts, self.absent, self.canonical, self.asked = prompts, absent, canonical, asked
-        self._absent: dict[tuple[str, frozenset[str]], dict[str, list[Absent]]] = {}
+        self._absent: dict[tuple[str, ...], dict[str, list[Absent]]] = {}
         self._shown: dict[tuple[str, ...], Tensor] = {}
         self.rewording = Rewording.load(library.heldout_texts(), rewording)
         slices = [*load_slices(data, library, preprocessing, size, step), *additional_slices]
@@ -332,14 +332,14 @@ class TextPromptDataset(Randomizable, Dataset):
 
     def _absent_targets(self, sample: Mapping[str, Any]) -> dict[str, list[Absent]]:
         """Targets that images like this one do not show, by the kind of absence, which are drawn equally often."""
-        modality = sample["modality"]
-        regions = shown_regions(sample["targets"], modality, self.library)
-        if (modality, regions) not in self._absent:
+        key = sample["modality"], *sample["targets"]
+        if key not in self._absent:
+            regions = shown_regions(sample["targets"], sample["modality"], self.library)
             kinds: dict[str, list[Absent]] = {}
-            for one in absent_targets(modality, regions, self.library):
+            for one in absent_targets(sample["modality"], regions, self.library):
                 kinds.setdefault(one.kind, []).append(one)
-            self._absent[modality, regions] = kinds
-        return self._absent[modality, regions]
+            self._absent[key] = kinds
+        return self._absent[key]
 
     def _asked(self, sample: Mapping[str, Any]) -> tuple[list[str], Tensor]:
         """Sentences (K) of the image's own targets and of others, and the topic of each (K,)."""

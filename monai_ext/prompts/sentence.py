@@ -257,9 +257,7 @@ class Sentence:
         return ""
 
     def _find_names(self) -> list[Named]:
-        spans = [
-            span for span in self.speech.spans(self.words, self.speech.names) if not self._of_another(*span)
-        ]
+        spans = [span for span in self._name_spans if not self._of_another(*span)]
         english = self.lexicon.taught | self.speech.filler | self.speech.single("generic")
         filler = self.speech.foreign_filler | set(self.speech.sides)
         found = []
@@ -281,10 +279,14 @@ class Sentence:
         return any(stop <= last and last - first > stop - start for first, last in around)
 
     @cached_property
+    def _name_spans(self) -> list[tuple[int, int]]:
+        return self.speech.spans(self.words, self.speech.names)
+
+    @cached_property
     def _spans_at(self) -> dict[int, list[tuple[int, int]]]:
         """By position, the names there, of targets and of others."""
         found: dict[int, list[tuple[int, int]]] = {}
-        for first, last in (*self.spans("others"), *self.speech.spans(self.words, self.speech.names)):
+        for first, last in (*self.spans("others"), *self._name_spans):
             for at in range(first, last):
                 found.setdefault(at, []).append((first, last))
         return found
