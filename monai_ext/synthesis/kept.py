@@ -40,7 +40,7 @@ def kept_slices(make: Callable[..., Slices], *arguments: Any) -> Slices:
     again, and where it cannot be written a warning says so.
 
     Args:
-        make: a function of this folder that returns slices as :func:`monai_ext.data.text_prompt_dataset.load_slices`
+        make: a function of this folder that returns slices as :func:`monai_ext.data.labelled_slices.load_slices`
             does, all of one size and without `own`.
         arguments: numbers, texts and slices.
     """

@@ -26,13 +26,13 @@ def lesion_slices(slices: Iterable[Mapping[str, Any]], count: int, seed: int = 0
     """Slices with lesions, from MR slices of the head in which nothing was labelled.
 
     Args:
-        slices: as :func:`monai_ext.data.text_prompt_dataset.load_slices` returns them. Used are those of modality
+        slices: as :func:`monai_ext.data.labelled_slices.load_slices` returns them. Used are those of modality
             `mri` that were labelled, with nothing found, and that show enough brain.
         count: number of slices to make; each usable slice is used equally often, up to a difference of one.
         seed: the same slices, count and seed give the same bytes.
 
     Returns:
-        `count` dicts in the form of :func:`monai_ext.data.text_prompt_dataset.load_slices` (without `own`), each with
+        `count` dicts in the form of :func:`monai_ext.data.labelled_slices.load_slices` (without `own`), each with
         one mask, of `brain tumour`, which is never empty, and `set` "lesions"; none if no slice is usable.
     """
     free = [

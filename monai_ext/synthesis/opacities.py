@@ -22,13 +22,13 @@ def opacity_slices(slices: Iterable[Mapping[str, Any]], count: int, seed: int = 
     """Chest X-rays with opacities, from those whose lungs are labelled.
 
     Args:
-        slices: as :func:`monai_ext.data.text_prompt_dataset.load_slices` returns them. Used are those of modality `xray`
+        slices: as :func:`monai_ext.data.labelled_slices.load_slices` returns them. Used are those of modality `xray`
             that show `lungs`.
         count: number of pictures to make.
         seed: the same slices, count and seed give the same bytes.
 
     Returns:
-        `count` dicts in the form of :func:`monai_ext.data.text_prompt_dataset.load_slices` (without `own`), with the masks of
+        `count` dicts in the form of :func:`monai_ext.data.labelled_slices.load_slices` (without `own`), with the masks of
         the X-ray they were made from, and `set` "opacities"; none if no slice is usable.
     """
     rng = np.random.default_rng(seed)

@@ -28,12 +28,12 @@ def transplant_slices(slices: Iterable[Mapping[str, Any]], count: int, seed: int
     """Slices with a tumour of another slice, of the modalities and targets in `TARGETS`.
 
     Args:
-        slices: as :func:`monai_ext.data.text_prompt_dataset.load_slices` returns them.
+        slices: as :func:`monai_ext.data.labelled_slices.load_slices` returns them.
         count: number of slices to make of each target; half of them from pictures without the target, where there are any.
         seed: the same slices, count and seed give the same bytes.
 
     Returns:
-        dicts in the form of :func:`monai_ext.data.text_prompt_dataset.load_slices` (without `own`), each with one mask,
+        dicts in the form of :func:`monai_ext.data.labelled_slices.load_slices` (without `own`), each with one mask,
         of all tumours that it shows, and `set` "transplants".
     """
     rng = np.random.default_rng(seed)

@@ -1,15 +1,13 @@
 """Training items: prompts true of the image, labels that answer the prompt."""
 
-import numpy as np
 import pytest
 import torch
 from monai.data import get_track_meta
 from monai.transforms import Compose, RandFlipd, RandGaussianNoised
 
 from monai_ext.data.sampling import Draw
-from monai_ext.data.text_prompt_dataset import TextPromptDataset, load_slices, split_sides
+from monai_ext.data.text_prompt_dataset import TextPromptDataset
 from monai_ext.data.topics import NOTHING
-from monai_ext.errors import InputError
 from monai_ext.prompts.library import PromptLibrary, names_side
 from monai_ext.prompts.modalities import MODALITIES
 
@@ -38,18 +36,6 @@ ITEM = {
 def data(**kwargs):
     settings = {"size": 40, "rewording": 0.0, **kwargs}
     return TextPromptDataset([ITEM], LIBRARY, lambda item: {**item, **chest()}, **settings)
-
-
-def test_paired_organs_are_also_given_by_side():
-    (one,) = load_slices([ITEM], LIBRARY, lambda item: {**item, **chest()}, size=40)
-    assert one["targets"] == ["lungs", "left lung", "right lung"]
-    assert [int(mask.sum()) for mask in one["masks"]] == [610, 360, 250]
-
-
-def test_sides_are_not_guessed_from_one_part():
-    single = np.zeros((20, 20), bool)
-    single[5:15, 2:18] = True
-    assert split_sides(single) is None
 
 
 def test_the_prompt_of_a_target_that_is_shown_is_one_of_its_sentences():
@@ -143,22 +129,6 @@ def test_the_prompt_of_a_target_that_only_the_set_has_is_its_own_sentence():
     assert {items[0]["prompt"][0] for _ in range(30)} == {"the widget", "a widget on film"}
 
 
-def test_a_volume_becomes_slices_in_radiological_display():
-    from monai.data import MetaTensor
-
-    volume = torch.zeros(1, 20, 24, 6)
-    volume[:, 2:18, 2:22] = 0.5
-    label = torch.zeros(1, 20, 24, 6)
-    label[:, 2:6, 3:9, 2] = 1  # RAS: low x is the patient's left, low y posterior
-    affine = torch.eye(4)
-    loaded = {"image": MetaTensor(volume.expand(3, -1, -1, -1), affine), "label": MetaTensor(label, affine)}
-    item = {**ITEM, "modality": "ct", "targets": {"liver": (1,)}}
-    slices = load_slices([item], LIBRARY, lambda _: loaded, size=48, step=1)
-    assert len(slices) == 6
-    rows, columns = np.nonzero(slices[2]["masks"][0].numpy())
-    assert rows.min() > 24 and columns.min() > 24  # posterior is below, the left on the image's right
-
-
 def test_weights_give_each_set_and_target_its_share():
     two = [ITEM, {**ITEM, "set": "t", "targets": {"lungs": (1,)}}]
     items = TextPromptDataset(two, LIBRARY, lambda item: {**item, **chest()}, size=40)
@@ -215,27 +185,6 @@ def test_targets_of_a_data_set_alone_are_topics_too():
         topic for one in drawn for text, topic in zip(one["asked"], one["asks"].tolist()) if "widget" in text
     }
     assert len(topics) == 1 and drawn[0]["shows"][topics.pop()] == 1
-
-
-def test_sides_are_given_where_the_library_has_words_for_them():
-    item = {**ITEM, "modality": "mri", "targets": {"kidneys": (1,)}}
-    (one,) = load_slices([item], LIBRARY, lambda _: {**item, **chest()}, size=40)
-    assert one["targets"] == ["kidneys"]
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"label": torch.zeros(1, 40, 39)}, "s/a: the label is 40×39 and the image 40×40"),
-        ({"label": torch.full((1, 40, 40), 255.0)}, "s/a: label values 255 are not in the table"),
-    ],
-    ids=["size", "values"],
-)
-def test_labels_that_are_none_of_their_images_are_not_trained_on(change, message):
-    item = {**ITEM, "case": "a", "table": "0+1"}
-    with pytest.raises(InputError, match="^2 label.s. that cannot be trained on: ") as caught:
-        load_slices([item, item], LIBRARY, lambda one: {**one, **chest(), **change}, size=40)
-    assert message in str(caught.value)
 
 
 def test_a_draw_decides_on_everything_that_is_random_in_an_item():
