@@ -73,23 +73,6 @@ def absent_targets(
     return found
 
 
-def absent_names(modality: str, regions: frozenset[str], library: PromptLibrary) -> list[str]:
-    """Names of targets that an image does not show, whatever kind of image they are looked for in.
-
-    "The liver" is untrue of a radiograph of the chest only if no region of the liver, in any kind of image, is shown. Of
-    an image whose regions are not known nothing is certain.
-
-    Args:
-        modality, regions, library: as in :func:`absent_targets`.
-    """
-    kinds: dict[str, set[str]] = {}
-    for other in MODALITIES:
-        for target in library.targets(other):
-            kind = _kind(modality, regions, other, library.regions(target, other))
-            kinds.setdefault(target, set()).add(kind)
-    return [name for name, found in kinds.items() if found.isdisjoint(("", OTHER_MODALITY))]
-
-
 def _kind(modality: str, regions: frozenset[str], other: str, places: Sequence[str]) -> str:
     if modality == "other":
         return NOT_MEDICAL

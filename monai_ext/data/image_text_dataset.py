@@ -11,9 +11,8 @@ import torch.nn.functional as F
 from segment_anything.utils.amg import batched_mask_to_box
 from torch import Tensor
 
-from monai_ext.data.absence import absent_names, shown_regions
 from monai_ext.data.text_prompt_dataset import TextPromptDataset, case_of
-from monai_ext.data.topics import UNKNOWN
+from monai_ext.data.topics import NOT_SHOWN, SHOWN, UNKNOWN
 from monai_ext.masks.masked_images import FILLS, MaskedImages
 from monai_ext.prompts.attributes import Attributes
 from monai_ext.prompts.library import names_side
@@ -45,8 +44,9 @@ class ImageTextDataset(TextPromptDataset):
     Items hold `image` (3, S, S); `label` (P, S, S) in {0, 1}, the mask of what each caption names in the picture;
     `prompt`, the P captions; `truth` (P,) in [0, 1]; and `located` (P,), 1.0 where `label` shows where the caption is
     true, 0.0 where it cannot (a wrong attribute, little overlap). For the truth of one item's captions about the
-    picture of another they hold `asks` (P,), the number of the only target that a caption is about, or -1, and `shows`
-    (T,), for each target whether the picture shows it: 1, 0, or -1 where that is not known.
+    picture of another they hold `asks` (P,), the topic of a caption (:class:`monai_ext.data.topics.Topics`), or -1 where
+    it says more than what its topic does, and `shows` (T,), by topic whether the picture shows it: 1, 0, or -1 where that
+    is not known.
 
     Args:
         args, kwargs: of the base class; `canonical`, `rewording`, `absent` as there.
@@ -65,10 +65,6 @@ class ImageTextDataset(TextPromptDataset):
     ) -> None:
         self.masked_images, self.attributes, self.wrong = masked_images, attributes, wrong
         super().__init__(*args, **kwargs)
-        slices = [pair["slice"] for pair in self.data]
-        self._hidden: dict[tuple[str, frozenset[str]], list[str]] = {}
-        names = {name for sample in slices for name in (*sample["targets"], *self._never_shown(sample))}
-        self.vocabulary = {name: number for number, name in enumerate(sorted(names))}
 
     def _transform(self, index: int) -> dict[str, Any]:
         pair = self.data[index]
@@ -141,7 +137,7 @@ class ImageTextDataset(TextPromptDataset):
         target: int | None,
         number: int,
     ) -> tuple[str, Tensor, float, float, int]:
-        """One caption: text, label (S, S), truth, whether the label locates it, and the target it is about."""
+        """One caption: text, label (S, S), truth, whether the label locates it, and its topic."""
         nothing = torch.zeros(sample["image"].shape[1:], dtype=torch.bool)
         possible = [k for k, truth in truths.items() if truth > 0 and bool(found[k].any())]
         hidden = [k for k, truth in truths.items() if truth == 0]
@@ -151,10 +147,10 @@ class ImageTextDataset(TextPromptDataset):
             return self._true(sample, k, found[k], truths[k])
         if hidden and draw < 0.5 * self.absent:  # a target of the slice that is not visible here
             k = hidden[self.R.randint(len(hidden))]
-            text = self._pick(self._sentences(sample, sample["targets"][k], present=False))
-            return self.rewording(text), nothing, 0.0, 1.0, UNKNOWN
-        text = self._absent_prompt(self._with_targets(sample, found))
-        return self.rewording(text), nothing, 0.0, 1.0, UNKNOWN
+            text, topic = self._own(sample, sample["targets"][k])
+        else:
+            text, topic = self._absent_prompt(self._with_targets(sample, found))
+        return self.rewording(text), nothing, 0.0, 1.0, topic
 
     @staticmethod
     def _with_targets(sample: Mapping[str, Any], found: Mapping[int, Tensor]) -> dict[str, Any]:
@@ -174,7 +170,7 @@ class ImageTextDataset(TextPromptDataset):
         )
         texts = self._sentences(sample, name)
         text = texts[0] if self.R.rand() < self.canonical else self._pick(texts)
-        asks = self.vocabulary[name] if text in plain and truth == 1 else UNKNOWN
+        asks = self.topics.of(name, sample["modality"], text) if text in plain and truth == 1 else UNKNOWN
         text = self.rewording(text)
         located = 1.0 if truth >= 0.5 else 0.0
         stated = Attributes.of(mask.numpy())
@@ -189,16 +185,9 @@ class ImageTextDataset(TextPromptDataset):
         return text, mask, truth, located, asks
 
     def _shows(self, sample: Mapping[str, Any], truths: Mapping[int, float]) -> Tensor:
-        shows = torch.full((len(self.vocabulary),), UNKNOWN, dtype=torch.int64)
-        for name in self._never_shown(sample):
-            shows[self.vocabulary[name]] = 0
-        for k, truth in truths.items():
-            shows[self.vocabulary[sample["targets"][k]]] = int(truth) if truth in (0, 1) else UNKNOWN
+        """By topic what this very picture shows: of its own targets what `truths` say, of others what its kind shows."""
+        shows = self._kind_shows(sample).clone()
+        for k, target in enumerate(sample["targets"]):
+            known = {0.0: NOT_SHOWN, 1.0: SHOWN}.get(truths.get(k, UNKNOWN), UNKNOWN)
+            shows[self.topics.both(target, sample["modality"])] = known
         return shows
-
-    def _never_shown(self, sample: Mapping[str, Any]) -> list[str]:
-        """Targets that no picture like this one shows; captions may name them without the kind of image."""
-        key = sample["modality"], shown_regions(sample["targets"], sample["modality"], self.library)
-        if key not in self._hidden:
-            self._hidden[key] = absent_names(*key, self.library)
-        return self._hidden[key]

@@ -177,12 +177,18 @@ class TextPromptDataset(Randomizable, Dataset):
         count = Counter(keys)
         return torch.tensor([weight[k[0]] * share[k] / total[k[0]] / count[k] for k in keys])
 
-    def _absent_prompt(self, sample: Mapping[str, Any]) -> str:
+    def _absent_prompt(self, sample: Mapping[str, Any]) -> tuple[str, int]:
+        """A sentence of something that this image does not show, and its topic."""
         missing = [t for t, mask in zip(sample["targets"], sample["masks"], strict=True) if not mask.any()]
         draw = self.R.rand()
         if missing and (draw < 0.35 or (draw < 0.6 and len(missing) == len(sample["targets"]))):
-            return self._pick(self._sentences(sample, missing[self.R.randint(len(missing))], present=False))
-        return self._elsewhere(sample)[0]
+            return self._own(sample, missing[self.R.randint(len(missing))])
+        return self._elsewhere(sample)
+
+    def _own(self, sample: Mapping[str, Any], target: str) -> tuple[str, int]:
+        """A sentence of a target of this image, whether it is shown or not, and its topic."""
+        text = self._pick(self._sentences(sample, target, present=False))
+        return text, self.topics.of(target, sample["modality"], text)
 
     def _elsewhere(self, sample: Mapping[str, Any]) -> tuple[str, int]:
         """A sentence of something that no image of this kind shows, and its topic."""
@@ -212,9 +218,7 @@ class TextPromptDataset(Randomizable, Dataset):
         texts, topics = [], []
         for _ in range(self.asked):
             if sample["targets"] and self.R.rand() < 0.5:
-                target = self._pick(sample["targets"])
-                text = self._pick(self._sentences(sample, target, present=False))
-                topic = self.topics.of(target, sample["modality"], text)
+                text, topic = self._own(sample, self._pick(sample["targets"]))
             else:
                 text, topic = self._elsewhere(sample)
             texts.append(self.rewording(text))
@@ -243,7 +247,7 @@ class TextPromptDataset(Randomizable, Dataset):
     def _draw(self, sample: Mapping[str, Any], k: int | None) -> tuple[str, Tensor]:
         """A sentence and its label (H, W): the k-th target of a slice, or an absent one where k is None."""
         if k is None:
-            return self.rewording(self._absent_prompt(sample)), torch.zeros_like(sample["image"][0])
+            return self.rewording(self._absent_prompt(sample)[0]), torch.zeros_like(sample["image"][0])
         texts = self._sentences(sample, sample["targets"][k])
         canonical = self.R.rand() < self.canonical
         return texts[0] if canonical else self.rewording(self._pick(texts)), sample["masks"][k]

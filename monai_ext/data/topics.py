@@ -37,6 +37,11 @@ class Topics:
         """The topic of a sentence about a target in images of this modality."""
         return self._numbers[target, modality] + (names_modality(text) == modality)
 
+    def both(self, target: str, modality: str) -> slice:
+        """The topics of a target in images of this modality, in words that name the modality and in others."""
+        number = self._numbers[target, modality]
+        return slice(number, number + 2)
+
     def shows(self, targets: Sequence[str], modality: str, absent: Iterable[Absent]) -> Tensor:
         """(T,) int8: by topic whether images show it: :data:`SHOWN`, :data:`NOT_SHOWN`, or :data:`UNKNOWN`.
 
@@ -53,6 +58,5 @@ class Topics:
             if one.kind != OTHER_MODALITY:
                 row[number] = NOT_SHOWN
         for target in targets:
-            number = self._numbers[target, modality]
-            row[number : number + 2] = SHOWN
+            row[self.both(target, modality)] = SHOWN
         return row

@@ -7,7 +7,6 @@ from monai_ext.data.absence import (
     OTHER_BOTH,
     OTHER_MODALITY,
     OTHER_REGION,
-    absent_names,
     absent_targets,
     shown_regions,
 )
@@ -101,13 +100,3 @@ def test_sentences_of_wider_targets_are_left_out_and_those_for_training_are_the_
     )
     cyst, _ = absent_targets("ct", frozenset(["head"]), library)
     assert cyst.sentences == ("cyst in an MRI", "cyst")
-
-
-def test_a_name_is_absent_if_no_region_of_it_is_shown_in_whatever_kind_of_image():
-    assert set(absent_names("xray", frozenset(["chest"]), LIBRARY)) == {"liver", "femur"}
-    assert absent_names("ct", frozenset(["abdomen"]), LIBRARY) == [
-        "lungs",
-        "femur",
-    ]  # not the liver of an MRI
-    assert absent_names("ct", frozenset(), LIBRARY) == []
-    assert set(absent_names("other", frozenset(), LIBRARY)) == {"liver", "spleen", "lungs", "femur"}

@@ -3,11 +3,13 @@
 import pytest
 import torch
 
-from monai_ext.data.image_text_dataset import UNKNOWN, ImageTextDataset
+from monai_ext.data.image_text_dataset import ImageTextDataset
+from monai_ext.data.topics import UNKNOWN, Topics
 from monai_ext.prompts.library import PromptLibrary, names_side
 from tests.data.test_text_prompt_dataset import ITEM, chest
 
 LIBRARY = PromptLibrary.load()
+TOPICS = Topics(LIBRARY)
 OWN = {t: set(LIBRARY.training(t, "xray")) for t in ("lungs", "left lung", "right lung")}
 
 
@@ -43,20 +45,44 @@ def test_captions_of_pictures_that_may_be_mirrored_name_no_sides():
     for item in drawn(data(absent=0.0)):
         mirrored = [text for text in item["prompt"] if text in OWN["lungs"]]
         sided = [text for text in item["prompt"] if names_side(text)]
-        shown = item["shows"][data().vocabulary["left lung"]]
-        assert int(shown) == (1 if sided or int(shown) == 1 else UNKNOWN)
+        shown = item["shows"][TOPICS.both("left lung", "xray")].tolist()
+        assert shown == [1, 1] if sided else shown in ([1, 1], [UNKNOWN, UNKNOWN])
         assert mirrored or sided
 
 
-def test_a_plain_caption_has_the_number_of_its_target_and_the_picture_a_row_of_what_it_shows():
-    items = data()
-    names = {number: name for name, number in items.vocabulary.items()}
-    for item, text, _, truth, _, asks in captions(drawn(items)):
-        if asks != UNKNOWN:
-            assert truth == 1
-            assert text in OWN[names[asks]]
-            assert int(item["shows"][asks]) == 1
-        assert int(item["shows"][items.vocabulary["polyp"]]) == 0  # no X-ray shows one
+def test_a_plain_caption_has_the_topic_of_its_target_which_the_picture_shows_and_an_absent_one_that_of_its_own():
+    topics = {TOPICS.of(name, "xray", text): name for name, texts in OWN.items() for text in texts}
+    absent = set()
+    for item, text, _, truth, _, asks in captions(drawn(data())):
+        if truth == 1:
+            assert text in OWN[topics[asks]]
+        else:
+            absent.add(asks)
+        assert asks == UNKNOWN or int(item["shows"][asks]) == truth
+    assert UNKNOWN not in absent
+    assert len(absent) > 20
+
+
+def test_of_a_chest_film_words_of_other_regions_are_untrue_and_those_of_the_chest_where_they_name_another_kind():
+    shows = data()[0]["shows"]
+    assert int(shows[TOPICS.of("polyp", "endoscopy", "polyp")]) == 0
+    assert int(shows[TOPICS.of("lungs", "ct", "lungs in a CT scan")]) == 0
+    assert int(shows[TOPICS.of("lungs", "ct", "the lungs")]) == UNKNOWN
+
+
+def test_captions_with_attributes_have_no_topic():
+    found = captions(drawn(data(attributes=1.0, wrong=0.0, absent=0.0)))
+    assert all(asks == UNKNOWN for _, _, _, truth, _, asks in found if truth == 1)
+
+
+def test_of_a_masked_image_that_shows_a_half_nothing_is_known_about_its_target():
+    for item, _, _, truth, _, asks in captions(drawn(data(masked_images=1.0), 300)):
+        if 0 < truth < 1:
+            assert asks == UNKNOWN
+    values = {
+        int(item["shows"][TOPICS.both("lungs", "xray")][0]) for item in drawn(data(masked_images=1.0), 100)
+    }
+    assert values == {0, 1, UNKNOWN}
 
 
 def test_attributes_are_those_of_the_mask_and_wrong_ones_are_untrue():
