@@ -76,7 +76,7 @@ def test_captions_with_attributes_have_no_topic():
 
 
 def test_of_a_masked_image_that_shows_a_half_nothing_is_known_about_its_target():
-    for item, _, _, truth, _, asks in captions(drawn(data(masked_images=1.0), 300)):
+    for _, _, _, truth, _, asks in captions(drawn(data(masked_images=1.0), 300)):
         if 0 < truth < 1:
             assert asks == UNKNOWN
     values = {
