@@ -14,7 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from monai_ext.networks.blocks.content_crop import content_boxes, crop_content, uncrop_content
-from monai_ext.networks.blocks.convolutions import ContextBlock, ResidualBlock, conv, modulate
+from monai_ext.networks.blocks.convolutions import ContextBlock, modulate
+from monai_ext.networks.blocks.pyramid import BackbonePyramid, Pyramid, judge, pool
 from monai_ext.networks.language.taught import Taught
 from monai_ext.networks.language.text_tower import TextTower
 from monai_ext.networks.language.tokenizer import WordPieceTokenizer
@@ -33,24 +34,6 @@ def product_logit(first: Tensor, *others: Tensor) -> Tensor:
     return first
 
 
-def pool(x: Tensor, normalised: bool = False) -> Tensor:
-    """Mean and maximum of (B, C, H, W) over all positions, as (B, 2C).
-
-    Args:
-        normalised: to a mean of 0 and a variance of 1. Sums over a residual stream differ by orders of magnitude between
-            images, and without it most units that judge them soon answer nothing.
-    """
-    pooled = torch.cat([x.mean((2, 3)), x.amax((2, 3))], dim=1)
-    return F.layer_norm(pooled, pooled.shape[1:]) if normalised else pooled
-
-
-def judge(channels: int, hidden: int, outputs: int, dropout: float) -> nn.Sequential:
-    """A small network that judges pooled features (B, C)."""
-    return nn.Sequential(
-        nn.Linear(channels, hidden), nn.SiLU(), nn.Dropout(dropout), nn.Linear(hidden, outputs)
-    )
-
-
 def mix(coefficients: Tensor, guide: Tensor) -> Tensor:
     """Linear combination of the guide's channels and a constant, with one set of coefficients per 2 x 2 pixels.
 
@@ -64,59 +47,6 @@ def mix(coefficients: Tensor, guide: Tensor) -> Tensor:
     # in the memory layout of the guide; the product takes ten times as long otherwise
     coefficients = coefficients[:, :, None].contiguous()
     return F.pixel_shuffle((coefficients[:, :-1] * guide).sum(1) + coefficients[:, -1], 2)
-
-
-def pixel_blocks(guide: Tensor) -> Tensor:
-    """(B, C, 2H, 2W) as (B, C, 4, H, W): the four pixels of each 2 x 2 block along one axis."""
-    return F.pixel_unshuffle(guide, 2).unflatten(1, (-1, 4)).contiguous()
-
-
-class Encoder(nn.Module):
-    """Image pyramid, fused top-down: (B, 3, S, S) to maps at strides 8 and 16, and the guide at stride 2 in blocks.
-
-    It also returns what the whole picture says, so that the network learns it once, and not for every prompt: `medical`
-    (B,), the logit that the picture is a medical one, since a photograph shows no target; and `kind` (B, K), which kind of
-    image it is, to be compared with the kind that the words state or imply (:class:`KindMatch`).
-
-    Args:
-        channels: at strides 2, 4, 8 and 16.
-        guide: channels of the guide, the fine image features that the masks of all prompts are combined from.
-        context: number of context blocks at stride 16.
-        dropout: probability for whole channels at stride 16.
-        kind: K, length of the vector of the kind of image, 0 for none.
-    """
-
-    def __init__(
-        self, channels: Sequence[int], guide: int, context: int, dropout: float, kind: int = 0
-    ) -> None:
-        super().__init__()
-        c2, c4, c8, c16 = channels
-        self.down2 = nn.Sequential(conv(3, c2, stride=2), conv(c2, c2))
-        self.down4 = nn.Sequential(conv(c2, c4, stride=2), ResidualBlock(c4), ResidualBlock(c4))
-        self.down8 = nn.Sequential(conv(c4, c8, stride=2), ResidualBlock(c8))
-        self.down16 = nn.Sequential(
-            conv(c8, c16, stride=2), *(ContextBlock(c16) for _ in range(context)), nn.Dropout2d(dropout)
-        )
-        self.lateral8, self.lateral4 = nn.Conv2d(c16, c8, 1), nn.Conv2d(c8, c4, 1)
-        self.lateral2 = nn.Conv2d(c4, c2, 1)
-        self.fuse8, self.fuse4 = conv(c8, c8), conv(c4, c4)
-        self.fuse2 = nn.Sequential(conv(c2, c2), nn.Conv2d(c2, guide, 1))
-        self.medical = judge(2 * c16, 32, 1, dropout)
-        self.kind = judge(2 * c16, 2 * kind, kind, dropout) if kind else None
-        self.up = nn.Upsample(scale_factor=2, mode="bilinear")
-
-    def forward(self, x: Tensor) -> dict[str, Tensor]:
-        x2 = self.down2(x)
-        x4 = self.down4(x2)
-        x8 = self.down8(x4)
-        x16 = self.down16(x8)
-        whole = pool(x16, normalised=self.kind is not None)
-        medical = self.medical(whole)[:, 0]
-        x8 = self.fuse8(x8 + self.up(self.lateral8(x16)))
-        x4 = self.fuse4(x4 + self.up(self.lateral4(x8)))
-        guide = pixel_blocks(self.fuse2(x2 + self.up(self.lateral2(x4))))
-        maps = {"guide": guide, "8": x8, "16": x16, "medical": medical}
-        return maps if self.kind is None else {**maps, "kind": self.kind(whole)}
 
 
 class KindMatch(nn.Module):
@@ -223,6 +153,8 @@ class VLSM(Taught, TextPromptedSegmenter):
         kind: length of the vector of the kind of image that is compared with the words, see :class:`KindMatch`; 0 leaves
             the comparison out.
         pieces: number of pieces of the vocabulary that words are spelled from.
+        backbone: name in timm of the network whose features the pyramid is made of, "tf_efficientnet_lite0" for
+            example; None for convolutions of our own. It begins with random weights, see :class:`BackbonePyramid`.
     """
 
     default_prompt = Prompt(("lungs in a chest X-ray",), "lungs")
@@ -241,13 +173,15 @@ class VLSM(Taught, TextPromptedSegmenter):
         flip_average: bool = True,
         kind: int = 0,
         pieces: int = 800,
+        backbone: str | None = None,
     ) -> None:
         super().__init__()
         self.image_size = image_size
         self.flip_average = flip_average
         self.text = TextTower(WordPieceTokenizer(size=pieces), text_width, text_depth, out_channels=condition)
         self.sharpen = nn.Sequential(nn.Linear(condition, condition), nn.SiLU())
-        self.encoder = Encoder(channels, guide, context, dropout, kind)
+        settings = channels, guide, context, dropout, kind
+        self.encoder = BackbonePyramid(backbone, *settings) if backbone else Pyramid(*settings)
         self.match = KindMatch(condition, kind) if kind else None
         self.decoder = Decoder(channels, guide, condition, blocks, dropout, normalised=kind > 0)
         self.to(memory_format=torch.channels_last)  # makes convolutions a third faster, on CPU and GPU

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from monai_ext.errors import InputError
-from monai_ext.networks.vlsm import VLSM, mix, pixel_blocks, pool, product_logit
+from monai_ext.networks.blocks.pyramid import pixel_blocks, pool
+from monai_ext.networks.vlsm import VLSM, mix, product_logit
 from monai_ext.prompts.prompt import Prompt
 
 SMALL = {
