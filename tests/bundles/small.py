@@ -16,6 +16,10 @@ from PIL import Image
 from monai_ext.resources import resource_path
 
 SMALL: dict[str, Any] = {
+    "backbone": None,
+    "kind": 0,
+    "pieces": 800,
+    "flip_average": True,
     "image_size": 32,
     "channels": [4, 4, 8, 8],
     "context": 1,
@@ -55,7 +59,7 @@ def small_vlsm(folder: Path) -> Path:
     shutil.copytree(resource_path("vlsm", "bundles"), bundle, ignore=shutil.ignore_patterns("models"))
     config = bundle / "configs" / "inference.json"
     content = json.loads(config.read_text())
-    content["network_def"].update(SMALL)
+    content["network_def"] = {"_target_": content["network_def"]["_target_"], **SMALL}
     config.write_text(json.dumps(content, indent=4))
     torch.manual_seed(1)
     network = VLSM(**SMALL)

@@ -20,7 +20,10 @@ SMALL = {
 }
 
 
-@pytest.fixture(params=[SMALL, {**SMALL, "kind": 5}], ids=["plain", "kinds"])
+BACKBONE = {**SMALL, "image_size": 64, "backbone": "tf_efficientnet_lite0", "kind": 5}
+
+
+@pytest.fixture(params=[SMALL, {**SMALL, "kind": 5}, BACKBONE], ids=["plain", "kinds", "backbone"])
 def network(request):
     return VLSM(**request.param).eval()
 
