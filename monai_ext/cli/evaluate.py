@@ -46,8 +46,9 @@ def evaluate(
     wording: Annotated[
         str,
         typer.Option(
-            help="The prompts: canonical, one per target; heldout, paraphrases kept out of training; nonsense; absent; or"
-            " prompt levels, medclipsam_p0 to p9 (odd ones name the true subtype: an oracle), several joined by +."
+            help="The prompts: canonical, one per target; heldout, paraphrases kept out of training; languages, names"
+            " in six other languages; nonsense; absent; or prompt levels, medclipsam_p0 to p9 (odd ones name the true"
+            " subtype: an oracle), several joined by +."
         ),
     ] = "canonical",
     absent: Annotated[

@@ -9,7 +9,7 @@ from typing import Any
 
 from monai_ext.data.absent_prompts import every_absent_prompt, regions_of_set
 from monai_ext.data.datasets import Folder, read_split, shown
-from monai_ext.data.wording import Asked, LevelWording, Wording
+from monai_ext.data.wording import Asked, LanguageWording, LevelWording, Wording
 from monai_ext.errors import InputError
 from monai_ext.io.datalists import unique_names
 from monai_ext.prompts.levels import LEVELS, PromptLevels
@@ -18,7 +18,8 @@ from monai_ext.prompts.modalities import MODALITIES
 
 ABSENT = "absent"
 NONSENSE = "nonsense"
-WORDINGS = ("canonical", "heldout", NONSENSE, ABSENT, *LEVELS)
+LANGUAGES = "languages"
+WORDINGS = ("canonical", "heldout", LANGUAGES, NONSENSE, ABSENT, *LEVELS)
 
 
 def evaluation_items(
@@ -45,10 +46,10 @@ def evaluation_items(
             first sentence of the set.
         absent: number of further absent prompts per image.
         wording: "canonical": the one sentence of each target; "heldout": every paraphrase kept out of
-            training (none of which states a fact of the image); "nonsense": texts that mean nothing medical,
-            and no target; "absent": the canonical sentences, and all that
-            :func:`monai_ext.data.absent_prompts.every_absent_prompt` gives, whatever `absent` is; "medclipsam_p0" to "medclipsam_p9", or several of them joined by "+", the groups of one
-            prompt (Table 7 of MedCLIP-SAMv2): see :mod:`monai_ext.prompts.levels`. Odd levels name the true
+            training (none of which states a fact of the image); "languages": the name of each target in each language but
+            English; "nonsense": texts that mean nothing medical, and no target; "absent": the canonical sentences, and all that
+            :func:`monai_ext.data.absent_prompts.every_absent_prompt` gives, whatever `absent` is; "medclipsam_p0" to
+            "medclipsam_p9", or several of them joined by "+", the groups of one prompt (Table 7 of MedCLIP-SAMv2): see :mod:`monai_ext.prompts.levels`. Odd levels name the true
             subtype that the item states (``pathology``, ``tumour_type``, ``finding``) or its label implies; an item
             that states no subtype with sentences, and an absent target, get the words of one level lower.
         sequence: number of the sequence that is used of an image with several.
@@ -74,7 +75,7 @@ def evaluation_items(
     chosen_levels = tuple(level for level in wording.split("+") if level in LEVELS)
     if wording not in WORDINGS and "+".join(chosen_levels) != wording:
         raise InputError(
-            f"wording is '{wording}'; choose from {', '.join(WORDINGS[:4])}, {LEVELS[0]} to {LEVELS[-1]}, or "
+            f"wording is '{wording}'; choose from {', '.join(WORDINGS[:5])}, {LEVELS[0]} to {LEVELS[-1]}, or "
             "several of these joined by +."
         )
     if absent < 0:
@@ -102,7 +103,7 @@ def evaluation_items(
         return [_item(case, texts) for case in cases]
     if wording == ABSENT:
         return [_absent_item(case, library, seed) for case in cases]
-    words = Wording(library, wording)
+    words = LanguageWording(library) if wording == LANGUAGES else Wording(library, wording)
     if chosen_levels:
         words = LevelWording(library, levels or PromptLevels.load(), chosen_levels)
     return [_usual_item(case, words, absent, seed) for case in cases]

@@ -10,6 +10,7 @@ from monai_ext.errors import InputError
 from monai_ext.prompts.levels import LEVELS, LevelWords, PromptLevels, is_oracle, sentence_count
 from monai_ext.prompts.library import PromptLibrary
 from monai_ext.prompts.templates import heldout_sentences
+from monai_ext.prompts.vocabulary import names_in_languages
 
 SEPARATOR = "\n"
 """Stands between the texts of an ensemble in one string of ``texts``, twice between levels; no sentence holds it."""
@@ -92,6 +93,19 @@ class Wording:
                 f"{case['set']}: {error} Only canonical and heldout wordings can be scored."
             ) from None
         return target, self.words(target, modality, {**case["facts"], **implied})
+
+
+class LanguageWording(Wording):
+    """The usual name of each target in languages other than English, a prompt each; of what is absent the canonical one.
+
+    A target without names, such as a side of an organ, has no prompt.
+
+    Args:
+        library: the sentences.
+    """
+
+    def words(self, target: str, modality: str, facts: Mapping[str, Any]) -> list[Asked]:
+        return [Asked(name) for name in names_in_languages().get(target, ())]
 
 
 class LevelWording(Wording):

@@ -119,6 +119,16 @@ def vocabulary() -> Vocabulary:
     )
 
 
+@cache
+def names_in_languages() -> dict[str, tuple[str, ...]]:
+    """By target of the library, its usual name in each language other than English; of a side there is none."""
+    entries = [entry for entry in _read("names.json").values() if "" in entry["targets"]]
+    return {
+        entry["targets"][""]: tuple(entry[key][0] for key in sorted(entry.keys() - {"targets", ENGLISH}))
+        for entry in entries
+    }
+
+
 def phrase(text: str) -> Phrase:
     """The folded words of a text."""
     return tuple(word.text for word in words(clean(text)))

@@ -124,6 +124,19 @@ def test_a_target_that_the_library_does_not_have_is_asked_for_in_words_that_its_
     assert item["target"] == ["fistula", "fistula"]
 
 
+def test_other_languages_have_a_name_each_and_what_is_absent_is_asked_for_in_english(sets):
+    folder = sets("abdomen", "CT", {"1": "liver"}, ids=["a"])
+    (item,) = evaluation_items(folder, "validation", LIBRARY, wording="languages", absent=1)
+    assert item["prompt"][:-1] == ["Leber", "hígado", "foie", "fegato", "hepar", "fígado"]
+    assert item["target"] == ["liver"] * 6 + [""]
+
+
+def test_a_target_without_names_in_other_languages_is_not_asked_for_in_them(sets):
+    folder = sets("chest", "X-ray", {"1": "left lung"}, ids=["a"])
+    (item,) = evaluation_items(folder, "validation", PromptLibrary.load(), wording="languages", absent=1)
+    assert item["target"] == [""]
+
+
 def test_heldout_wording_has_every_paraphrase(sets):
     folder = sets("chest", "X-ray", {"1": "lungs"})
     item = evaluation_items(folder, "validation", LIBRARY, wording="heldout", absent=1)[0]
@@ -309,7 +322,7 @@ def test_every_level_has_prompts_for_the_shared_data(shared_data):
 def test_arguments_that_cannot_be_used_are_refused(sets):
     folder = sets("chest", "X-ray", {"1": "lungs"})
     with pytest.raises(
-        InputError, match="'free'; choose from canonical, heldout, nonsense, absent, medclipsam_p0"
+        InputError, match="'free'; choose from canonical, heldout, languages, nonsense, absent, medclipsam_p0"
     ):
         evaluation_items(folder, "validation", LIBRARY, wording="free")
     with pytest.raises(InputError, match="absent is 6; there are words for only 5 on xray images"):
