@@ -8,7 +8,8 @@ from typing import Any
 from monai_ext.data.absent_prompts import NEGATED, NO_TARGET, NONSENSE
 from monai_ext.metrics.absent import PRESENT
 from monai_ext.prompts.modalities import MODALITIES
-from monai_ext.reports.evaluations import Evaluation, number, read_table, share, span
+from monai_ext.reports.evaluations import Evaluation, read_table
+from monai_ext.reports.numbers import number, share, span
 from monai_ext.reports.page import Content, Figure, Figures, Heat, HeatCell, Notes, Section, Table
 
 Line = Mapping[str, str]

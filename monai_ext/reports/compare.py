@@ -14,8 +14,8 @@ from monai_ext.reports.evaluations import (
     dice_of,
     read_evaluation,
     thirds,
-    with_span,
 )
+from monai_ext.reports.numbers import with_span
 from monai_ext.reports.page import (
     Chart,
     ChartRow,

@@ -14,6 +14,7 @@ import numpy as np
 from monai_ext.errors import InputError
 from monai_ext.metrics.summary import bootstrap_interval
 from monai_ext.reports.charts import distribution
+from monai_ext.reports.numbers import number, share, span, with_span
 from monai_ext.reports.page import (
     Chart,
     ChartRow,
@@ -302,28 +303,6 @@ def parts(one: Evaluation) -> list[Section]:
         Section("Cases", chosen_cases(one), "From left to right: the image, the reference, the result."),
         Section("Presence", presence(one)),
     ]
-
-
-def number(value: float | None) -> str:
-    """Three digits after the point."""
-    return "undefined" if value is None else f"{value:.3f}"
-
-
-def share(value: float | None) -> str:
-    """A share as percent."""
-    return "undefined" if value is None else f"{100 * value:.1f} %"
-
-
-def span(interval: Sequence[float] | None, digits: int = 3) -> str:
-    """An interval of 95 % as text; a single patient has none."""
-    if interval is None:
-        return ""
-    return f"95 %: {interval[0]:.{digits}f} to {interval[1]:.{digits}f}"
-
-
-def with_span(mean: float | None, interval: Sequence[float] | None) -> str:
-    """A mean with its interval, or alone."""
-    return number(mean) + (f" ({interval[0]:.2f} to {interval[1]:.2f})" if interval else "")
 
 
 def _mean(figures: Mapping[str, Any] | None) -> str:

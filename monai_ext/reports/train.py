@@ -12,7 +12,8 @@ from monai_ext.bundle.retrained import METADATA
 from monai_ext.errors import InputError
 from monai_ext.reports import evaluations
 from monai_ext.reports.charts import curve, means
-from monai_ext.reports.evaluations import read_evaluation, read_json, with_span
+from monai_ext.reports.evaluations import read_evaluation, read_json
+from monai_ext.reports.numbers import with_span
 from monai_ext.reports.page import (
     Chart,
     ChartRow,

@@ -8,7 +8,8 @@ from typing import Any
 
 from monai_ext.reports import evaluations
 from monai_ext.reports.charts import axis_of, distribution, limits_of, means
-from monai_ext.reports.evaluations import number, read_evaluation, share
+from monai_ext.reports.evaluations import read_evaluation
+from monai_ext.reports.numbers import number, share
 from monai_ext.reports.page import (
     Chart,
     ChartRow,

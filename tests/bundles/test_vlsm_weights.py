@@ -10,7 +10,19 @@ import monai_ext
 from monai_ext.data.datasets import read_split
 from monai_ext.prompts.library import PromptLibrary
 
-SAMPLES = Path(__file__).resolve().parents[2] / "data" / "samples"
+ROOT = Path(__file__).resolve().parents[2]
+SAMPLES, REFERENCES = ROOT / "data" / "samples", ROOT / "tests" / "fixtures" / "samples"
+PROMPTS = {
+    "breast_ultrasound.png": ("tumour in a breast ultrasound", [1], 0.9),
+    "fetal_head_ultrasound.jpg": ("fetal head", [1], 0.9),
+    "cell_nuclei.jpg": ("cell nuclei", [1], 0.7),
+    "brain_mr_axial.png": ("tumour in a brain MRI", [1], 0.8),
+    "brain_metastasis_mr.png": ("brain metastasis with oedema in a T2 MRI", [1], 0.5),
+    "hippocampus_mr.png": ("hippocampus", [1, 2], 0.8),
+    "lumbar_spine_mr.png": ("vertebrae", [1], 0.8),
+    "heart_mr.png": ("left ventricle in a cardiac MRI", [1], 0.8),
+}
+"""Of each sample: the prompt of its credits, the values of the reference that it names, and the least Dice."""
 LIBRARY = PromptLibrary.load()
 
 
@@ -24,6 +36,22 @@ def test_the_tumour_of_the_sample_is_found_at_its_position(segmenter):
     rows, columns = np.nonzero(np.asarray(found.mask))
     assert found.found and found.presence > 0.5
     assert (rows.mean(), columns.mean()) == pytest.approx((169, 253), abs=16)
+
+
+def dice(mask, label):
+    return 2 * (mask & label).sum() / (mask.sum() + label.sum())
+
+
+@pytest.mark.parametrize("name", PROMPTS)
+def test_each_sample_gets_the_mask_of_its_own_prompt_and_none_of_those_of_other_samples(segmenter, name):
+    prompt, values, least = PROMPTS[name]
+    label = np.isin(np.asarray(Image.open((REFERENCES / name).with_suffix(".png"))), values)
+    for result in segmenter.segment(SAMPLES / name, [text for text, _, _ in PROMPTS.values()]):
+        mask = np.asarray(result.mask) > 0
+        if result.prompt == prompt:
+            assert dice(mask, label) >= least
+        elif result.prompt != "hippocampus" or "brain" not in name:  # which any image of a brain may show
+            assert not mask.any(), result.prompt
 
 
 @pytest.mark.parametrize("prompt", ["ljashdb", "sitting on a chair", "teapot in a breast ultrasound"])
@@ -53,5 +81,5 @@ def test_dice_on_real_validation_images(segmenter, shared_data, name, count, lea
             target, modality = next(iter(item["targets"])), item["modality"]
             (found,) = segmenter.segment(item["image"], [LIBRARY.canonical(target, modality)])
             mask = np.asarray(found.mask) > 0
-            scores.append(2 * (mask & label).sum() / (mask.sum() + label.sum()))
+            scores.append(dice(mask, label))
     assert np.mean(scores) >= least
