@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from monai_ext.reports import absent, evaluations
+from monai_ext.reports.numbers import with_span
 from monai_ext.reports.page import Page, Section, write_page
 from monai_ext.studies.tune_settings import plural
 
@@ -27,11 +28,7 @@ def write_report(folder: Path) -> Path:
     facts = one.record.get("facts", {})
     cases = len({(row["set"], row["case"]) for row in one.rows})
     patients = len({(row["set"], row["group"]) for row in one.rows})
-    found = (
-        f"Dice {evaluations.with_span(pooled['mean'], pooled['ci95'])}"
-        if pooled
-        else "No target in any image"
-    )
+    found = f"Dice {with_span(pooled['mean'], pooled['ci95'])}" if pooled else "No target in any image"
     of = f"{plural(cases, 'case')} of {plural(patients, 'patient')}"
     named = f"Evaluation of {facts['bundle']}" if facts else "Evaluation"
     page = Page(

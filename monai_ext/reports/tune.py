@@ -9,7 +9,7 @@ from typing import Any
 from monai_ext.reports import evaluations
 from monai_ext.reports.charts import axis_of, distribution, limits_of, means
 from monai_ext.reports.evaluations import read_evaluation
-from monai_ext.reports.numbers import number, share
+from monai_ext.reports.numbers import number, share, span, with_span
 from monai_ext.reports.page import (
     Chart,
     ChartRow,
@@ -74,7 +74,7 @@ def _headline(found: Mapping[str, Any]) -> Figures:
     items = [
         Figure(f"{name}, best setting", number(best["score"]), describe_setting(best["setting"])),
         Figure(f"{name}, the bundle's own", number(found["default"]["score"])),
-        Figure("gain", f"{best['gain']:+.3f}", evaluations.span(best["gain_ci95"])),
+        Figure("gain", f"{best['gain']:+.3f}", span(best["gain_ci95"])),
         Figure("masks of absent things", share(best["metrics"]["false_positive_rate"]), "best setting"),
     ]
     if held := found["holdout"]:
@@ -84,7 +84,7 @@ def _headline(found: Mapping[str, Any]) -> Figures:
 
 
 def _joined(text: str, interval: list[float] | None) -> str:
-    return "; ".join(part for part in (text, evaluations.span(interval)) if part)
+    return "; ".join(part for part in (text, span(interval)) if part)
 
 
 def _how_many(found: Mapping[str, Any]) -> str:
@@ -102,7 +102,7 @@ def _chart(found: Mapping[str, Any], folder: Path) -> Chart:
     limits = limits_of([value for row, interval in scores for value in (row["score"], *(interval or ()))])
     lines = []
     for row, interval in scores:
-        text = evaluations.with_span(row["score"], interval)
+        text = with_span(row["score"], interval)
         label = describe_setting(row["setting"]) + (" (the bundle's own)" if row["default"] else "")
         lines.append(ChartRow(label, means([(row["score"], interval)], f"{label}: {text}", limits), text))
     note = f"Mean {COLUMNS.get(metric, metric)} with its 95 % interval over patients."
