@@ -136,3 +136,39 @@ class BackbonePyramid(TopDown):
         x2, x4, x8, x16 = (skip(one) for skip, one in zip(self.skips, features, strict=True))
         coarse = F.interpolate(self.lateral16(x32), x16.shape[-2:], mode="bilinear")
         return x2, x4, x8, self.context(x16 + coarse)
+
+
+class MergedFeatures(nn.Module):
+    """(B, 3, S, S) images to (B, width, S / 8, S / 8): features of an EfficientNet of timm at strides 8 to 32, merged.
+
+    Its weights are random until some are loaded: nothing is downloaded.
+
+    Args:
+        backbone: name in timm.
+        width: channels of the result.
+        stages: how many of its stages are used, the first ones; the last of them has stride 32.
+    """
+
+    def __init__(self, backbone: str, width: int, stages: int) -> None:
+        super().__init__()
+        network = timm.create_model(backbone, pretrained=False)
+        ends = {info["reduction"]: int(info["module"].split(".")[1]) for info in network.feature_info}
+        self.ends = ends[8], ends[16], stages - 1
+        self.trunk = nn.ModuleDict({name: getattr(network, name) for name in ("conv_stem", "bn1")})
+        self.trunk["blocks"] = network.blocks[:stages]
+        channels = [_convolutions(self.trunk["blocks"][end])[-1].out_channels for end in self.ends]
+        self.laterals = nn.ModuleList(nn.Conv2d(one, width, 1) for one in channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.trunk["bn1"](self.trunk["conv_stem"](x))
+        features = [x := stage(x) for stage in self.trunk["blocks"]]
+        *finer, merged = (
+            lateral(features[end]) for lateral, end in zip(self.laterals, self.ends, strict=True)
+        )
+        for one in reversed(finer):
+            merged = one + F.interpolate(merged, one.shape[-2:], mode="bilinear")
+        return merged
+
+
+def _convolutions(module: nn.Module) -> list[nn.Conv2d]:
+    return [one for one in module.modules() if isinstance(one, nn.Conv2d)]

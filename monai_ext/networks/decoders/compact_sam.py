@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -11,6 +12,7 @@ from segment_anything.modeling.common import LayerNorm2d
 from torch import Tensor, nn
 
 from monai_ext.networks.blocks.convolutions import ContextBlock, ResidualBlock, conv
+from monai_ext.networks.blocks.pyramid import MergedFeatures
 from monai_ext.networks.decoders.base import FlatPrompts
 from monai_ext.networks.decoders.letterbox import Letterbox
 from monai_ext.networks.decoders.sam import SegmentAnything
@@ -52,6 +54,24 @@ class CompactEncoder(nn.Module):
         return self.neck(x8 + self.up(self.lateral16(x16)))
 
 
+class BackboneEncoder(nn.Sequential):
+    """As :class:`CompactEncoder`, on six stages of an EfficientNet of timm.
+
+    Args:
+        backbone: name in timm.
+        dim: channels of the features.
+    """
+
+    def __init__(self, backbone: str, dim: int) -> None:
+        super().__init__(
+            OrderedDict(
+                features=MergedFeatures(backbone, dim, stages=6),
+                context=ContextBlock(dim),
+                neck=nn.Sequential(nn.Conv2d(dim, dim, 1, bias=False), LayerNorm2d(dim)),
+            )
+        )
+
+
 class CompactSAM(SegmentAnything):
     """Segment Anything small enough for a plain CPU; the image is squashed to a small square.
 
@@ -65,6 +85,7 @@ class CompactSAM(SegmentAnything):
         context: context blocks at each of the strides 16 and 32.
         dim: channels of the features, a multiple of twice the decoder's heads.
         decoder: see :class:`~monai_ext.networks.decoders.sam.SegmentAnything`; narrower by default.
+        backbone: name in timm of an EfficientNet that the encoder is made of; `channels` and `context` are not used then.
     """
 
     def __init__(
@@ -74,11 +95,13 @@ class CompactSAM(SegmentAnything):
         context: int = 2,
         dim: int = 96,
         decoder: Mapping[str, int] | None = None,
+        backbone: str | None = None,
     ) -> None:
         if image_size % 32:
             raise ValueError(f"image_size {image_size} is no multiple of 32.")
         sizes = {"num_heads": 4, "mlp_dim": 2 * dim, "iou_dim": dim, **(decoder or {})}
-        super().__init__(CompactEncoder(channels, context, dim), image_size, STRIDE, dim, sizes)
+        encoder = BackboneEncoder(backbone, dim) if backbone else CompactEncoder(channels, context, dim)
+        super().__init__(encoder, image_size, STRIDE, dim, sizes)
 
     def prepare(self, image: Tensor, letterbox: Letterbox) -> Tensor:
         size = (letterbox.side, letterbox.side)

@@ -6,6 +6,7 @@ size needs more training images than there are: see the model card of the bundle
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 
 from monai_ext.networks.blocks.convolutions import ContextBlock, ResidualBlock, conv
+from monai_ext.networks.blocks.pyramid import MergedFeatures
 
 STRIDE = 8
 
@@ -41,30 +43,17 @@ class AttentionBlock(nn.Module):
 class CompactTrunk(nn.Module):
     """(B, 3, S, S) to (B, C, S / 8, S / 8): a stem, then context and attention blocks at one resolution.
 
-    Stem and context blocks are those of :class:`monai_ext.networks.vlsm.Encoder`, so training can start from its weights.
-
     Args:
-        channels: at strides 2, 4 and 8, and of the blocks.
+        stem: (B, 3, S, S) to (B, C, S / 8, S / 8).
+        width: C.
         blocks: number of context blocks.
         attention: number of attention blocks after them.
         heads: number of attention heads.
     """
 
-    def __init__(
-        self,
-        channels: tuple[int, int, int, int] = (24, 48, 80, 120),
-        blocks: int = 5,
-        attention: int = 2,
-        heads: int = 4,
-    ) -> None:
+    def __init__(self, stem: nn.Module, width: int, blocks: int, attention: int, heads: int = 4) -> None:
         super().__init__()
-        c2, c4, c8, width = channels
-        self.stem = nn.Sequential(
-            nn.Sequential(conv(3, c2, stride=2), conv(c2, c2)),
-            nn.Sequential(conv(c2, c4, stride=2), ResidualBlock(c4), ResidualBlock(c4)),
-            nn.Sequential(conv(c4, c8, stride=2), ResidualBlock(c8)),
-            conv(c8, width),
-        )
+        self.stem = stem
         self.blocks = nn.ModuleList(
             [ContextBlock(width) for _ in range(blocks)]
             + [AttentionBlock(width, heads) for _ in range(attention)]
@@ -100,15 +89,39 @@ class CompactTrunk(nn.Module):
         return self.forward_head(self.forward_features(x))
 
 
+def convolutional_stem(channels: Sequence[int]) -> nn.Sequential:
+    """Convolutions of our own at strides 2, 4 and 8, with these channels; the last number is that of the result."""
+    c2, c4, c8, width = channels
+    return nn.Sequential(
+        nn.Sequential(conv(3, c2, stride=2), conv(c2, c2)),
+        nn.Sequential(conv(c2, c4, stride=2), ResidualBlock(c4), ResidualBlock(c4)),
+        nn.Sequential(conv(c4, c8, stride=2), ResidualBlock(c8)),
+        conv(c8, width),
+    )
+
+
 @register_model
 def monai_ext_compact(pretrained: bool = False, **settings: Any) -> CompactTrunk:
-    """The trunk by its name in timm; its weights come with those of the whole encoder.
+    """The trunk of convolutions of our own by its name in timm; its weights come with those of the whole encoder.
 
     timm's settings all concern pretrained weights and are ignored.
 
     Raises:
         ValueError: when pretrained weights are asked for.
     """
+    _refuse(pretrained)
+    return CompactTrunk(convolutional_stem((24, 48, 80, 120)), width=120, blocks=5, attention=2)
+
+
+@register_model
+def monai_ext_lite(pretrained: bool = False, **settings: Any) -> CompactTrunk:
+    """The trunk on six stages of EfficientNet-Lite0, of which training can begin with those of vlsm; else likewise."""
+    _refuse(pretrained)
+    return CompactTrunk(
+        MergedFeatures("tf_efficientnet_lite0", 96, stages=6), width=96, blocks=1, attention=1
+    )
+
+
+def _refuse(pretrained: bool) -> None:
     if pretrained:
-        raise ValueError("monai_ext_compact has no weights of its own in timm.")
-    return CompactTrunk()
+        raise ValueError("this trunk has no weights of its own in timm.")

@@ -1,24 +1,31 @@
 """The embedded image tower: registered in timm, built of stages, and initialised from the vlsm encoder."""
 
+import json
+
 import pytest
 import timm
 import torch
+from monai.bundle import ConfigParser
 
 from monai_ext.engines.initial_weights import copy_layers
 from monai_ext.errors import WeightsError
-from monai_ext.networks.encoders.compact_trunk import AttentionBlock, CompactTrunk
+from monai_ext.networks.encoders.compact_trunk import AttentionBlock, CompactTrunk, convolutional_stem
 from monai_ext.networks.encoders.vision_language import VisionLanguageEncoder
+from monai_ext.resources import resource_path
 from monai_ext.weights import load_weights
 
 
-def test_timm_builds_it_by_name_and_has_no_weights_for_it():
-    assert isinstance(timm.create_model("monai_ext_compact"), CompactTrunk)
+@pytest.mark.parametrize(("name", "width"), [("monai_ext_compact", 120), ("monai_ext_lite", 96)])
+def test_timm_builds_it_by_name_and_has_no_weights_for_it(name, width):
+    trunk = timm.create_model(name)
+    assert isinstance(trunk, CompactTrunk)
+    assert trunk.forward_features(torch.rand(1, 3, 64, 48)).shape == (1, width, 8, 6)
     with pytest.raises((ValueError, RuntimeError), match=r"weights|pretrained"):
-        timm.create_model("monai_ext_compact", pretrained=True)
+        timm.create_model(name, pretrained=True)
 
 
 def test_features_lie_at_stride_8_and_only_averages_are_pooled():
-    trunk = CompactTrunk((4, 4, 8, 8), blocks=1, attention=1, heads=2).eval()
+    trunk = CompactTrunk(convolutional_stem((4, 4, 8, 8)), 8, blocks=1, attention=1, heads=2).eval()
     features = trunk.forward_features(torch.rand(2, 3, 64, 48))
     assert features.shape == (2, 8, 8, 6)
     assert torch.allclose(trunk.forward_head(features), features.mean((2, 3)))
@@ -52,16 +59,14 @@ def test_the_embedding_is_the_mean_of_the_patch_tokens():
 
 
 def test_tensors_of_other_weights_are_copied_by_name():
-    encoder = VisionLanguageEncoder("compact-clip")
-    before = {key: value.clone() for key, value in encoder.state_dict().items()}
-    copy_layers(encoder, "vlsm", {"encoder.down16.1.": "model.visual.trunk.blocks.0."})
+    encoder = torch.nn.Module()
+    encoder.one, encoder.other = torch.nn.Conv2d(24, 40, 1), torch.nn.Conv2d(24, 40, 1)
+    before = encoder.other.weight.clone()
+    copy_layers(encoder, "vlsm", {"encoder.skips.1.": "one."})
     source = load_weights("vlsm")
-    changed = {key for key, value in encoder.state_dict().items() if not torch.equal(value, before[key])}
-    assert changed
-    assert all(key.startswith("model.visual.trunk.blocks.0.") for key in changed)
-    key = "mix.0.weight"
-    copied = encoder.state_dict()[f"model.visual.trunk.blocks.0.{key}"]
-    assert torch.equal(copied, source[f"encoder.down16.1.{key}"].float())
+    assert torch.equal(encoder.one.weight, source["encoder.skips.1.weight"].float())
+    assert torch.equal(encoder.one.bias, source["encoder.skips.1.bias"].float())
+    assert torch.equal(encoder.other.weight, before)
 
 
 def test_names_that_do_not_fit_are_refused_and_nothing_is_changed():
@@ -70,5 +75,22 @@ def test_names_that_do_not_fit_are_refused_and_nothing_is_changed():
     with pytest.raises(WeightsError, match="hold no tensor"):
         copy_layers(encoder, "vlsm", {"decoder.nothing.": "model.visual.trunk.blocks.0."})
     with pytest.raises(WeightsError, match="shape"):
-        copy_layers(encoder, "vlsm", {"encoder.down8.0.": "model.visual.trunk.stem.1.0."})
+        copy_layers(encoder, "vlsm", {"encoder.context.0.": "model.visual.trunk.blocks.0."})
     assert torch.equal(encoder.model.visual.trunk.blocks[0].mix[0].weight, before)
+
+
+@pytest.mark.parametrize("name", ["encoder", "decoder"])
+def test_the_recipe_of_the_next_weights_begins_with_the_backbone_of_vlsm(name):
+    recipe = json.loads(resource_path(f"clip_sam/configs/train_{name}_embedded.json", "bundles").read_text())
+    network = ConfigParser(recipe).get_parsed_content("network_def")
+    copy_layers(network, recipe["layers"]["weights"], recipe["layers"]["names"])
+    source, own = load_weights("vlsm"), network.state_dict()
+    (prefix,) = {
+        new.removesuffix("bn1.") for new in recipe["layers"]["names"].values() if "trunk.bn1." in new
+    }
+    trunk = {key.removeprefix(prefix): value for key, value in own.items() if key.startswith(prefix)}
+    assert len(trunk) > 200
+    for key, value in trunk.items():
+        assert torch.equal(value.float(), source[f"encoder.trunk.{key}"].float()), key
+    # in float16, with what the words take
+    assert sum(2 * one.numel() for one in own.values()) <= 5_900_000
