@@ -13,16 +13,15 @@ from monai_ext.prompts.library import PromptLibrary
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLES, REFERENCES = ROOT / "data" / "samples", ROOT / "tests" / "fixtures" / "samples"
 PROMPTS = {
-    "breast_ultrasound.png": ("tumour in a breast ultrasound", [1], 0.9),
-    "fetal_head_ultrasound.jpg": ("fetal head", [1], 0.9),
-    "cell_nuclei.jpg": ("cell nuclei", [1], 0.7),
-    "brain_mr_axial.png": ("tumour in a brain MRI", [1], 0.8),
-    "brain_metastasis_mr.png": ("brain metastasis with oedema in a T2 MRI", [1], 0.5),
-    "hippocampus_mr.png": ("hippocampus", [1, 2], 0.8),
-    "lumbar_spine_mr.png": ("vertebrae", [1], 0.8),
-    "heart_mr.png": ("left ventricle in a cardiac MRI", [1], 0.8),
+    "breast_ultrasound.png": ("tumour in a breast ultrasound", [1], 0.95),
+    "fetal_head_ultrasound.jpg": ("fetal head", [1], 0.93),
+    "cell_nuclei.jpg": ("cell nuclei", [1], 0.85),
+    "brain_mr_axial.png": ("tumour in a brain MRI", [1], 0.85),
+    "hippocampus_mr.png": ("hippocampus", [1, 2], 0.88),
 }
 """Of each sample: the prompt of its credits, the values of the reference that it names, and the least Dice."""
+BRAIN = {"tumour in a brain MRI", "hippocampus"}
+"""Prompts of which any image of a brain may show what they name."""
 LIBRARY = PromptLibrary.load()
 
 
@@ -50,7 +49,7 @@ def test_each_sample_gets_the_mask_of_its_own_prompt_and_none_of_those_of_other_
         mask = np.asarray(result.mask) > 0
         if result.prompt == prompt:
             assert dice(mask, label) >= least
-        elif result.prompt != "hippocampus" or "brain" not in name:  # which any image of a brain may show
+        elif not {prompt, result.prompt} <= BRAIN:
             assert not mask.any(), result.prompt
 
 
