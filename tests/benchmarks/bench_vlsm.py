@@ -18,8 +18,8 @@ from monai.data import MetaTensor
 import monai_ext
 from monai_ext.inferers import PromptInferer
 from monai_ext.networks.vlsm import VLSM
-from monai_ext.weights import load_into
 from tests.benchmarks.rounds import ROUNDS, ratio, show
+from tests.networks.embedded import embedded_network
 
 SAMPLE = Path(__file__).resolve().parents[2] / "data" / "samples" / "breast_ultrasound.png"
 PROMPTS = [
@@ -79,9 +79,7 @@ def command(network: VLSM) -> None:
 
 
 def main() -> None:
-    network = VLSM()
-    load_into(network, "vlsm")
-    network.eval()
+    network = embedded_network("vlsm")
     print(
         f"torch {torch.__version__}, {torch.get_num_threads()} threads, CPU, median of at least {ROUNDS} rounds"
     )

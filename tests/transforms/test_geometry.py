@@ -18,13 +18,12 @@ from nibabel.orientations import apply_orientation, io_orientation
 
 from monai_ext.inferers import PromptInferer
 from monai_ext.networks.segmenter import TextPromptedSegmenter
-from monai_ext.networks.vlsm import VLSM
 from monai_ext.synthesis.phantoms import volume as phantom_volume
 from monai_ext.transforms import DisplayRange, MedicalLoadImage, PromptMasks
-from monai_ext.weights import load_into
 from tests.fakes import DisplayProbe
 from tests.io.dicom.dicom_files import write_series
 from tests.io.image_files import write_itk
+from tests.networks.embedded import embedded_network
 from tests.orientations import ALL_48, affine_of, rotation, stored_as
 
 LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -185,9 +184,7 @@ def test_a_dicom_file_without_a_position_is_shown_as_stored(tmp_path: Path) -> N
 
 @pytest.fixture(scope="module")
 def embedded() -> TextPromptedSegmenter:
-    network = VLSM()
-    load_into(network, "vlsm")
-    return network.eval()
+    return embedded_network("vlsm")
 
 
 @pytest.fixture(scope="module")

@@ -76,6 +76,7 @@ def test_other_networks_are_refused_by_the_first_tensor_that_does_not_fit(change
 
 
 def test_a_file_with_tensors_in_another_order_of_memory_is_fetched_and_loaded(tmp_path, monkeypatch):
+    monkeypatch.setenv("MONAI_EXT_HOME", str(tmp_path / "home"))
     (tmp_path / "disk").mkdir()
     state = published()
     state["_conv_stem.weight"] = state["_conv_stem.weight"].contiguous(memory_format=torch.channels_last)
