@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import timm
 import torch
@@ -123,7 +124,7 @@ class BackbonePyramid(TopDown):
         kind: int = 0,
     ) -> None:
         super().__init__(channels, guide, dropout, kind)
-        self.trunk = timm.create_model(backbone, pretrained=False, features_only=True)
+        self.trunk: Any = timm.create_model(backbone, pretrained=False, features_only=True)
         own = self.trunk.feature_info.channels()
         self.skips = nn.ModuleList(nn.Conv2d(a, b, 1) for a, b in zip(own[:4], channels, strict=True))
         self.lateral16 = nn.Conv2d(own[4], channels[3], 1)
@@ -151,10 +152,10 @@ class MergedFeatures(nn.Module):
 
     def __init__(self, backbone: str, width: int, stages: int) -> None:
         super().__init__()
-        network = timm.create_model(backbone, pretrained=False)
+        network: Any = timm.create_model(backbone, pretrained=False)
         ends = {info["reduction"]: int(info["module"].split(".")[1]) for info in network.feature_info}
         self.ends = ends[8], ends[16], stages - 1
-        self.trunk = nn.ModuleDict({name: getattr(network, name) for name in ("conv_stem", "bn1")})
+        self.trunk: Any = nn.ModuleDict({name: getattr(network, name) for name in ("conv_stem", "bn1")})
         self.trunk["blocks"] = network.blocks[:stages]
         channels = [_convolutions(self.trunk["blocks"][end])[-1].out_channels for end in self.ends]
         self.laterals = nn.ModuleList(nn.Conv2d(one, width, 1) for one in channels)
