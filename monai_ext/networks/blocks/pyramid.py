@@ -124,8 +124,8 @@ class BackbonePyramid(TopDown):
         kind: int = 0,
     ) -> None:
         super().__init__(channels, guide, dropout, kind)
-        self.trunk: Any = timm.create_model(backbone, pretrained=False, features_only=True)
-        own = self.trunk.feature_info.channels()
+        trunk: Any = timm.create_model(backbone, pretrained=False, features_only=True)
+        self.trunk, own = trunk, trunk.feature_info.channels()
         self.skips = nn.ModuleList(nn.Conv2d(a, b, 1) for a, b in zip(own[:4], channels, strict=True))
         self.lateral16 = nn.Conv2d(own[4], channels[3], 1)
         self.context = nn.Sequential(
@@ -155,14 +155,15 @@ class MergedFeatures(nn.Module):
         network: Any = timm.create_model(backbone, pretrained=False)
         ends = {info["reduction"]: int(info["module"].split(".")[1]) for info in network.feature_info}
         self.ends = ends[8], ends[16], stages - 1
-        self.trunk: Any = nn.ModuleDict({name: getattr(network, name) for name in ("conv_stem", "bn1")})
-        self.trunk["blocks"] = network.blocks[:stages]
-        channels = [_convolutions(self.trunk["blocks"][end])[-1].out_channels for end in self.ends]
+        parts = {"conv_stem": network.conv_stem, "bn1": network.bn1, "blocks": network.blocks[:stages]}
+        self.trunk = nn.ModuleDict(parts)
+        channels = [_convolutions(network.blocks[end])[-1].out_channels for end in self.ends]
         self.laterals = nn.ModuleList(nn.Conv2d(one, width, 1) for one in channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.trunk["bn1"](self.trunk["conv_stem"](x))
-        features = [x := stage(x) for stage in self.trunk["blocks"]]
+        conv_stem, bn1, blocks = self.trunk.values()
+        x = bn1(conv_stem(x))
+        features = [x := stage(x) for stage in blocks.children()]
         *finer, merged = (
             lateral(features[end]) for lateral, end in zip(self.laterals, self.ends, strict=True)
         )
