@@ -7,7 +7,7 @@ import pytest
 import timm
 import torch
 
-from monai_ext.networks.blocks.pyramid import BackbonePyramid, Pyramid
+from monai_ext.networks.blocks.pyramid import BackbonePyramid, MergedFeatures, Pyramid
 from monai_ext.resources import resource_path
 
 LITE = "tf_efficientnet_lite0"
@@ -47,6 +47,28 @@ def test_the_coarsest_features_of_a_backbone_reach_the_map_of_stride_16():
         before = pyramid.stages(image)[3]
         pyramid.lateral16.bias += 1
         assert not torch.allclose(pyramid.stages(image)[3], before)
+
+
+@pytest.mark.parametrize("side", [64, 80])
+def test_merged_features_lie_at_stride_8_and_come_from_strides_8_16_and_32(side):
+    merged = MergedFeatures(LITE, 6, stages=6).eval()
+    strides = []
+    for lateral in merged.laterals:
+        lateral.register_forward_hook(lambda _, inputs, __: strides.append(side / inputs[0].shape[-1]))
+    with torch.no_grad():
+        assert merged(torch.rand(2, 3, side, side)).shape == (2, 6, side // 8, side // 8)
+    assert [round(one) for one in strides] == [8, 16, 32 if side == 64 else 27]
+    assert len(merged.trunk["blocks"]) == 6
+
+
+def test_a_constant_added_at_every_stride_is_added_three_times():
+    merged = MergedFeatures(LITE, 6, stages=6).eval()
+    image = torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        before = merged(image)
+        for lateral in merged.laterals:
+            lateral.bias += 1
+        assert torch.allclose(merged(image), before + 3, atol=1e-4)
 
 
 def test_a_backbone_is_built_without_a_download(monkeypatch):

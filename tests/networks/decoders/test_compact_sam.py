@@ -39,6 +39,17 @@ def test_features_lie_at_stride_8_and_masks_at_stride_2():
     assert low.shape == (2, 3, 1, 32, 32)
 
 
+def test_on_a_backbone_features_and_masks_have_the_same_strides():
+    network = CompactSAM(
+        image_size=64, dim=16, decoder={"num_heads": 2}, backbone="tf_efficientnet_lite0"
+    ).eval()
+    with torch.no_grad():
+        features = network.encode(torch.rand(2, 3, 50, 70))
+        low, _ = network.predict(features, boxes=torch.rand(2, 3, 4) * 50)
+    assert features.maps[0].shape == (2, 16, 8, 8)
+    assert low.shape == (2, 3, 1, 32, 32)
+
+
 def test_a_box_is_drawn_as_a_mask_at_the_resolution_of_masks():
     network = CompactSAM(**SMALL)
     drawn = network.draw_boxes(torch.tensor([[10.0, 20, 29, 59], [0, 0, 63, 63], [5, 7, 5, 7]]))
