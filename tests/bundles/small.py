@@ -59,7 +59,7 @@ def small_vlsm(folder: Path) -> Path:
     shutil.copytree(resource_path("vlsm", "bundles"), bundle, ignore=shutil.ignore_patterns("models"))
     config = bundle / "configs" / "inference.json"
     content = json.loads(config.read_text())
-    content["network_def"] = {"_target_": content["network_def"]["_target_"], **SMALL}
+    content["network_def"].update(SMALL)
     config.write_text(json.dumps(content, indent=4))
     torch.manual_seed(1)
     network = VLSM(**SMALL)

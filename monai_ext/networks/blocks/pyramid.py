@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -36,7 +37,7 @@ def pixel_blocks(guide: Tensor) -> Tensor:
     return F.pixel_unshuffle(guide, 2).unflatten(1, (-1, 4)).contiguous()
 
 
-class TopDown(nn.Module):
+class TopDown(nn.Module, ABC):
     """An image pyramid, fused top-down: (B, 3, S, S) to maps at strides 8 and 16, and the guide at stride 2 in blocks.
 
     It also returns what the whole picture says, so that the network learns it once, and not for every prompt: `medical`
@@ -61,9 +62,9 @@ class TopDown(nn.Module):
         self.kind = judge(2 * c16, 2 * kind, kind, dropout) if kind else None
         self.up = nn.Upsample(scale_factor=2, mode="bilinear")
 
+    @abstractmethod
     def stages(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Maps (B, C, S / n, S / n) of (B, 3, S, S) images at strides n of 2, 4, 8 and 16."""
-        raise NotImplementedError
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         x2, x4, x8, x16 = self.stages(x)
