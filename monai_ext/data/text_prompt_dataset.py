@@ -68,6 +68,8 @@ class TextPromptDataset(Randomizable, Dataset):
             `medical`, 0.0 for a picture of nothing medical and 1.0 for others.
         prompts: P, the number of sentences per item, which share one encoding of the image.
         absent: probability of an absent prompt.
+        missing: probability that an absent prompt names a target that was looked for in the image and is not there, where
+            its set has one. What a healthy organ looks like is learnt from these alone.
         asked: K, number of further sentences per item that are not segmented, but compared with the kind of every image
             of the batch: the item then holds them as `asked` (K strings), their topics as `asks` (K,), and as `shows` (T,)
             what images of its kind show of each topic, see :class:`monai_ext.data.topics.Topics`.
@@ -92,13 +94,15 @@ class TextPromptDataset(Randomizable, Dataset):
         transplants: int = 0,
         prompts: int = 1,
         absent: float = 0.25,
+        missing: float = 0.5,
         asked: int = 0,
         canonical: float = 0.25,
         rewording: float = 0.5,
         seed: int = 0,
     ) -> None:
         self.library = library
-        self.prompts, self.absent, self.canonical, self.asked = prompts, absent, canonical, asked
+        self.prompts, self.absent, self.missing = prompts, absent, missing
+        self.canonical, self.asked = canonical, asked
         self._absent: dict[tuple[str, ...], dict[str, list[Absent]]] = {}
         self._shown: dict[tuple[str, ...], Tensor] = {}
         self.rewording = Rewording.load(library.heldout_texts(), rewording)
@@ -180,8 +184,7 @@ class TextPromptDataset(Randomizable, Dataset):
     def _absent_prompt(self, sample: Mapping[str, Any]) -> tuple[str, int]:
         """A sentence of something that this image does not show, and its topic."""
         missing = [t for t, mask in zip(sample["targets"], sample["masks"], strict=True) if not mask.any()]
-        draw = self.R.rand()
-        if missing and (draw < 0.35 or (draw < 0.6 and len(missing) == len(sample["targets"]))):
+        if missing and self.R.rand() < self.missing:
             return self._own(sample, missing[self.R.randint(len(missing))])
         return self._elsewhere(sample)
 

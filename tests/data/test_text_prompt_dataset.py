@@ -84,6 +84,24 @@ def test_the_further_sentences_may_name_what_is_absent_but_the_first_does_not():
         assert first.any() and not second.any()
 
 
+@pytest.mark.parametrize("missing", [0.0, 0.3, 1.0])
+def test_a_target_that_was_looked_for_and_is_not_there_has_its_share_of_the_absent_prompts(missing):
+    one = {**ITEM, "targets": {"lungs": (1,), "heart": (2,)}}
+    items = TextPromptDataset(
+        [one],
+        LIBRARY,
+        lambda item: {**item, **chest()},
+        size=40,
+        absent=1.0,
+        missing=missing,
+        canonical=0.0,
+        rewording=0.0,
+    )
+    heart = set(LIBRARY.training("heart", "xray"))
+    share = sum(items[0]["prompt"][0] in heart for _ in range(400)) / 400
+    assert share == pytest.approx(missing, abs=0.0 if missing in (0, 1) else 0.07)
+
+
 def test_a_picture_of_nothing_medical_has_absent_prompts_of_every_modality():
     picture = {
         "image": torch.zeros(3, 8, 8, dtype=torch.uint8),
