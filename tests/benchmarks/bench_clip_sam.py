@@ -64,7 +64,7 @@ def main() -> None:
     torch.manual_seed(0)
     image, found = torch.rand(1, 3, SIDE, SIDE), candidates()
     towers = {
-        "compact-clip, 128": VisionLanguageEncoder("compact-clip").eval(),
+        "compact-clip-lite": VisionLanguageEncoder("compact-clip-lite").eval(),
         "ViT-S/16 of 3 layers, 224": clip(224, 16, 384, 3),
     }
     generator = MaskGenerator(8, -10.0, 0.0, nms_threshold=0.95)
@@ -84,7 +84,7 @@ def main() -> None:
                 "<= 1.1",
             )
 
-    network = ClipSAM(towers["compact-clip, 128"], CompactSAM(), generator, MaskedImages())
+    network = ClipSAM(towers["compact-clip-lite"], CompactSAM(), generator, MaskedImages())
     prompts = [Prompt((f"structure {number}",)) for number in range(PROMPTS)]
 
     def asked(number: int) -> None:

@@ -72,7 +72,7 @@ def bottleneck() -> None:
 @torch.no_grad()
 def scoring() -> None:
     for name, encoder in {
-        "compact-clip, 128": VisionLanguageEncoder("compact-clip").eval(),
+        "compact-clip-lite": VisionLanguageEncoder("compact-clip-lite").eval(),
         "ViT-S/16 of 3 layers, 224": clip(224, 16, 384, 3),
     }.items():
         image = encoder.prepare(torch.rand(1, 3, 200, 200))[0]

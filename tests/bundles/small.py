@@ -43,6 +43,7 @@ CLIP: dict[str, Any] = {
     },
 }
 SAM: dict[str, Any] = {
+    "backbone": None,
     "image_size": 32,
     "channels": [4, 4, 8, 8, 8],
     "context": 1,

@@ -35,17 +35,13 @@ def test_weights_are_scored_on_every_target_that_is_there(tmp_path, kind):
     assert list(figures["sets"]["films"]["targets"]) == ["lungs"]
 
 
-def test_the_sets_of_the_model_card_are_a_recipe_laid_over_it():
-    plain, recipe = (
-        json.loads((CONFIGS / f"evaluate_decoder{name}.json").read_text()) for name in ("", "_embedded")
-    )
-    assert plain["sets"] is None
-    assert set(recipe) <= set(plain) and len(recipe["sets"]) == 9
-
-
 def test_the_configs_name_the_embedded_decoder():
     config = json.loads((CONFIGS / "train_decoder.json").read_text())
-    assert config["network_def"] == {"_target_": "monai_ext.networks.decoders.compact_sam.CompactSAM"}
-    assert json.loads((CONFIGS / "evaluate_decoder.json").read_text())["weights"] == "compact-sam"
+    evaluation = json.loads((CONFIGS / "evaluate_decoder.json").read_text())
+    assert evaluation["weights"] == "compact-sam"
+    assert config["network_def"] == evaluation["network_def"]
+    for bundle in ("clip_sam", "medclip_sam"):
+        inference = resource_path(f"{bundle}/configs/inference.json", "bundles")
+        assert json.loads(inference.read_text())["decoder"] == config["network_def"]
     assert set(config["kinds"]) <= {"box", "box+points", "points", "point", "box+mask", "point+mask"}
     assert sum(config["kinds"].values()) == pytest.approx(1)

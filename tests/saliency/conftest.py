@@ -37,7 +37,7 @@ def encoders(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Vision
         if name not in made:
             torch.manual_seed(0)
             made[name] = (
-                VisionLanguageEncoder("compact-clip").eval()
+                VisionLanguageEncoder("compact-clip-lite").eval()
                 if name == "compact"
                 else small(name, tmp_path_factory.mktemp("files"))
             )

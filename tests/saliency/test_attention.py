@@ -59,7 +59,7 @@ class TestAttention:
 
 def test_convolutions_before_the_first_attention_are_left_out():
     torch.manual_seed(0)
-    encoder = VisionLanguageEncoder("compact-clip").eval()
+    encoder = VisionLanguageEncoder("compact-clip-lite").eval()
     tower, image = encoder.tower, torch.rand(2, 3, 50, 80)
     attending = [hasattr(block, "attn") for block in tower.blocks]
     first = attending.index(True)
@@ -69,6 +69,6 @@ def test_convolutions_before_the_first_attention_are_left_out():
     found = AttentionRollout()(encoder, features, text)
     method = AttentionRollout(first=first)
     assert torch.equal(found, method(encoder, method.encode(encoder, image), text))
-    assert found.shape == (2, 1, 128, 128) and (found.amax((1, 2, 3)) == 1).all()
+    assert found.shape == (2, 1, 160, 160) and (found.amax((1, 2, 3)) == 1).all()
     with pytest.raises(InputError, match="another architecture"):
         AttentionRollout(first=first - 1).encode(encoder, image)

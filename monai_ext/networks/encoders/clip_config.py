@@ -23,8 +23,11 @@ if TYPE_CHECKING:
 HUB = "hf-hub:"
 CONFIG_FILE = "open_clip_config.json"  # what a folder fetched from the Hugging Face hub calls its config
 BIOMEDCLIP = Path(__file__).with_name("biomedclip.json")
-EMBEDDED = {"compact-clip": Path(__file__).with_name("compact_clip.json")}
-"""Models of this package whose weights are embedded in it."""
+EMBEDDED = {
+    name: Path(__file__).with_name(f"{name.replace('-', '_')}.json")
+    for name in ("compact-clip-lite", "compact-clip")
+}
+"""Models of this package: of the embedded weights, and of those before, which bundles made with them still hold."""
 INTERPOLATIONS = ("bicubic", "bilinear")
 
 

@@ -102,9 +102,9 @@ def convolutional_stem(channels: Sequence[int]) -> nn.Sequential:
 
 @register_model
 def monai_ext_compact(pretrained: bool = False, **settings: Any) -> CompactTrunk:
-    """The trunk of convolutions of our own by its name in timm; its weights come with those of the whole encoder.
+    """The trunk of convolutions of our own by its name in timm, of bundles made before there was :func:`monai_ext_lite`.
 
-    timm's settings all concern pretrained weights and are ignored.
+    Its weights come with those of the whole encoder. timm's settings all concern pretrained weights and are ignored.
 
     Raises:
         ValueError: when pretrained weights are asked for.
@@ -115,7 +115,7 @@ def monai_ext_compact(pretrained: bool = False, **settings: Any) -> CompactTrunk
 
 @register_model
 def monai_ext_lite(pretrained: bool = False, **settings: Any) -> CompactTrunk:
-    """The trunk on six stages of EfficientNet-Lite0, of which training can begin with those of vlsm; else likewise."""
+    """The trunk on six stages of EfficientNet-Lite0, which can begin with those of vlsm; else likewise."""
     _refuse(pretrained)
     return CompactTrunk(
         MergedFeatures("tf_efficientnet_lite0", 96, stages=6), width=96, blocks=1, attention=1

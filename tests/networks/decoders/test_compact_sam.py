@@ -10,15 +10,16 @@ from monai_ext.networks.decoders.compact_sam import CompactSAM
 from monai_ext.weights import load_weights
 from tests.networks.decoders.contract import DecoderContract
 
+LITE = "tf_efficientnet_lite0"
 SMALL = {"image_size": 64, "channels": (4, 4, 8, 8, 8), "context": 1, "dim": 16, "decoder": {"num_heads": 2}}
 
 
 class TestCompactSAM(DecoderContract):
     decoder, small = CompactSAM, SMALL
-    public: ClassVar = {"compact-sam": 968_340}
+    public: ClassVar = {"compact-sam": 2_793_700}
 
     def full_size(self, name):
-        return CompactSAM()
+        return CompactSAM(image_size=192, backbone=LITE)
 
     def public_shapes(self, name):
         return {key: tuple(value.shape) for key, value in load_weights(name).items()}
@@ -40,9 +41,7 @@ def test_features_lie_at_stride_8_and_masks_at_stride_2():
 
 
 def test_on_a_backbone_features_and_masks_have_the_same_strides():
-    network = CompactSAM(
-        image_size=64, dim=16, decoder={"num_heads": 2}, backbone="tf_efficientnet_lite0"
-    ).eval()
+    network = CompactSAM(image_size=64, dim=16, decoder={"num_heads": 2}, backbone=LITE).eval()
     with torch.no_grad():
         features = network.encode(torch.rand(2, 3, 50, 70))
         low, _ = network.predict(features, boxes=torch.rand(2, 3, 4) * 50)

@@ -44,7 +44,7 @@ class TestOpaque(EncoderContract):
 
 
 class TestCompact(EncoderContract):
-    model, tower, grid, depth = "compact-clip", CompactTower, (16, 16), 7
+    model, tower, grid, depth = "compact-clip-lite", CompactTower, (20, 20), 2
     mean, std = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
 
     def build(self, folder):
@@ -53,6 +53,10 @@ class TestCompact(EncoderContract):
             for weight in encoder.model.visual.parameters():
                 weight.add_(0.05 * torch.randn_like(weight))
         return encoder
+
+
+class TestCompactOfConvolutions(TestCompact):
+    model, grid, depth = "compact-clip", (16, 16), 7
 
 
 def test_every_image_tower_has_a_contract_test():

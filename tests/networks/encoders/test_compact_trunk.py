@@ -46,15 +46,15 @@ def test_attention_reads_the_map_row_by_row_and_every_position_attends_to_every_
 
 
 def test_the_embedding_is_the_mean_of_the_patch_tokens():
-    encoder = VisionLanguageEncoder("compact-clip").eval()
-    x = encoder.prepare(torch.rand(2, 3, 128, 128))
+    encoder = VisionLanguageEncoder("compact-clip-lite").eval()
+    x = encoder.prepare(torch.rand(2, 3, 160, 160))
     tower = encoder.tower
     with torch.no_grad():
-        state = tower.advance(tower.stem(x), 0, 3)
-        assert tower.as_map(state).shape == (2, 120, 16, 16)
-        pooled, tokens = tower.finish(tower.advance(state, 3))
+        state = tower.advance(tower.stem(x), 0, 1)
+        assert tower.as_map(state).shape == (2, 96, 20, 20)
+        pooled, tokens = tower.finish(tower.advance(state, 1))
     assert torch.allclose(tokens.mean((2, 3)), pooled, atol=1e-5)
-    assert [isinstance(block, AttentionBlock) for block in tower.blocks] == [False] * 5 + [True] * 2
+    assert [isinstance(block, AttentionBlock) for block in tower.blocks] == [False, True]
     assert tower.cam_layer is tower.blocks[-1]
 
 
@@ -70,7 +70,7 @@ def test_tensors_of_other_weights_are_copied_by_name():
 
 
 def test_names_that_do_not_fit_are_refused_and_nothing_is_changed():
-    encoder = VisionLanguageEncoder("compact-clip")
+    encoder = VisionLanguageEncoder("compact-clip-lite")
     before = encoder.model.visual.trunk.blocks[0].mix[0].weight.clone()
     with pytest.raises(WeightsError, match="hold no tensor"):
         copy_layers(encoder, "vlsm", {"decoder.nothing.": "model.visual.trunk.blocks.0."})
@@ -80,8 +80,11 @@ def test_names_that_do_not_fit_are_refused_and_nothing_is_changed():
 
 
 @pytest.mark.parametrize("name", ["encoder", "decoder"])
-def test_the_recipe_of_the_next_weights_begins_with_the_backbone_of_vlsm(name):
-    recipe = json.loads(resource_path(f"clip_sam/configs/train_{name}_embedded.json", "bundles").read_text())
+def test_the_recipe_of_the_embedded_weights_begins_with_the_backbone_of_vlsm(name):
+    configs = resource_path("clip_sam/configs", "bundles")
+    recipe = {}
+    for laid in ("", "_embedded"):
+        recipe |= json.loads((configs / f"train_{name}{laid}.json").read_text())
     network = ConfigParser(recipe).get_parsed_content("network_def")
     copy_layers(network, recipe["layers"]["weights"], recipe["layers"]["names"])
     source, own = load_weights("vlsm"), network.state_dict()
