@@ -23,7 +23,7 @@ from monai_ext.networks.segmenter import Features, FrozenSegmenter, Segmentation
 from monai_ext.prompts.lexicon import Lexicon
 from monai_ext.prompts.prompt import Prompt
 
-SELECTS = ("best", "union")
+SELECTS = ("best", "union", "cover")
 COMPARES = ("masked_images", "patch_tokens")
 
 
@@ -51,7 +51,9 @@ class ClipSAM(FrozenSegmenter):
         masked_images: how a candidate mask is shown to the encoder.
         presence: of what a text names in an image; by the plain similarity if None.
         compare: "masked_images" or "patch_tokens", see above.
-        select: "best", the most similar candidate, or "union", all whose similarity lies within `margin` of it.
+        select: "best", the most similar candidate; "union", all whose similarity lies within `margin` of it; or, with
+            `compare` "patch_tokens", "cover": to the most similar one others are added, one by one, as long as the soft
+            IoU of their union rises by more than `margin`, since two lungs are two candidates.
         margin: cosine, or soft IoU.
         min_area, max_area: smallest and largest candidate, as a share of the image.
         batch_size: masked images per call of the encoder.
@@ -84,6 +86,8 @@ class ClipSAM(FrozenSegmenter):
                 f"compare is 'patch_tokens', but {encoder.config.name} was not trained with a sigmoid loss;"
                 " use 'masked_images'."
             )
+        if select == "cover" and compare != "patch_tokens":
+            raise InputError("select is 'cover', for which compare must be 'patch_tokens'; use 'best' or 'union'.")
         if not 0 <= min_area <= max_area <= 1:
             raise InputError(f"min_area {min_area}, max_area {max_area}: shares of the image, in this order.")
         if margin < 0 or batch_size < 1:
@@ -153,8 +157,7 @@ class ClipSAM(FrozenSegmenter):
             key: [] for key in ("logits", "presence", "iou", "similarities", "chosen")
         }
         for index, (found, text) in enumerate(zip(candidates, texts, strict=True)):
-            similarities, vector = self._similarities(features, index, text)
-            chosen = self._chosen(similarities)
+            similarities, chosen, vector = self._compared(features, index, text)
             rows["similarities"].append(similarities)
             rows["chosen"].append(chosen)
             rows["logits"].append(_logits(found.masks[chosen], found.iou[chosen], features["size"]))
@@ -169,28 +172,54 @@ class ClipSAM(FrozenSegmenter):
             {"iou": torch.stack(rows["iou"])},
         )
 
-    def _similarities(self, features: Features, index: int, text: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Similarities (K,) of the candidates of an image, and the (D,) vector that presence is computed from; None
-        without candidates."""
+    def _compared(
+        self, features: Features, index: int, text: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Similarities (K,) of the candidates of an image, which of them make the mask (K,) bool, and the (D,) vector
+        that presence is computed from; None without candidates."""
         candidates, vectors = features["candidates"][index], features["vectors"][index]
         if not len(candidates):
-            return text.new_zeros(0), None
+            none = text.new_zeros(0)
+            return none, none.bool(), None
         if self.compare == "patch_tokens":
             text_map = self.encoder.text_map(features["patch_tokens"][index], text).sigmoid()
             masks = F.interpolate(candidates.masks[:, None].float(), text_map.shape, mode="area")[:, 0]
-            common = (masks * text_map).sum((1, 2))
-            return common / (masks.sum((1, 2)) + text_map.sum() - common).clamp_min(1e-6), vectors[0]
+            similarities = soft_iou(masks, text_map)
+            if self.select == "cover":
+                return similarities, cover(masks, text_map, self.margin), vectors[0]
+            return similarities, self._chosen(similarities), vectors[0]
         similarities = cosines(vectors, text)
-        return similarities, vectors[similarities.argmax()]
+        return similarities, self._chosen(similarities), vectors[similarities.argmax()]
 
     def _chosen(self, similarities: Tensor) -> Tensor:
         """Which of K candidates make the mask, (K,) bool."""
-        if not len(similarities):
-            return similarities.bool()
         best = similarities.argmax()
         if self.select == "union":
             return similarities >= similarities[best] - self.margin
         return torch.arange(len(similarities), device=similarities.device) == best
+
+
+def soft_iou(masks: Tensor, text_map: Tensor) -> Tensor:
+    """(K,) intersections over unions of (K, h, w) masks with an (h, w) map, both in [0, 1]."""
+    common = (masks * text_map).sum((1, 2))
+    return common / (masks.sum((1, 2)) + text_map.sum() - common).clamp_min(1e-6)
+
+
+def cover(masks: Tensor, text_map: Tensor, margin: float) -> Tensor:
+    """Which of (K, h, w) masks together are most like an (h, w) map, both in [0, 1]: (K,) bool, K at least 1.
+
+    The most similar one is taken first; then, one by one, the one with which the soft IoU of the union is highest, as
+    long as it rises by more than `margin`.
+    """
+    chosen = torch.zeros(len(masks), dtype=torch.bool, device=masks.device)
+    union, reached = torch.zeros_like(text_map), -torch.inf
+    while True:
+        unions = torch.maximum(masks, union)
+        similarities = soft_iou(unions, text_map)
+        best = int(similarities.argmax())
+        if float(similarities[best]) <= reached + margin:
+            return chosen
+        chosen[best], union, reached = True, unions[best], float(similarities[best])
 
 
 def _logits(masks: Tensor, iou: Tensor, size: tuple[int, int]) -> Tensor:

@@ -30,6 +30,10 @@ class M2IB(SaliencyMethod):
 
     The noise of each step is the same for every image and text, so a map depends on neither the batch nor its order.
 
+    The published noise is standard normal, whatever the scale of the layer: it hides little of the embedded encoder's,
+    whose values deviate by 20. `standardise` gives it the mean and deviation that each channel has over the positions of
+    the image, as the bottleneck that M2IB comes from (Schulz et al. 2020, arXiv:2001.00396) fits noise to the layer.
+
     The map of a constant image shows the effect of borders and position embeddings on the layer. Published values: beta
     .1, layer 7 of 12; brain tumours beta 2, breast tumours beta 1, both layer 9.
 
@@ -43,6 +47,7 @@ class M2IB(SaliencyMethod):
         seed: of the noise.
         images_per_call: how many images of a batch are optimised together, each with its own alpha; the memory needed
             grows with copies * images_per_call.
+        standardise: whether noise has the mean and deviation of the layer; as published if not.
 
     Raises:
         InputError: when a value is out of its range.
@@ -57,6 +62,7 @@ class M2IB(SaliencyMethod):
         copies: int = 10,
         seed: int = 123,
         images_per_call: int = 4,
+        standardise: bool = False,
     ) -> None:
         for name, value in (("steps", steps), ("copies", copies), ("images_per_call", images_per_call)):
             if value < 1:
@@ -66,6 +72,7 @@ class M2IB(SaliencyMethod):
         self.layer, self.beta, self.steps = layer, beta, steps
         self.lr, self.copies, self.seed = lr, copies, seed
         self.images_per_call = images_per_call
+        self.standardise = standardise
 
     def shared_blocks(self, encoder: VisionLanguageEncoder) -> int:
         return block_index(encoder, self.layer) + 1
@@ -73,14 +80,15 @@ class M2IB(SaliencyMethod):
     def grid(self, encoder: VisionLanguageEncoder, features: SaliencyFeatures, text: Tensor) -> Tensor:
         """Maps (B, h, w) in nats."""
         alpha = self.alpha(encoder, features, text, self.steps - 1)
-        return encoder.tower.as_map(capacity(features.state.float(), alpha)).sum(1)
+        state, _, _ = self._standardised(encoder, features.state.float())
+        return encoder.tower.as_map(capacity(state, alpha)).sum(1)
 
     def alpha(
         self, encoder: VisionLanguageEncoder, features: SaliencyFeatures, text: Tensor, steps: int
     ) -> Tensor:
         """Alpha after so many steps, in the shape of the state, float32."""
         tower, shared = encoder.tower, self.shared_blocks(encoder)
-        state = features.state.float()
+        state, mean, deviation = self._standardised(encoder, features.state.float())
         alpha = torch.full_like(state, ALPHA, requires_grad=True)
         optimizer = torch.optim.Adam([alpha], lr=self.lr)
         noise = torch.Generator().manual_seed(self.seed)  # on the CPU: the same on every device
@@ -88,7 +96,8 @@ class M2IB(SaliencyMethod):
             drawn = torch.randn(self.copies, 1, *state.shape[1:], generator=noise).to(state)
             with torch.enable_grad():
                 share = alpha.sigmoid()
-                passed = (share * state + (1 - share) * drawn).flatten(0, 1).to(features.state.dtype)
+                passed = mean + deviation * (share * state + (1 - share) * drawn)
+                passed = passed.flatten(0, 1).to(features.state.dtype)
                 pooled = tower.finish(tower.advance(passed, shared))[0].unflatten(0, (self.copies, -1))
                 fit = (F.normalize(pooled.float(), dim=-1) * text).sum(-1).mean(0)
                 compression = capacity(state, alpha).flatten(1).mean(1)
@@ -96,6 +105,17 @@ class M2IB(SaliencyMethod):
                 (alpha.grad,) = torch.autograd.grad(loss, alpha)  # none of the weights
             optimizer.step()
         return alpha.detach()
+
+    def _standardised(
+        self, encoder: VisionLanguageEncoder, state: Tensor
+    ) -> tuple[Tensor, Tensor | float, Tensor | float]:
+        """A state with a mean of 0 and a variance of 1 in each channel, and what brings it back."""
+        if not self.standardise:
+            return state, 0.0, 1.0
+        places = (2, 3) if state.ndim == 4 else (1,)
+        mean = state.mean(places, keepdim=True)
+        deviation = state.std(places, keepdim=True).clamp_min(1e-6)
+        return (state - mean) / deviation, mean, deviation
 
 
 def capacity(state: Tensor, alpha: Tensor) -> Tensor:

@@ -80,6 +80,7 @@ def small_clip_sam(folder: Path) -> Path:
     """``folder/clip_sam``: the bundle with modules of few parameters and random weights, and everything present."""
     changes = {
         "compare": "masked_images",
+        "select": "best",
         "background": ["background"],
         "contrast": "@background",
         "generator#points_per_side": 4,

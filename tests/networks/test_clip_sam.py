@@ -11,7 +11,7 @@ from torch import nn
 from monai_ext.errors import InputError
 from monai_ext.masks import Candidates, MaskedImages, MaskGenerator
 from monai_ext.networks.blocks.content_crop import OUTSIDE_LOGIT
-from monai_ext.networks.clip_sam import ClipSAM
+from monai_ext.networks.clip_sam import ClipSAM, cover, soft_iou
 from monai_ext.networks.decoders.compact_sam import CompactSAM
 from monai_ext.networks.encoders.text_presence import ABSENT_LOGIT, TextPresence
 from monai_ext.networks.encoders.vision_language import ImageFeatures, VisionLanguageEncoder
@@ -176,6 +176,7 @@ def test_an_ensemble_of_texts_is_its_mean():
     "wrong",
     [
         {"select": "first"},
+        {"select": "cover"},  # needs patch tokens
         {"min_area": -0.1},
         {"min_area": 0.5, "max_area": 0.4},
         {"margin": -1.0},
@@ -259,6 +260,37 @@ def test_by_patch_tokens_the_candidate_that_overlaps_with_the_text_map_is_the_ma
     for row, similarities in enumerate(result.stages["similarities"]):
         assert float(similarities[row]) > 0.5
         assert float(similarities.sum() - similarities[row]) < 0.05
+
+
+def test_a_cover_adds_candidates_as_long_as_their_union_is_more_like_the_map():
+    masks = torch.zeros(4, 4, 6)
+    masks[0, :, 0], masks[1, :, 2:4], masks[2, :, 4:] = 1, 1, 1  # of 4, 8 and 8 patches
+    masks[3, :, 3:5] = 1  # lies across two others
+    text_map = torch.zeros(4, 6)
+    text_map[:, 2:] = 1
+    assert soft_iou(masks, text_map).tolist() == pytest.approx([0, 0.5, 0.5, 0.5])
+    assert cover(masks, text_map, 0.0).tolist() == [False, True, True, False]
+    assert cover(masks, text_map, 0.49).tolist() == [False, True, True, False]
+    assert cover(masks, text_map, 0.5).tolist() == [False, True, False, False]
+    text_map[:, 0] = 0.5  # of 18 in all: 16 / 18 without the first candidate, 18 / 20 with it
+    assert cover(masks, text_map, 0.0).tolist() == [True, True, True, False]
+    assert cover(masks, text_map, 0.02).tolist() == [False, True, True, False]
+    assert cover(masks[:1], 0 * text_map, 0.0).tolist() == [True]  # never none
+
+
+def test_by_patch_tokens_a_cover_joins_the_candidates_that_the_text_names():
+    masks = THREE[0] > 0.5
+
+    def asked(select):
+        network = by_patch_tokens(select=select)
+        network.encoder.text_map = lambda tokens, _: 20 * tokens[:2].amax(0) - 16  # red or green
+        return network(THREE, "yellow", full=True)
+
+    best, both = asked("best"), asked("cover")
+    assert int(best.stages["chosen"][0].sum()) == 1
+    assert torch.equal(both.logits[0, 0] > 0, masks[0] | masks[1])
+    assert both.stages["chosen"][0].tolist() == [True, True, False]
+    torch.testing.assert_close(both.stages["similarities"][0], best.stages["similarities"][0])
 
 
 def test_by_patch_tokens_presence_is_that_of_the_image():

@@ -114,6 +114,51 @@ def test_blocks_up_to_the_bottleneck_run_once_per_image_and_texts_once(tmp_path)
     assert read == [1, 1]
 
 
+class ScaledTower:
+    """The state is the image, scaled and shifted channel by channel; what follows undoes that."""
+
+    def __init__(self, scale: Tensor, shift: Tensor, tokens: bool) -> None:
+        self.scale, self.shift, self.tokens = scale[:, None, None], shift[:, None, None], tokens
+        self.blocks = [nn.Identity()]
+
+    def stem(self, x: Tensor) -> Tensor:
+        state = x * self.scale + self.shift
+        return state.flatten(2).transpose(1, 2) if self.tokens else state
+
+    def advance(self, state: Tensor, first: int = 0, last: int | None = None) -> Tensor:
+        return state
+
+    def as_map(self, state: Tensor) -> Tensor:
+        return state.transpose(1, 2).unflatten(2, (4, 5)) if self.tokens else state
+
+    def finish(self, state: Tensor) -> tuple[Tensor, None]:
+        return ((self.as_map(state) - self.shift) / self.scale).relu().square().mean((2, 3)), None
+
+
+@pytest.mark.parametrize("tokens", [False, True])
+def test_a_map_with_standardised_noise_does_not_depend_on_the_scale_of_the_layer(tokens):
+    torch.manual_seed(0)
+    image, text = torch.randn(2, 3, 4, 5), normalize(torch.rand(2, 3), dim=-1)
+    mean, deviation = image.mean((2, 3), keepdim=True), image.std((2, 3), keepdim=True)
+    one, none = torch.ones(3), torch.zeros(3)
+
+    def grid(image: Tensor, scale: Tensor, shift: Tensor, standardise: bool) -> Tensor:
+        tower = ScaledTower(scale, shift, tokens)
+        encoder = SimpleNamespace(
+            tower=tower, prepare=lambda image: image, config=SimpleNamespace(name="it")
+        )
+        method = M2IB(layer=0, beta=0.2, standardise=standardise)
+        return method.grid(encoder, method.encode(encoder, image), text)
+
+    wanted = grid(image, one, none, True)
+    scaled = torch.tensor([20.0, 0.1, 3.0]), torch.tensor([-50.0, 2.0, 0.0])
+    torch.testing.assert_close(grid(image, *scaled, True), wanted, atol=1e-2, rtol=1e-3)
+    assert not torch.allclose(grid(image, *scaled, False), wanted, atol=0.1)
+    # a state that is standardised already gets the published map
+    known = (image - mean) / deviation
+    torch.testing.assert_close(grid(known, one, none, True), grid(known, one, none, False))
+
+
 @torch.no_grad()
 def test_a_map_depends_on_the_seed(tmp_path):
     encoder, method = small("ViT", tmp_path), M2IB(layer=1, beta=0.01)
