@@ -87,7 +87,9 @@ class ClipSAM(FrozenSegmenter):
                 " use 'masked_images'."
             )
         if select == "cover" and compare != "patch_tokens":
-            raise InputError("select is 'cover', for which compare must be 'patch_tokens'; use 'best' or 'union'.")
+            raise InputError(
+                "select is 'cover', for which compare must be 'patch_tokens'; use 'best' or 'union'."
+            )
         if not 0 <= min_area <= max_area <= 1:
             raise InputError(f"min_area {min_area}, max_area {max_area}: shares of the image, in this order.")
         if margin < 0 or batch_size < 1:
@@ -172,9 +174,7 @@ class ClipSAM(FrozenSegmenter):
             {"iou": torch.stack(rows["iou"])},
         )
 
-    def _compared(
-        self, features: Features, index: int, text: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor | None]:
+    def _compared(self, features: Features, index: int, text: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         """Similarities (K,) of the candidates of an image, which of them make the mask (K,) bool, and the (D,) vector
         that presence is computed from; None without candidates."""
         candidates, vectors = features["candidates"][index], features["vectors"][index]

@@ -144,9 +144,7 @@ def test_a_map_with_standardised_noise_does_not_depend_on_the_scale_of_the_layer
 
     def grid(image: Tensor, scale: Tensor, shift: Tensor, standardise: bool) -> Tensor:
         tower = ScaledTower(scale, shift, tokens)
-        encoder = SimpleNamespace(
-            tower=tower, prepare=lambda image: image, config=SimpleNamespace(name="it")
-        )
+        encoder = SimpleNamespace(tower=tower, prepare=lambda image: image, config=SimpleNamespace(name="it"))
         method = M2IB(layer=0, beta=0.2, standardise=standardise)
         return method.grid(encoder, method.encode(encoder, image), text)
 
