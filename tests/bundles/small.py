@@ -93,7 +93,8 @@ def small_clip_sam(folder: Path) -> Path:
 def small_medclip_sam(folder: Path) -> Path:
     """``folder/medclip_sam``: likewise, with a transformer, so that every saliency method can be used."""
     two = {**CLIP, "vision_cfg": {**CLIP["vision_cfg"], "layers": 2}}
-    return _of_small_modules("medclip_sam", folder, {"encoder#model": two, "coarse#confidence": 0.0}, seed=8)
+    changes = {"encoder#model": two, "saliency#layer": 0, "coarse#confidence": 0.0}
+    return _of_small_modules("medclip_sam", folder, changes, seed=8)
 
 
 def _of_small_modules(name: str, folder: Path, changes: dict[str, Any], seed: int) -> Path:
@@ -104,7 +105,8 @@ def _of_small_modules(name: str, folder: Path, changes: dict[str, Any], seed: in
     shutil.copytree(resource_path(name, "bundles"), bundle, ignore=shutil.ignore_patterns("models"))
     config = bundle / "configs" / "inference.json"
     parser = ConfigParser(json.loads(config.read_text()))
-    parser.update({"encoder#model": CLIP, "presence_offset": -1.0, "cam_layer": None, **changes})
+    everything = {"presence_scale": 5.0, "presence_offset": -1.0}
+    parser.update({"encoder#model": CLIP, "cam_layer": None, **everything, **changes})
     for key, value in SAM.items():
         parser[f"decoder#{key}"] = value
     config.write_text(json.dumps(parser.config, indent=4))
