@@ -50,8 +50,9 @@ def evaluation_items(
             English; "nonsense": texts that mean nothing medical, and no target; "absent": the canonical sentences, and all that
             :func:`monai_ext.data.absent_prompts.every_absent_prompt` gives, whatever `absent` is; "medclipsam_p0" to
             "medclipsam_p9", or several of them joined by "+", the groups of one prompt (Table 7 of MedCLIP-SAMv2): see
-            :mod:`monai_ext.prompts.levels`. Odd levels name the true subtype that the item states (``pathology``, ``tumour_type``, ``finding``) or its label implies; an item
-            that states no subtype with sentences, and an absent target, get the words of one level lower.
+            :mod:`monai_ext.prompts.levels`. Odd levels name the true subtype that the item states (``pathology``,
+            ``tumour_type``, ``finding``) or its label implies; an item that states no subtype with sentences, and an absent
+            target, get the words of one level lower.
         sequence: number of the sequence that is used of an image with several.
         seed: of the choice of absent prompts.
         levels: sentences of the prompt levels; those of the package if None.

@@ -185,14 +185,14 @@ class ClipSAM(FrozenSegmenter):
             text_map = self.encoder.text_map(features["patch_tokens"][index], text).sigmoid()
             masks = F.interpolate(candidates.masks[:, None].float(), text_map.shape, mode="area")[:, 0]
             similarities = soft_iou(masks, text_map)
-            if self.select == "cover":
-                return similarities, cover(masks, text_map, self.margin), vectors[0]
-            return similarities, self._chosen(similarities), vectors[0]
+            covers = self.select == "cover"
+            chosen = cover(masks, text_map, self.margin) if covers else self._chosen(similarities)
+            return similarities, chosen, vectors[0]
         similarities = cosines(vectors, text)
         return similarities, self._chosen(similarities), vectors[similarities.argmax()]
 
     def _chosen(self, similarities: Tensor) -> Tensor:
-        """Which of K candidates make the mask, (K,) bool."""
+        """Which of K candidates make the mask by their similarities alone, (K,) bool; K is at least 1."""
         best = similarities.argmax()
         if self.select == "union":
             return similarities >= similarities[best] - self.margin

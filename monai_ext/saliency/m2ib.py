@@ -80,7 +80,7 @@ class M2IB(SaliencyMethod):
     def grid(self, encoder: VisionLanguageEncoder, features: SaliencyFeatures, text: Tensor) -> Tensor:
         """Maps (B, h, w) in nats."""
         alpha = self.alpha(encoder, features, text, self.steps - 1)
-        state, _, _ = self._standardised(encoder, features.state.float())
+        state, _, _ = self._scaled(features.state.float())
         return encoder.tower.as_map(capacity(state, alpha)).sum(1)
 
     def alpha(
@@ -88,7 +88,7 @@ class M2IB(SaliencyMethod):
     ) -> Tensor:
         """Alpha after so many steps, in the shape of the state, float32."""
         tower, shared = encoder.tower, self.shared_blocks(encoder)
-        state, mean, deviation = self._standardised(encoder, features.state.float())
+        state, mean, deviation = self._scaled(features.state.float())
         alpha = torch.full_like(state, ALPHA, requires_grad=True)
         optimizer = torch.optim.Adam([alpha], lr=self.lr)
         noise = torch.Generator().manual_seed(self.seed)  # on the CPU: the same on every device
@@ -106,10 +106,8 @@ class M2IB(SaliencyMethod):
             optimizer.step()
         return alpha.detach()
 
-    def _standardised(
-        self, encoder: VisionLanguageEncoder, state: Tensor
-    ) -> tuple[Tensor, Tensor | float, Tensor | float]:
-        """A state with a mean of 0 and a variance of 1 in each channel, and what brings it back."""
+    def _scaled(self, state: Tensor) -> tuple[Tensor, Tensor | float, Tensor | float]:
+        """The state on the scale of the noise, and the mean and deviation that bring it back."""
         if not self.standardise:
             return state, 0.0, 1.0
         places = (2, 3) if state.ndim == 4 else (1,)
